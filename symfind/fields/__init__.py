@@ -1,0 +1,1 @@
+"""Vector-field spaces: what a generator may look like."""

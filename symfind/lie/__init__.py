@@ -1,0 +1,1 @@
+"""Lie theory; knows nothing of data."""

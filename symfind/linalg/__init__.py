@@ -1,0 +1,1 @@
+"""Numerical linear algebra; knows nothing of symmetry."""

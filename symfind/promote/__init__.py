@@ -1,0 +1,1 @@
+"""Methods that fit a model with as much symmetry as the data allow."""

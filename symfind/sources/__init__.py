@@ -1,0 +1,1 @@
+"""What F is: data, trained models and fits, each read in chunks."""
