@@ -1,0 +1,98 @@
+"""Spaces of candidate generators by name: ``linear``, ``affine+diagonal``, ``polynomial:2``, ``so``, a YAML file."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from symfind.errors import InputError, UsageError
+from symfind.fields.polynomial import linear_fields, matrix_fields, polynomial_fields
+from symfind.fields.space import VectorFieldSpace
+from symfind.fields.user import SumOfSpaces, read_user_space
+
+
+def _rotations(d: int) -> Tensor:
+    """E_ji − E_ij for i < j: the fields x_i ∂_j − x_j ∂_i."""
+    out = []
+    for i in range(d):
+        for j in range(i + 1, d):
+            a = torch.zeros(d, d, dtype=torch.float64)
+            a[j, i], a[i, j] = 1.0, -1.0
+            out.append(a)
+    return torch.stack(out) if out else torch.zeros(0, d, d, dtype=torch.float64)
+
+
+def _traceless(d: int) -> Tensor:
+    """E_ij for i ≠ j and E_ii − E_{i+1,i+1}."""
+    unit = torch.eye(d * d, dtype=torch.float64).reshape(d, d, d, d)
+    out = [unit[i, j] for i in range(d) for j in range(d) if i != j]
+    out += [unit[i, i] - unit[i + 1, i + 1] for i in range(d - 1)]
+    return torch.stack(out) if out else torch.zeros(0, d, d, dtype=torch.float64)
+
+
+def _diagonal(d: int) -> Tensor:
+    return torch.diag_embed(torch.eye(d, dtype=torch.float64))
+
+
+_SPACES: Mapping[str, Callable[[int], VectorFieldSpace]] = {
+    "linear": linear_fields,
+    "affine": lambda d: polynomial_fields(d, 1),
+    "translations": lambda d: polynomial_fields(d, 0),
+    "so": lambda d: matrix_fields("so", _rotations(d)),
+    "se": lambda d: matrix_fields("se", _rotations(d), translations=True),
+    "sl": lambda d: matrix_fields("sl", _traceless(d)),
+    "diagonal": lambda d: matrix_fields("diagonal", _diagonal(d)),
+    "killing": lambda d: matrix_fields("killing", _rotations(d), translations=True),
+    "gl": linear_fields,
+    "aff": lambda d: polynomial_fields(d, 1),
+}
+
+# Monomials times directions beyond this need more memory than a candidate space is worth.
+_MAX_FIELDS = 20_000
+
+
+def space_names() -> list[str]:
+    """Names that :func:`make_space` knows, for help texts."""
+    return [*_SPACES, "polynomial:k"]
+
+
+def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    """The space called ``name`` on R^d; ``+`` adds spaces, a name that ends in .yaml or .yml is a file.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name (the nearest is given) or a space that is empty or too large in this dimension.
+    InputError
+        If a YAML file cannot be read.
+    """
+    parts = [_one_space(part.strip(), d, coordinates) for part in name.split("+")]
+    return parts[0] if len(parts) == 1 else SumOfSpaces(tuple(parts))
+
+
+def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"the space file '{name}' does not exist; give a YAML file with 'fields:'")
+        return read_user_space(path, d, coordinates)
+    head, _, tail = name.partition(":")
+    if head == "polynomial":
+        if not tail.isdigit() or not 0 <= int(tail) <= 8:
+            raise UsageError(f"the space '{name}' should be polynomial:k with a degree k from 0 to 8")
+        fields = math.comb(d + int(tail), d) * d
+        if fields > _MAX_FIELDS:
+            raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
+        return polynomial_fields(d, int(tail))
+    if name not in _SPACES:
+        near = difflib.get_close_matches(name, space_names(), n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(space_names())}"
+        raise UsageError(f"unknown space '{name}'; {hint}")
+    if d < 2 and name in ("so", "sl"):
+        raise UsageError(f"the space '{name}' is empty in dimension {d}; take another, such as linear")
+    return _SPACES[name](d)

@@ -1,0 +1,184 @@
+"""ξ(x) = Σ_{α,a} T[α, a] z^α ∂_a with z = (x − μ)/s: polynomial vector fields, gl(d) and aff(d) among them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.fields.typeset import field_text
+
+
+def monomial_exponents(d: int, low: int, high: int) -> Tensor:
+    """All exponents α ``(q, d)`` with low ≤ |α| ≤ high, by degree, then in the order x₁, x₂, …."""
+    rows = [
+        [chosen.count(i) for i in range(d)]
+        for degree in range(low, high + 1)
+        for chosen in itertools.combinations_with_replacement(range(d), degree)
+    ]
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, d)
+
+
+def monomials(z: Tensor, exponents: Tensor) -> Tensor:
+    """z^α: ``(…, d)`` and ``(q, d)`` → ``(…, q)``, by multiplication, so that 0⁰ = 1 and gradients are exact."""
+    top = int(exponents.max()) if exponents.numel() else 0
+    powers = [torch.ones_like(z)]
+    for _ in range(top):
+        powers.append(powers[-1] * z)
+    table = torch.stack(powers, -1)  # (..., d, top + 1)
+    out = table[..., 0, :][..., exponents[:, 0]]
+    for i in range(1, z.shape[-1]):
+        out = out * table[..., i, :][..., exponents[:, i]]
+    return out
+
+
+@dataclass(frozen=True)
+class PolynomialFields:
+    """A span of polynomial vector fields.
+
+    Attributes
+    ----------
+    name, d, has_constants
+        As in :class:`~symfind.fields.space.VectorFieldSpace`.
+    exponents
+        ``(q, d)`` exponents of the monomials z^α, z = (x − mean)/scale.
+    table
+        ``(p, q, d)``: ξᵢ = Σ table[i, α, a] z^α ∂_a.
+    mean, scale
+        ``(d,)``; zero and one for fields tied to the origin.
+    movable
+        Whether the span is closed under moving the origin, and under rescaling single coordinates.
+    """
+
+    name: str
+    d: int
+    has_constants: bool
+    exponents: Tensor
+    table: Tensor
+    mean: Tensor
+    scale: Tensor
+    movable: tuple[bool, bool] = (False, False)
+
+    @property
+    def dim(self) -> int:
+        """Number p of fields."""
+        return self.table.shape[0]
+
+    def _z(self, x: Tensor) -> Tensor:
+        return (x - self.mean.to(x)) / self.scale.to(x)
+
+    def _phi(self, x: Tensor) -> Tensor:
+        return monomials(self._z(x), self.exponents.to(x.device))
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
+        return torch.einsum("nq,pqd->npd", self._phi(x), self.table.to(x))
+
+    def push(self, x: Tensor, covectors: Tensor) -> Tensor:
+        """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``: an outer product with the monomials, then the table."""
+        n, m, d = covectors.shape
+        outer = self._phi(x)[:, None, :, None] * covectors[:, :, None, :]  # (n, m, q, d)
+        return outer.reshape(n, m, -1) @ self.table.to(x).reshape(self.dim, -1).T
+
+    def along(self, x: Tensor, v: Tensor) -> Tensor:
+        """dξᵢ(x)·v ``(n, p, d)`` for v ``(n, d)``."""
+        z, exponents = self._z(x), self.exponents.to(x.device)
+        slope = torch.zeros(x.shape[0], exponents.shape[0], dtype=x.dtype, device=x.device)
+        for b in range(self.d):
+            lowered = exponents.clone()
+            lowered[:, b] = (lowered[:, b] - 1).clamp(min=0)
+            slope = slope + monomials(z, lowered) * exponents[:, b] * (v[:, b, None] / self.scale[b].to(x))
+        return torch.einsum("nq,pqd->npd", slope, self.table.to(x))
+
+    def jacobian(self, x: Tensor) -> Tensor:
+        """∂(ξᵢ)_a/∂x_b ``(n, p, d, d)``."""
+        units = torch.eye(self.d, dtype=x.dtype, device=x.device)
+        return torch.stack([self.along(x, unit.expand_as(x)) for unit in units], -1)
+
+    def centred(self, mean: Tensor, scale: Tensor) -> PolynomialFields:
+        """The same span about ``mean`` in units of ``scale``, as far as it is closed under both."""
+        shift, stretch = self.movable
+        return replace(
+            self,
+            mean=mean.to(self.table) if shift else self.mean,
+            scale=scale.to(self.table) if stretch else self.scale,
+        )
+
+    def plain(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ cᵢξᵢ in powers of x itself: exponents ``(q′, d)`` and table ``(q′, d)``, (x − μ)^α expanded."""
+        table = torch.einsum("p,pqd->qd", coefficients.to(self.table), self.table)
+        expanded: dict[tuple[int, ...], Tensor] = {}
+        for alpha, row in zip(self.exponents.tolist(), table, strict=True):
+            for beta in itertools.product(*(range(a + 1) for a in alpha)):
+                weight = 1.0
+                for i, (a, b) in enumerate(zip(alpha, beta, strict=True)):
+                    mu, s = float(self.mean[i]), float(self.scale[i])
+                    weight *= math.comb(a, b) * (-mu) ** (a - b) / s**a
+                if weight:
+                    expanded[beta] = expanded.get(beta, torch.zeros_like(row)) + weight * row
+        keys = sorted(expanded, key=lambda e: (sum(e), [-v for v in e]))
+        return torch.tensor(keys, dtype=torch.int64), torch.stack([expanded[k] for k in keys])
+
+    def matrices(self) -> Tensor:
+        """The linear part of each field in x itself, as matrices A ``(p, d, d)``."""
+        out = torch.zeros(self.dim, self.d, self.d, dtype=self.table.dtype)
+        for q, alpha in enumerate(self.exponents.tolist()):
+            if sum(alpha) == 1:
+                b = alpha.index(1)
+                out[:, :, b] = self.table[:, q, :] / self.scale[b]
+        return out
+
+    @property
+    def degree(self) -> int:
+        """Largest degree of the monomials."""
+        return int(self.exponents.sum(1).max())
+
+    def names(self, coordinates: Sequence[str]) -> list[str]:
+        """Each basis field as text."""
+        return [self.expression(row, coordinates) for row in torch.eye(self.dim, dtype=torch.float64)]
+
+    def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
+        """Σ cᵢξᵢ as text, such as ``px ∂py − py ∂px``."""
+        exponents, table = self.plain(coefficients)
+        return field_text(exponents, table, coordinates, latex=latex)
+
+
+def polynomial_fields(d: int, degree: int) -> PolynomialFields:
+    """All vector fields on R^d with polynomial components of degree at most ``degree``."""
+    exponents = monomial_exponents(d, 0, degree)
+    name = {0: "translations", 1: "affine"}.get(degree, f"polynomial:{degree}")
+    return _full(name, d, exponents, movable=(True, True), has_constants=True)
+
+
+def linear_fields(d: int) -> PolynomialFields:
+    """gl(d): ξ = Ax, basis x_j ∂_i."""
+    return _full("linear", d, monomial_exponents(d, 1, 1), movable=(False, True), has_constants=False)
+
+
+def _full(
+    name: str, d: int, exponents: Tensor, *, movable: tuple[bool, bool], has_constants: bool
+) -> PolynomialFields:
+    q = exponents.shape[0]
+    table = torch.eye(q * d, dtype=torch.float64).reshape(q * d, q, d)
+    zero, one = torch.zeros(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
+    return PolynomialFields(name, d, has_constants, exponents, table, zero, one, movable)
+
+
+def matrix_fields(name: str, generators: Tensor, *, translations: bool = False) -> PolynomialFields:
+    """ξ = Ax for A in the span of ``generators`` ``(p, d, d)``, with all translations in addition if asked.
+
+    With translations the span is closed under moving the origin and is parametrised as A(x − μ) + b.
+    """
+    p, d, _ = generators.shape
+    exponents = monomial_exponents(d, 0 if translations else 1, 1)
+    extra = d if translations else 0
+    table = torch.zeros(p + extra, exponents.shape[0], d, dtype=torch.float64)
+    table[extra:, extra and 1 :, :] = generators.double().transpose(1, 2)
+    if translations:
+        table[:d, 0, :] = torch.eye(d, dtype=torch.float64)
+    zero, one = torch.zeros(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
+    return PolynomialFields(name, d, translations, exponents, table, zero, one, (translations, False))

@@ -1,0 +1,99 @@
+"""ξ = Σ cᵢ ξᵢ: finite-dimensional spaces of vector fields on the space of one object.
+
+Axis letters: n points, d dimension of the object's space, p fields in the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+
+@runtime_checkable
+class VectorFieldSpace(Protocol):
+    """A basis ξ₁ … ξ_p of vector fields on R^d.
+
+    Attributes
+    ----------
+    name
+        As given to ``--space``.
+    d
+        Dimension of the space the fields live on.
+    dim
+        Number p of basis fields.
+    has_constants
+        Whether all constant fields lie in the span; without them a field is measured about its mean (DESIGN §2).
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def d(self) -> int: ...  # noqa: D102
+    @property
+    def dim(self) -> int: ...  # noqa: D102
+    @property
+    def has_constants(self) -> bool: ...  # noqa: D102
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
+        ...
+
+    def jacobian(self, x: Tensor) -> Tensor:
+        """∂ξᵢ/∂x: ``(n, d)`` → ``(n, p, d, d)``, ``[..., a, b]`` = ∂(ξᵢ)_a/∂x_b."""
+        ...
+
+    def along(self, x: Tensor, v: Tensor) -> Tensor:
+        """dξᵢ(x)·v: ``(n, d)`` and ``(n, d)`` → ``(n, p, d)``, without holding the jacobian."""
+        ...
+
+    def push(self, x: Tensor, covectors: Tensor) -> Tensor:
+        """⟨w, ξᵢ(x)⟩ for covectors w ``(n, m, d)``: ``(n, m, p)``, without holding ξ where that can be avoided."""
+        ...
+
+    def centred(self, mean: Tensor, scale: Tensor) -> VectorFieldSpace:
+        """The same span, parametrised about ``mean`` ``(d,)`` in units of ``scale`` ``(d,)`` where it can be."""
+        ...
+
+    def names(self, coordinates: Sequence[str]) -> list[str]:
+        """One readable expression for each basis field."""
+        ...
+
+    def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
+        """Σ cᵢ ξᵢ as text, in the user's coordinates."""
+        ...
+
+
+class LinearFieldSpace(VectorFieldSpace, Protocol):
+    """Fields ξ(x) = Ax: what generates representations."""
+
+    def matrices(self) -> Tensor:
+        """The basis as matrices A ``(p, d, d)``."""
+        ...
+
+
+def lie_bracket(space: VectorFieldSpace, coefficients: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """[ξ_a, ξ_b] = dξ_b·ξ_a − dξ_a·ξ_b at points x, for generators ξ_a = Σ c_{ia} ξᵢ.
+
+    Parameters
+    ----------
+    space
+        The space of fields.
+    coefficients
+        ``(p, k)``, a generator in each column.
+    x
+        Points ``(n, d)``.
+
+    Returns
+    -------
+    Tensor, Tensor
+        The generators ``(k, n·d)`` and their brackets ``(k, k, n·d)`` at the points.
+    """
+    k = coefficients.shape[1]
+    field = torch.einsum("npd,pk->nkd", space.evaluate(x), coefficients)
+    moved = [torch.einsum("npd,pk->knd", space.along(x, field[:, a]), coefficients) for a in range(k)]
+    along = torch.stack(moved)  # (k, k, n, d): [a, b] = dξ_b · ξ_a
+    bracket = along - along.transpose(0, 1)
+    return field.transpose(0, 1).reshape(k, -1), bracket.reshape(k, k, -1)

@@ -1,0 +1,191 @@
+"""ξᵢ = Σ_a fᵢₐ(x) ∂_a with formulas fᵢₐ from a YAML file, and direct sums of spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor
+
+from symfind.errors import InputError, UsageError
+from symfind.fields.expressions import Expression, parse_expression
+from symfind.fields.space import VectorFieldSpace
+from symfind.fields.typeset import sum_text
+
+
+@dataclass(frozen=True)
+class UserFields:
+    """Fields typed as formulas; differentiated by reverse mode.
+
+    Attributes
+    ----------
+    name, d, has_constants
+        As in :class:`~symfind.fields.space.VectorFieldSpace`.
+    components
+        p tuples of d formulas.
+    """
+
+    name: str
+    d: int
+    has_constants: bool
+    components: tuple[tuple[Expression, ...], ...]
+
+    @property
+    def dim(self) -> int:
+        """Number p of fields."""
+        return len(self.components)
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
+        values = dict(zip(self.components[0][0].variables, x.unbind(-1), strict=True))
+        out = torch.stack([torch.stack([f(values) for f in row], -1) for row in self.components], -2)
+        if not bool(torch.isfinite(out).all()):
+            raise InputError(f"a field of the space '{self.name}' is not finite on the data; check its formulas")
+        return out
+
+    def push(self, x: Tensor, covectors: Tensor) -> Tensor:
+        """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``."""
+        return torch.einsum("nmd,npd->nmp", covectors, self.evaluate(x))
+
+    def jacobian(self, x: Tensor) -> Tensor:
+        """∂(ξᵢ)_a/∂x_b ``(n, p, d, d)``."""
+        with torch.enable_grad():
+            at = x.detach().clone().requires_grad_(True)
+            value = self.evaluate(at)
+            rows = []
+            for entry in value.reshape(x.shape[0], -1).unbind(-1):
+                slope = torch.autograd.grad(entry.sum(), at, retain_graph=True, allow_unused=True)[0] \
+                    if entry.requires_grad else None  # fmt: skip
+                rows.append(torch.zeros_like(x) if slope is None else slope)
+        return torch.stack(rows, 1).reshape(x.shape[0], self.dim, self.d, self.d)
+
+    def along(self, x: Tensor, v: Tensor) -> Tensor:
+        """dξᵢ(x)·v ``(n, p, d)``."""
+        return torch.einsum("npab,nb->npa", self.jacobian(x), v)
+
+    def centred(self, mean: Tensor, scale: Tensor) -> UserFields:
+        """Formulas stay as they were typed."""
+        return self
+
+    def names(self, coordinates: Sequence[str]) -> list[str]:
+        """Each basis field as it was typed."""
+        return [self._typed(row, coordinates) for row in self.components]
+
+    def _typed(self, row: tuple[Expression, ...], coordinates: Sequence[str]) -> str:
+        parts = [f"({f.text}) ∂{c}" for f, c in zip(row, coordinates, strict=True) if f.text.strip() not in ("0", "")]
+        return " + ".join(parts) or "0"
+
+    def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
+        """Σ cᵢξᵢ with each field in brackets."""
+        fields = [f"[{name}]" for name in self.names(coordinates)]
+        return sum_text(list(zip(coefficients.tolist(), fields, strict=True)), latex=latex)
+
+
+@dataclass(frozen=True)
+class SumOfSpaces:
+    """V₁ + V₂ + …, bases side by side; linear dependence between them is found as a trivial field."""
+
+    parts: tuple[VectorFieldSpace, ...]
+
+    @property
+    def name(self) -> str:
+        """Names joined by ``+``."""
+        return "+".join(p.name for p in self.parts)
+
+    @property
+    def d(self) -> int:
+        """Dimension of the space the fields live on."""
+        return self.parts[0].d
+
+    @property
+    def dim(self) -> int:
+        """Sum of the parts' dimensions."""
+        return sum(p.dim for p in self.parts)
+
+    @property
+    def has_constants(self) -> bool:
+        """Whether some part holds the constant fields."""
+        return any(p.has_constants for p in self.parts)
+
+    def evaluate(self, x: Tensor) -> Tensor:
+        """ξᵢ(x) ``(n, p, d)``."""
+        return torch.cat([p.evaluate(x) for p in self.parts], 1)
+
+    def push(self, x: Tensor, covectors: Tensor) -> Tensor:
+        """⟨w, ξᵢ(x)⟩ ``(n, m, p)``."""
+        return torch.cat([p.push(x, covectors) for p in self.parts], 2)
+
+    def along(self, x: Tensor, v: Tensor) -> Tensor:
+        """dξᵢ(x)·v ``(n, p, d)``."""
+        return torch.cat([p.along(x, v) for p in self.parts], 1)
+
+    def jacobian(self, x: Tensor) -> Tensor:
+        """∂ξᵢ/∂x ``(n, p, d, d)``."""
+        return torch.cat([p.jacobian(x) for p in self.parts], 1)
+
+    def centred(self, mean: Tensor, scale: Tensor) -> SumOfSpaces:
+        """Every part about ``mean``; a part tied to the origin stays there."""
+        return replace(self, parts=tuple(p.centred(mean, scale) for p in self.parts))
+
+    def names(self, coordinates: Sequence[str]) -> list[str]:
+        """Names of all basis fields."""
+        return [name for p in self.parts for name in p.names(coordinates)]
+
+    def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
+        """Σ cᵢξᵢ, part by part."""
+        pieces = torch.split(coefficients, [p.dim for p in self.parts])
+        largest = float(coefficients.abs().max())
+        texts = [
+            p.expression(c, coordinates, latex=latex)
+            for p, c in zip(self.parts, pieces, strict=True)
+            if float(c.abs().max()) > 1e-6 * largest
+        ]
+        return " + ".join(texts).replace("+ −", "− ") or "0"
+
+
+def read_user_space(path: Path, d: int, coordinates: Sequence[str]) -> UserFields:
+    """A space from YAML: ``fields``, a list of lists of d formulas; optional ``name`` and ``variables``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or does not have this form.
+    UsageError
+        If a formula does not parse.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise InputError(f"the space file '{path}' cannot be read ({str(fault).splitlines()[0]})") from None
+    if not isinstance(document, dict) or not isinstance(document.get("fields"), list) or not document["fields"]:
+        raise InputError(f"'{path}' should hold 'fields:', a list of lists of {d} formulas, one list a field")
+    unknown = set(document) - {"name", "variables", "fields"}
+    if unknown:
+        raise InputError(f"'{path}' has the unknown key '{min(map(str, unknown))}'; known are name, variables, fields")
+    variables = [str(v) for v in document.get("variables", coordinates)]
+    if len(variables) != d:
+        raise UsageError(f"'{path}' names {len(variables)} variables, the data have {d} coordinates; name each one")
+    rows = []
+    for row in document["fields"]:
+        if not isinstance(row, list) or len(row) != d:
+            raise InputError(f"each field in '{path}' should be a list of {d} formulas, one a coordinate; got {row!r}")
+        rows.append(tuple(parse_expression(str(f), variables) for f in row))
+    constants = all(_is_constant(i, rows) for i in range(d))
+    return UserFields(str(document.get("name", path.stem)), d, constants, tuple(rows))
+
+
+def _is_constant(i: int, rows: list[tuple[Expression, ...]]) -> bool:
+    """Whether some field is a constant multiple of ∂_i as typed."""
+
+    def number(f: Expression) -> float | None:
+        try:
+            return float(f.text)
+        except ValueError:
+            return None
+
+    return any(
+        number(row[i]) not in (None, 0.0) and all(number(f) == 0.0 for j, f in enumerate(row) if j != i) for row in rows
+    )

@@ -1,0 +1,154 @@
+"""The metrics of the relative defect: G on inputs, H on outputs, and the support of the data (DESIGN §2).
+
+Axis letters: n points, k objects, d dimension of one object, D = rank of the support of the whole input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
+# off the support: float64 covariances of exactly dependent coordinates come out near 1e-16 in variance.
+SUPPORT_CUT = 1e-7
+
+
+class Moments:
+    """Mean and covariance of rows seen block by block, by merging centred blocks (Chan, Golub, LeVeque 1983)."""
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self.mean = torch.zeros(width, dtype=torch.float64)
+        self._scatter = torch.zeros(width, width, dtype=torch.float64)
+
+    def add(self, rows: Tensor) -> None:
+        """Merge rows ``(n, width)``."""
+        rows = rows.double().cpu()
+        n = rows.shape[0]
+        mean = rows.mean(0)
+        centred, gap = rows - mean, mean - self.mean
+        total = self.count + n
+        self._scatter += centred.T @ centred + torch.outer(gap, gap) * (self.count * n / total)
+        self.mean = self.mean + gap * (n / total)
+        self.count = total
+
+    @property
+    def covariance(self) -> Tensor:
+        """Population covariance ``(width, width)``."""
+        return self._scatter / max(self.count, 1)
+
+
+@dataclass(frozen=True)
+class SymmetricRoot:
+    """G^{-1/2} and G^{1/2} of a covariance on its support.
+
+    Attributes
+    ----------
+    whiten
+        T ``(r, d)`` with TᵀT = G⁺.
+    colour
+        C ``(d, r)`` with CCᵀ = G and TC = 1.
+    """
+
+    whiten: Tensor
+    colour: Tensor
+
+    @property
+    def rank(self) -> int:
+        """Rank r of the support."""
+        return self.whiten.shape[0]
+
+
+def covariance_root(covariance: Tensor) -> SymmetricRoot:
+    """Square roots of G, decided in standardised coordinates so that units do not matter."""
+    scale = covariance.diagonal().clamp(min=0).sqrt()
+    alive = scale > 0
+    unit = torch.where(alive, scale, torch.ones_like(scale))
+    correlation = covariance / unit[:, None] / unit[None, :]
+    values, vectors = torch.linalg.eigh(correlation)
+    keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300)
+    root = values[keep].sqrt()
+    basis = vectors[:, keep]
+    return SymmetricRoot((basis / root).T / unit[None, :], unit[:, None] * basis * root)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What the defect is measured with.
+
+    Attributes
+    ----------
+    mean, scale
+        ``(d,)`` of x, pooled over the objects.
+    inputs
+        Roots of G, the pooled covariance of x.
+    support
+        ``(k·r, D)`` orthonormal columns that span the support of the whitened whole input; None when it is full.
+    outputs
+        H^{1/2} as ``(m, h)``, applied to the last axis of y; h = 0 for constant outputs.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    inputs: SymmetricRoot
+    support: Tensor | None
+    outputs: Tensor
+    rank: int
+
+    def to(self, device: torch.device) -> Geometry:
+        """The same on another device."""
+        return Geometry(
+            self.mean.to(device),
+            self.scale.to(device),
+            SymmetricRoot(self.inputs.whiten.to(device), self.inputs.colour.to(device)),
+            None if self.support is None else self.support.to(device),
+            self.outputs.to(device),
+            self.rank,
+        )
+
+
+def pooled(mean: Tensor, covariance: Tensor, objects: int) -> tuple[Tensor, Tensor]:
+    """Mean ``(d,)`` and covariance ``(d, d)`` of one object, all objects counted alike."""
+    d = mean.shape[0] // objects
+    means = mean.reshape(objects, d)
+    centre = means.mean(0)
+    blocks = covariance.reshape(objects, d, objects, d)
+    within = torch.stack([blocks[i, :, i, :] for i in range(objects)]).mean(0)
+    gaps = means - centre
+    return centre, within + gaps.T @ gaps / objects
+
+
+def input_geometry(moments: Moments, objects: int) -> Geometry:
+    """G and the support from the moments of the flattened x ``(k·d,)``; the output part is left empty."""
+    mean, covariance = pooled(moments.mean, moments.covariance, objects)
+    root = covariance_root(covariance)
+    r = root.rank
+    lift = torch.block_diag(*[root.whiten] * objects)  # (k·r, k·d)
+    values, vectors = torch.linalg.eigh(lift @ moments.covariance @ lift.T)
+    keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300) if values.numel() else values > 0
+    rank = int(keep.sum())
+    support = None if rank == objects * r and r == mean.shape[0] else vectors[:, keep]
+    return Geometry(mean, covariance.diagonal().sqrt(), root, support, mean.new_zeros(0, 0), rank)
+
+
+def output_root(values: Iterable[Tensor]) -> Tensor:
+    """H^{1/2} ``(m, h)`` for blocks of F(x) ``(n, k′, m)``: H is the inverse covariance on its support."""
+    moments: Moments | None = None
+    size = 0.0
+    for block in values:
+        rows = block.reshape(-1, block.shape[-1])
+        moments = moments or Moments(rows.shape[1])
+        moments.add(rows)
+        size = max(size, float(rows.abs().max()))
+    assert moments is not None
+    covariance = moments.covariance
+    # A constant output in floating point: its spread is rounding of its size.
+    flat = covariance.diagonal().sqrt() <= 1e-13 * size
+    covariance[flat, :] = 0.0
+    covariance[:, flat] = 0.0
+    if bool(flat.all()):
+        return torch.zeros(covariance.shape[0], 0, dtype=torch.float64)
+    return covariance_root(covariance).whiten.T
