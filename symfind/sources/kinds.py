@@ -1,0 +1,119 @@
+"""The kinds of data: what question a file poses, and the roles its datasets play (DESIGN §3).
+
+A kind is an entry of :data:`KINDS`; reading one more layout of data adds an entry, not a branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import h5py
+
+from symfind.sources.mapping import Axis
+from symfind.sources.rows import Rows, StoredArray, stored_rows
+
+Arrays: TypeAlias = Mapping[str, StoredArray]
+Reader: TypeAlias = Callable[[h5py.File, Arrays, Axis | None], Rows]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way of storing a kind: the roles it needs, those it can use, and how they become rows."""
+
+    roles: tuple[str, ...]
+    optional: tuple[str, ...]
+    read: Reader
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of data.
+
+    Attributes
+    ----------
+    name
+        The value of a file's root attribute ``kind``.
+    question
+        What is asked of such data, in a line.
+    layouts
+        How it may be stored, tried in this order; the first whose roles are all there is taken.
+    recognised
+        Whether the arrays found in a file without the attribute, and the roles present (an axis ``t`` may be
+        given without an array), say this kind.
+    """
+
+    name: str
+    question: str
+    layouts: tuple[Layout, ...]
+    recognised: Callable[[Arrays, Set[str]], bool]
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role some layout needs or can use."""
+        return frozenset(role for layout in self.layouts for role in (*layout.roles, *layout.optional))
+
+
+def _by_row(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
+    del axis
+    return stored_rows(file, arrays)
+
+
+def _has(*roles: str) -> Callable[[Arrays, Set[str]], bool]:
+    return lambda arrays, present: present.issuperset(roles)
+
+
+def _is_image(arrays: Arrays, present: Set[str]) -> bool:
+    if not present.issuperset(("x", "y")):
+        return False
+    x, y = arrays["x"], arrays["y"]
+    return len(x.shape) == 4 and len(y.shape) == 1 and "int" in y.dtype
+
+
+# In the order in which they are tried on a file that does not say its kind: the more particular first.
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "pairs",
+        "the generators that carry each x to its partner",
+        (),
+        _has("x", "x_moved"),
+    ),
+    Kind(
+        "map",
+        "maps that commute with one step of a discrete dynamics",
+        (Layout(("x", "x_next"), ("group",), _by_row),),
+        _has("x", "x_next"),
+    ),
+    Kind(
+        "flow",
+        "point symmetries of dx/dt = F(x), with a rescaling of time",
+        (Layout(("x", "dx"), ("group",), _by_row),),
+        _has("x", "dx"),
+    ),
+    Kind(
+        "field",
+        "Lie point symmetries of the differential equation the fields obey",
+        (),
+        _has("u", "t"),
+    ),
+    Kind("image", "transformations that leave the task valid", (), _is_image),
+    Kind(
+        "function",
+        "F(x) = y: invariance or equivariance of the regression",
+        (Layout(("x", "y"), ("group",), _by_row),),
+        _has("x", "y"),
+    ),
+    Kind(
+        "operator",
+        "transformations under which a map between fields is equivariant",
+        (),
+        lambda arrays, present: False,
+    ),
+    Kind(
+        "points",
+        "flows that preserve the distribution of the points, or are tangent to their set",
+        (Layout(("x",), ("group",), _by_row),),
+        _has("x"),
+    ),
+)

@@ -1,0 +1,137 @@
+"""A YAML mapping: which datasets of a foreign file play which role, so that it need not be rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from symfind.errors import InputError
+
+ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved")
+_KEYS = ("kind", "names", "units", *ROLES)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Datasets that make up one role: one, or several stacked along a new last axis.
+
+    Attributes
+    ----------
+    datasets
+        Paths inside the file.
+    columns
+        Entries of the last axis to keep, in this order; ``None`` keeps all.
+    """
+
+    datasets: tuple[str, ...]
+    columns: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """t_i = start + i·step: an evenly spaced axis that the file does not store."""
+
+    start: float
+    step: float
+
+
+Source: TypeAlias = Selection | Axis
+
+
+@dataclass(frozen=True)
+class RoleMapping:
+    """What a mapping file says: kind, sources by role, coordinate names and units, each optional."""
+
+    kind: str | None = None
+    roles: Mapping[str, Source] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
+
+
+def read_mapping(path: Path) -> RoleMapping:
+    """Read a YAML mapping (docs/data.md).
+
+    Raises
+    ------
+    InputError
+        Missing, not YAML, an unknown key (the message names the nearest), or a value of the wrong form.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path of the mapping"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not YAML ({reason}); expected lines such as 'x: group/positions'"
+        ) from None
+    return mapping_from(content, str(path))
+
+
+def mapping_from(content: Any, where: str) -> RoleMapping:
+    """Check the parsed content of a mapping; ``where`` begins the errors."""
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{where}: expected a mapping of roles to datasets, such as 'x: group/positions'")
+    for key in content:
+        if key not in _KEYS:
+            raise InputError(f"{where}: unknown key '{key}'{nearest(str(key), _KEYS)}")
+    kind = content.get("kind")
+    if kind is not None and not isinstance(kind, str):
+        raise InputError(f"{where}: kind is {kind!r}, expected a name such as function")
+    return RoleMapping(
+        kind=kind,
+        roles={role: _source(content[role], role, where) for role in ROLES if role in content},
+        names=_words(content.get("names"), "names", where),
+        units=_words(content.get("units"), "units", where),
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error about an unknown word: the nearest known one, or all of them."""
+    known = tuple(known)
+    close = get_close_matches(word, known, n=1)
+    return f", did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known)}"
+
+
+def _source(value: Any, role: str, where: str) -> Source:
+    match value:
+        case str():
+            return Selection((value,))
+        case [str(), *_] if all(isinstance(name, str) for name in value):
+            return Selection(tuple(value))
+        case {"dataset": str() as name, "columns": [int(), *_] as columns} if len(value) == 2:
+            if all(isinstance(column, int) and column >= 0 for column in columns):
+                return Selection((name,), tuple(columns))
+        case {"start": int() | float() as start, "step": int() | float() as step} if len(value) == 2:
+            if role != "t":
+                raise InputError(f"{where}: {role} is given as an axis, only t can be; name its dataset")
+            if step <= 0:
+                raise InputError(f"{where}: the step of {role} is {step}, expected a positive number")
+            return Axis(float(start), float(step))
+    raise InputError(
+        f"{where}: {role} is {value!r}, expected a dataset's path, a list of paths, "
+        "{dataset: PATH, columns: [0, 1]} or, for t, {start: 0.0, step: 0.1}"
+    )
+
+
+def _words(value: Any, key: str, where: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    words = split_words(value, key) if isinstance(value, str) else value
+    if isinstance(words, (list, tuple)) and words and all(isinstance(word, str) for word in words):
+        return tuple(words)
+    raise InputError(f"{where}: {key} is {value!r}, expected a list of words such as [E, px, py, pz]")
+
+
+def split_words(text: str, key: str) -> tuple[str, ...]:
+    """Split one string of names at commas or spaces, of units (which may hold spaces) at commas."""
+    parts = text.replace(",", " ").split() if key == "names" else text.split(",")
+    return tuple(part.strip() for part in parts if part.strip())
