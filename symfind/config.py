@@ -28,7 +28,8 @@ def _open_unit(default: float) -> Any:
 
 
 def _at_least(minimum: int, default: int | None) -> Any:
-    return field(default=default, metadata={"minimum": minimum})
+    # The largest number that HDF5 and torch's generators hold.
+    return field(default=default, metadata={"between": (minimum, 2**63 - 1)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,7 @@ class DiscoverOptions(CommonOptions):
     kind: str | None = _one_of(*KINDS)
     input: str | None = None
     output_name: str | None = None
-    mapping: str | Mapping[str, str] | None = None
+    mapping: str | Mapping[str, object] | None = None
     space: str | None = None
     acts_on: str = _one_of("last", "all", default="last")
     output_action: str = _one_of("auto", "invariant", "same", "free", default="auto")
@@ -154,8 +155,10 @@ def _check(option: str, value: Any, limits: Mapping[str, Any]) -> None:
         raise UsageError(unknown_name(option, value, limits["choices"]))
     if "open_unit" in limits and not (math.isfinite(value) and 0 < value < 1):
         raise UsageError(f"{option} is {value}, expected a number above 0 and below 1")
-    if "minimum" in limits and value < limits["minimum"]:
-        raise UsageError(f"{option} is {value}, expected a whole number of at least {limits['minimum']}")
+    if "between" in limits and not limits["between"][0] <= value <= limits["between"][1]:
+        least, most = limits["between"]
+        bound = f"at least {least}" if value < least else f"at most {most}"
+        raise UsageError(f"{option} is {value}, expected a whole number of {bound}")
 
 
 def unknown_name(what: str, given: str, accepted: Iterable[str]) -> str:
