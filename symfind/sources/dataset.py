@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -119,9 +118,8 @@ class Dataset:
             A value is NaN or infinite, or too large for ``dtype``; or a block cannot be read.
         """
         with opened(self.path) as file:
-            ranges = self._ranges(rows, start, stop)
-            for read in _ahead(self.rows, file, ranges):
-                yield self._tensors(read, dtype)
+            for first, end in self._ranges(rows, start, stop):
+                yield self._tensors(self.rows.read(file, first, end), dtype)
 
     def take(self, index: Tensor, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Return the rows with the given numbers, ascending ``(n,)``; repeats are allowed.
@@ -236,22 +234,6 @@ class Dataset:
 def _is_finite(array: NDArray[Any]) -> bool:
     with np.errstate(all="ignore"):  # a sum that overflows only means a closer look
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
-
-
-def _ahead(
-    rows: Rows, file: h5py.File, ranges: Iterator[tuple[int, int]]
-) -> Iterator[dict[str, NDArray[Any]]]:
-    """Read ranges in order; compressed ones one step ahead, in a thread, so that inflating overlaps the caller."""
-    if not rows.compressed:
-        for start, stop in ranges:
-            yield rows.read(file, start, stop)
-        return
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        waiting = [thread.submit(rows.read, file, *bounds) for bounds in [next(ranges, None)] if bounds]
-        while waiting:
-            read = waiting.pop().result()
-            waiting = [thread.submit(rows.read, file, *bounds) for bounds in [next(ranges, None)] if bounds]
-            yield read
 
 
 def open_dataset(

@@ -30,8 +30,6 @@ class Rows(Protocol):
         Full shape of each role's array, rows first.
     alignment
         Rows that are cheapest read together: a chunk of the file, or a trajectory.
-    compressed
-        Whether reading costs processor time.
     messages, warnings
         What was done to the data, and what may be wrong with them, for the report.
     """
@@ -42,8 +40,6 @@ class Rows(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
     @property
     def alignment(self) -> int: ...  # noqa: D102
-    @property
-    def compressed(self) -> bool: ...  # noqa: D102
     @property
     def messages(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -68,7 +64,6 @@ class StoredArray:
     shape: tuple[int, ...]
     dtype: str
     chunk_rows: int
-    compressed: bool
 
     def read(self, file: h5py.File, start: int, stop: int) -> NDArray[Any]:
         """Return rows ``start:stop``."""
@@ -107,7 +102,6 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
         shape=shape,
         dtype=str(np.result_type(*(dataset.dtype for dataset in datasets))),
         chunk_rows=max((dataset.chunks or (1,))[0] for dataset in datasets),
-        compressed=any(dataset.compression is not None for dataset in datasets),
     )
 
 
@@ -133,11 +127,6 @@ class StoredRows:
     def alignment(self) -> int:
         """Rows of the largest chunk."""
         return max(array.chunk_rows for array in self.arrays.values())
-
-    @property
-    def compressed(self) -> bool:
-        """Whether a filter runs on reading."""
-        return any(array.compressed for array in self.arrays.values())
 
     def read(self, file: h5py.File, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Return rows ``start:stop`` of every role."""
