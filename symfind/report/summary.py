@@ -1,0 +1,194 @@
+"""A report in words: the lines and rows that the table, Markdown and HTML share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symfind.report.document import Algebra, Generator, Report, Source, SpectrumEntry
+
+# What x is mapped to, by the kind of the data (DESIGN §3).
+_TARGETS = ("y", "x_next", "dx", "x_moved")
+_MOST_FORMS = 3
+
+
+@dataclass(frozen=True)
+class GeneratorRow:
+    """One line of the table of generators, as texts."""
+
+    number: str
+    expression: str
+    defect: str
+    interval: str
+    reach: str
+    verdict: str
+
+
+def headline(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what was searched: label and text of the source, the fit and the space."""
+    yield report.source.kind, _source_text(report.source, report.settings)
+    if report.fit is not None:
+        yield "fit", fit_text(report)
+    yield "space", space_text(report)
+
+
+def conclusions(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what was found beside the generators: algebra, forms, coverage, directions set apart."""
+    yield "algebra", algebra_text(report.algebra)
+    if report.algebra.preserved_forms:
+        yield "preserves", forms_text(report.algebra.preserved_forms)
+    if report.coverage.message:
+        yield "covers", report.coverage.message
+    for direction in report.set_apart:
+        yield "set apart", f"{direction.expression} ({direction.reason})"
+
+
+def generator_rows(report: Report) -> list[GeneratorRow]:
+    """Return a row for each generator, and one for the first direction that is not a symmetry."""
+    rows = [_generator_row(i, g) for i, g in enumerate(report.generators, start=1)]
+    first_refuted = next_in_spectrum(report)
+    if first_refuted is not None:
+        number = len(rows) + 1
+        rows.append(
+            GeneratorRow(
+                number=str(number),
+                expression="(not a symmetry)",
+                defect=number_text(first_refuted.defect),
+                interval=interval_text(first_refuted),
+                reach="",
+                verdict="refuted",
+            )
+        )
+    return rows
+
+
+def next_in_spectrum(report: Report) -> SpectrumEntry | None:
+    """Return the smallest defect that belongs to no generator and to no direction set apart, if there is one."""
+    taken = len(report.generators) + len(report.set_apart)
+    return next((entry for entry in report.spectrum[taken:] if entry.defect is not None), None)
+
+
+def number_text(value: float | None) -> str:
+    """Show a defect: ``5e-13`` when it is small, two digits when it is not, ``–`` when there is none."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    return f"{value:.2g}" if abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
+
+
+def interval_text(bounded: SpectrumEntry | Generator) -> str:
+    """Show the confidence bounds as ``[4e-13, 7e-13]``; empty when there are none."""
+    if bounded.lower is None and bounded.upper is None:
+        return ""
+    return f"[{number_text(bounded.lower)}, {number_text(bounded.upper)}]"
+
+
+def fit_text(report: Report) -> str:
+    """Describe the surrogate: family, degree, held-out R²."""
+    fit = report.fit
+    if fit is None:
+        return ""
+    parts = [fit.surrogate]
+    if fit.degree is not None:
+        parts.append(f"degree {fit.degree}")
+    if fit.r2 is not None:
+        parts.append(f"held-out R² {fit.r2:.6f}")
+    return ", ".join(parts)
+
+
+def space_text(report: Report) -> str:
+    """Describe the candidates: name, dimension, and how many are trivial."""
+    space = report.space
+    trivial = ", ".join(space.trivial[:_MOST_FORMS])
+    if len(space.trivial) > _MOST_FORMS:
+        trivial += ", …"
+    share = f"{len(space.trivial)} trivial ({trivial})" if space.trivial else "none trivial"
+    return f"{space.name}, {_count(space.dimension, 'field')}, {share}"
+
+
+def algebra_text(algebra: Algebra) -> str:
+    """Name the algebra with its dimension and what is known of it."""
+    if algebra.dimension == 0:
+        return "nothing certified"
+    name = f"{algebra.name}, " if algebra.name else ""
+    aliases = f" (= {' = '.join(algebra.aliases)})" if algebra.aliases else ""
+    properties = [
+        *_property(algebra.semisimple, "semisimple"),
+        *_property(algebra.solvable, "solvable", silent_if=algebra.semisimple),
+        *_property(algebra.compact, "compact"),
+    ]
+    if algebra.closure is not None:
+        properties.append(f"closed to {number_text(algebra.closure)}" if algebra.closure else "closed")
+    listed = f": {', '.join(properties)}" if properties else ""
+    return f"{name}dimension {algebra.dimension}{aliases}{listed}"
+
+
+def forms_text(forms: Sequence[object]) -> str:
+    """Show the preserved bilinear forms, diagonal ones as ``diag(1, −1)``."""
+    shown = "; ".join(_form_text(form) for form in forms[:_MOST_FORMS])
+    return shown + (f"; and {len(forms) - _MOST_FORMS} more" if len(forms) > _MOST_FORMS else "")
+
+
+def coefficient_text(value: object) -> str:
+    """Show an entry of a matrix with four digits and a true minus sign."""
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:.4g}".replace("-", "−")
+
+
+def matrix_of(value: object) -> tuple[tuple[float, ...], ...] | None:
+    """Return a rectangular list of rows of numbers, None for anything else (such as a coefficient table)."""
+    if not isinstance(value, tuple) or not value or not all(isinstance(row, tuple) and row for row in value):
+        return None
+    numbers = all(isinstance(entry, int | float) for row in value for entry in row)
+    return value if numbers and len({len(row) for row in value}) == 1 else None
+
+
+def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
+    shapes = {name: shape for name, shape in source.shapes.items() if name != "group"}
+    texts = {name: f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items()}
+    target = next((name for name in _TARGETS if name in shapes), None)
+    if "x" in shapes and target is not None:
+        text = f"{texts['x']} → {texts[target]}"
+    else:
+        text = ", ".join(texts.values()) or source.path
+    remarks = []
+    if source.names:
+        remarks.append(" ".join(source.names))
+    x_shape = shapes.get("x", ())
+    if len(x_shape) == 3 and x_shape[1] > 1 and settings.get("acts_on") == "last":
+        remarks.append("one action on " + ("both" if x_shape[1] == 2 else f"all {x_shape[1]}") + " objects")
+    return "   ".join([text, ", ".join(remarks)]).rstrip()
+
+
+def _generator_row(number: int, generator: Generator) -> GeneratorRow:
+    return GeneratorRow(
+        number=str(number),
+        expression=generator.expression,
+        defect=number_text(generator.defect),
+        interval=interval_text(generator),
+        reach="" if generator.reach is None else f"{generator.reach:.2g}",
+        verdict=generator.verdict,
+    )
+
+
+def _property(holds: bool | None, name: str, silent_if: bool | None = None) -> list[str]:
+    if holds is None or silent_if:
+        return []
+    return [name if holds else f"not {name}"]
+
+
+def _form_text(form: object) -> str:
+    matrix = matrix_of(form)
+    if matrix is None:
+        return str(form)
+    off_diagonal = any(entry != 0 for i, row in enumerate(matrix) for j, entry in enumerate(row) if i != j)
+    if not off_diagonal and len(matrix) == len(matrix[0]):
+        return f"diag({', '.join(coefficient_text(row[i]) for i, row in enumerate(matrix))})"
+    return "[" + "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix) + "]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
