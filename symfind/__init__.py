@@ -1,1 +1,57 @@
-"""symfind."""
+"""Enforce, discover and promote continuous symmetry in data and trained models.
+
+The verbs are functions: ``symfind.discover(options)``, with :class:`DiscoverOptions`, returns a :class:`Report`.
+They are imported when they are first used, so that ``import symfind`` costs a millisecond and no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symfind.api import discover, groups, identify, inspect, sample
+    from symfind.config import DiscoverOptions
+    from symfind.report.document import Report
+    from symfind.report.store import read_report
+
+__all__ = ["DiscoverOptions", "Report", "discover", "groups", "identify", "inspect", "read_report", "sample"]
+
+_HOMES = {
+    "discover": "symfind.api",
+    "groups": "symfind.api",
+    "identify": "symfind.api",
+    "inspect": "symfind.api",
+    "sample": "symfind.api",
+    "DiscoverOptions": "symfind.config",
+    "Report": "symfind.report.document",
+    "read_report": "symfind.report.store",
+}
+
+
+class _Package(ModuleType):
+    """The package, in which a verb keeps its name although a floor is called the same."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing the floor symfind.discover would bind `discover` to it, and the verb would be gone.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("symfind")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'symfind' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

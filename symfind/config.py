@@ -1,15 +1,16 @@
 """The options of every verb as frozen dataclasses, and YAML files that set them.
 
-An option is declared once, here: its type, its default, the values it accepts. The command line and the
-Python functions share the declaration, so both refuse the same values with the same words.
+An option is declared once, here: its type, its default, the values it accepts, its help. The command line and
+the Python functions share the declaration, so both refuse the same values with the same words.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +19,62 @@ from symfind.report.records import Mismatch, conform, field_types
 
 KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
 
+# The headings of the help, in its order.
+PANELS = ("Arguments", "Input", "Search", "Decision", "Output", "Run")
 
-def _one_of(*choices: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"choices": choices})
+# More would be broken in the middle of a word in a help of 80 columns.
+_WIDEST_CHOICES = 18
+
+# The largest whole number that both HDF5 and torch's generators hold.
+_LARGEST = 2**63 - 1
 
 
-def _open_unit(default: float) -> Any:
-    return field(default=default, metadata={"open_unit": True})
+def option(
+    text: str,
+    default: Any = MISSING,
+    *,
+    panel: str = "Arguments",
+    choices: tuple[str, ...] = (),
+    least: int | None = None,
+    open_unit: bool = False,
+    shown_as: str | None = None,
+) -> Any:
+    """Declare an option: a field with its help and the values it accepts.
 
-
-def _at_least(minimum: int, default: int | None) -> Any:
-    # The largest number that HDF5 and torch's generators hold.
-    return field(default=default, metadata={"between": (minimum, 2**63 - 1)})
+    Parameters
+    ----------
+    text
+        The help of the command line.
+    default
+        Without one the option is a positional argument.
+    panel
+        The heading it stands under in the help, one of :data:`PANELS`.
+    choices
+        The names it accepts.
+    least
+        The smallest whole number it accepts.
+    open_unit
+        Whether it is a number above 0 and below 1.
+    shown_as
+        What stands for the value in the help.
+    """
+    spelled = "|".join(choices)
+    if len(spelled) > _WIDEST_CHOICES:
+        text, spelled = f"{text} One of {', '.join(choices)}.", "NAME"
+    metadata = {
+        "help": text,
+        "panel": panel,
+        "choices": choices,
+        "least": least,
+        "open_unit": open_unit,
+        "shown_as": shown_as or spelled or None,
+    }
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonOptions:
-    """What every verb that computes accepts.
-
-    Attributes
-    ----------
-    seed
-        Of every random choice; the same input and seed give the same report.
-    device
-        ``auto`` takes a GPU if there is one.
-    dtype
-        Of the arithmetic.
-    """
-
-    seed: int = _at_least(0, 0)
-    device: str = _one_of("auto", "cpu", "cuda", default="auto")
-    dtype: str = _one_of("float64", "float32", default="float64")
+class Options:
+    """Base of the options of a verb: every value is of its declared type and among those accepted."""
 
     def __post_init__(self) -> None:
         """Validate every option; raises :class:`~symfind.errors.UsageError`."""
@@ -63,73 +89,121 @@ class CommonOptions:
             _check(option_name(f.name), getattr(self, f.name), f.metadata)
 
     def settings(self) -> dict[str, Any]:
-        """Return every option in force, defaults included, as the report states them."""
+        """Return every option in force, defaults included, as a report states them."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(CommonOptions):
-    """What to search for continuous symmetries, among which candidates, and how sure to be.
+class ComputeOptions(Options):
+    """What every verb that computes accepts. The help of an option stands beside it, here and below."""
 
-    Attributes
-    ----------
-    source
-        A dataset or a trained model; ``"-"`` is standard input.
-    data
-        For a model: the file whose ``x`` are the inputs to judge it on.
-    sample, shape, n_samples
-        For a model without data: the distribution of its inputs, the shape of one, and how many.
-    kind, input, output_name, mapping
-        How to read a file: the question it poses, the datasets that hold x and y, or a YAML file (or a
-        mapping) that names each part.
-    space
-        The candidate vector fields; None chooses by the data.
-    acts_on
-        ``last``: one action on every object of an (N, k, d) array. ``all``: flatten.
-    output_action
-        How a generator may act on y.
-    method, surrogate
-        How the symmetries are computed, and what is fitted to data.
-    tolerance, alpha
-        δ and α: a generator is certified when the upper 1 − α bound of its relative defect is below δ.
-    require_symmetry
-        Whether it is an error when nothing is certified.
-    close
-        Project the certified span onto the nearest subalgebra.
-    equation, grid
-        For fields: the differential equation, and the names of the coordinates of the grid.
-    max_rows
-        Read at most so many rows.
-    bootstrap
-        Refits with random weights of the blocks of data.
-    trust_model
-        Load a model whose code could write files.
-    """
+    seed: int = option(
+        "Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0
+    )
+    device: str = option(
+        "Where to compute; auto takes a GPU if there is one.",
+        "auto",
+        panel="Run",
+        choices=("auto", "cpu", "cuda"),
+    )
+    dtype: str = option(
+        "Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32")
+    )
 
-    source: str
-    data: str | None = None
-    sample: str | None = _one_of("normal", "uniform", "sphere")
-    shape: tuple[int, ...] | None = None
-    n_samples: int = _at_least(1, 4096)
-    kind: str | None = _one_of(*KINDS)
-    input: str | None = None
-    output_name: str | None = None
-    mapping: str | Mapping[str, object] | None = None
-    space: str | None = None
-    acts_on: str = _one_of("last", "all", default="last")
-    output_action: str = _one_of("auto", "invariant", "same", "free", default="auto")
-    method: str = _one_of("auto", "nullspace", "weak", "tangent", "validity", "lconv", default="auto")
-    surrogate: str = "auto"
-    tolerance: float = _open_unit(0.05)
-    alpha: float = _open_unit(0.05)
-    require_symmetry: bool = False
-    close: bool = False
-    equation: str | None = None
-    grid: str | None = None
-    max_rows: int | None = _at_least(1, None)
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverOptions(ComputeOptions):
+    """What to search for continuous symmetries, among which candidates, and how sure to be."""
+
+    source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
+    data: str | None = option(
+        "For a model: a file whose x are the inputs to judge it on.", None, panel="Input", shown_as="FILE"
+    )
+    sample: str | None = option(
+        "For a model without data: the distribution of its inputs.",
+        None,
+        panel="Input",
+        choices=("normal", "uniform", "sphere"),
+    )
+    shape: tuple[int, ...] | None = option(
+        "With --sample: the shape of one input, such as 3 or 2,4.", None, panel="Input", shown_as="N,N"
+    )
+    n_samples: int = option("With --sample: how many inputs.", 4096, panel="Input", least=1)
+    kind: str | None = option(
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=KINDS,
+    )
+    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
+    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    mapping: str | Mapping[str, object] | None = option(
+        "A YAML file that says which dataset plays which role, for files of another layout.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
+    grid: str | None = option(
+        "For fields: the datasets that hold the coordinates of the grid.", None, panel="Input", shown_as="NAMES"
+    )
+    max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
+    trust_model: bool = option(
+        "Load a model although its code could write files.", False, panel="Input"
+    )
+    space: str | None = option(
+        "The candidate vector fields: linear, affine, polynomial:2, so, a sum such as so+translations, or a "
+        "YAML file of expressions. Chosen by the data if not given.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    acts_on: str = option(
+        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
+        "last",
+        panel="Search",
+        choices=("last", "all"),
+    )
+    output_action: str = option(
+        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
+        "auto",
+        panel="Search",
+        choices=("auto", "invariant", "same", "free"),
+    )
+    method: str = option(
+        "How symmetries are computed.",
+        "auto",
+        panel="Search",
+        choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
+    )
+    surrogate: str = option(
+        "What is fitted to data in place of F: polynomial:k, a family by name, or auto.",
+        "auto",
+        panel="Search",
+        shown_as="NAME",
+    )
+    equation: str | None = option(
+        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+    tolerance: float = option(
+        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
+        0.05,
+        panel="Decision",
+        open_unit=True,
+    )
+    alpha: float = option(
+        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
+    )
     # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8), 200 are cheap.
-    bootstrap: int = _at_least(0, 200)
-    trust_model: bool = False
+    bootstrap: int = option(
+        "Refits with random weights, for the bounds.", 200, panel="Decision", least=0
+    )
+    close: bool = option(
+        "Project the certified generators onto the nearest Lie algebra.", False, panel="Decision"
+    )
+    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
 
     def __post_init__(self) -> None:
         """Validate every option, and those that only make sense together."""
@@ -143,22 +217,45 @@ class DiscoverOptions(CommonOptions):
             raise UsageError("--shape goes with --sample normal, uniform or sphere; add one of them")
 
 
+@dataclass(frozen=True, kw_only=True)
+class IdentifyOptions(ComputeOptions):
+    """Whose Lie algebra to name."""
+
+    source: str = option("A report (JSON or HDF5) with generators; - is standard input.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions(Options):
+    """Which file to look into."""
+
+    source: str = option("A dataset, a model or a report; - is standard input.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """Which report to render."""
+
+    source: str = option("A report (JSON or HDF5); - is standard input.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(Options):
+    """Which sample to make."""
+
+    name: str = option("Which sample; an unknown name lists them all.")
+    out: str = option("The HDF5 file to write; - is standard output.")
+    rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
+    seed: int = option("The same seed gives the same bytes.", 0, panel="Run", least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupsOptions(Options):
+    """Nothing to choose: the whole catalogue is listed."""
+
+
 def option_name(field_name: str) -> str:
     """Return the option of the command line that sets a field: ``output_name`` → ``--output-name``."""
     return "--" + field_name.replace("_", "-")
-
-
-def _check(option: str, value: Any, limits: Mapping[str, Any]) -> None:
-    if value is None:
-        return
-    if "choices" in limits and value not in limits["choices"]:
-        raise UsageError(unknown_name(option, value, limits["choices"]))
-    if "open_unit" in limits and not (math.isfinite(value) and 0 < value < 1):
-        raise UsageError(f"{option} is {value}, expected a number above 0 and below 1")
-    if "between" in limits and not limits["between"][0] <= value <= limits["between"][1]:
-        least, most = limits["between"]
-        bound = f"at least {least}" if value < least else f"at most {most}"
-        raise UsageError(f"{option} is {value}, expected a whole number of {bound}")
 
 
 def unknown_name(what: str, given: str, accepted: Iterable[str]) -> str:
@@ -181,14 +278,19 @@ def read_settings(path: str, accepted: Collection[str]) -> dict[str, Any]:
     UsageError
         A key is no option; the message names the nearest one.
     """
-    import yaml  # 40 ms that only those pay who give a file
+    import yaml  # 34 ms that only those pay who give a file
 
+    class Loader(yaml.SafeLoader):
+        """YAML 1.1 asks for a point in ``1.e-3``; people write ``1e-3`` and mean the number."""
+
+    exponent = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
     try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({reason}); give a YAML file of option values") from None
-    except yaml.YAMLError as fault:
+        with Path(path).open(encoding="utf-8") as file:
+            loaded = yaml.load(file, Loader)
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be read ({fault.strerror}); give a YAML file of options") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
         mark = getattr(fault, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark is not None else ""
         raise InputError(f"{path}: not YAML{place}; write one `option: value` a line") from None
@@ -203,3 +305,16 @@ def read_settings(path: str, accepted: Collection[str]) -> dict[str, Any]:
             raise UsageError(f"{path}: " + unknown_name("option", str(key), accepted))
         settings[name] = value
     return settings
+
+
+def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
+    if value is None:
+        return
+    if limits.get("choices") and value not in limits["choices"]:
+        raise UsageError(unknown_name(name, value, limits["choices"]))
+    if limits.get("open_unit") and not (math.isfinite(value) and 0 < value < 1):
+        raise UsageError(f"{name} is {value}, expected a number above 0 and below 1")
+    least = limits.get("least")
+    if least is not None and not least <= value <= _LARGEST:
+        bound = f"at least {least}" if value < least else f"at most {_LARGEST}"
+        raise UsageError(f"{name} is {value}, expected a whole number of {bound}")

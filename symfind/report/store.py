@@ -21,7 +21,7 @@ def to_json(report: Report) -> str:
 
     Numbers are written in the shortest form that reads back exactly; a list of scalars stands on one line.
     """
-    text = _json_text(report.to_plain(), "") + "\n"
+    text = json_text(report.to_plain()) + "\n"
     # A file name that is not Unicode holds lone surrogates; JSON's escape for one is Python's backslash escape.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -120,11 +120,18 @@ def write_file(path: str, content: bytes) -> None:
         raise InputError(f"{path}: cannot be written ({fault.strerror}); choose another --output") from None
 
 
-def _json_text(value: Any, indent: str) -> str:
+def json_text(value: Any, indent: str = "") -> str:
+    """Return plain values as indented JSON with every list of scalars on one line.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite, which JSON cannot say.
+    """
     deeper = indent + "  "
     if isinstance(value, Mapping) and value:
-        members = (f"{json.dumps(k, ensure_ascii=False)}: {_json_text(v, deeper)}" for k, v in value.items())
+        members = (f"{json.dumps(k, ensure_ascii=False)}: {json_text(v, deeper)}" for k, v in value.items())
         return "{\n" + ",\n".join(deeper + member for member in members) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(item, list | Mapping) for item in value):
-        return "[\n" + ",\n".join(deeper + _json_text(item, deeper) for item in value) + f"\n{indent}]"
+    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Mapping) for item in value):
+        return "[\n" + ",\n".join(deeper + json_text(item, deeper) for item in value) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

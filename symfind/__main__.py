@@ -1,0 +1,5 @@
+"""``python -m symfind`` is the command ``symfind``."""
+
+from symfind.cli.main import run
+
+run()

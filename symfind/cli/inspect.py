@@ -1,0 +1,14 @@
+"""``symfind inspect``: what a file holds and what could be asked of it."""
+
+from __future__ import annotations
+
+from symfind.cli.output import Output
+from symfind.config import InspectOptions
+
+
+def inspect(options: InspectOptions, output: Output) -> None:
+    """Show what a file holds and what could be asked of it, without reading the data."""
+    from symfind import api
+    from symfind.cli.listing import write_listing
+
+    write_listing(api.inspect(options.source), output)

@@ -1,0 +1,100 @@
+"""The command line: parse, call one function of the interface, print. The only part that prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from symfind.cli.discover import discover
+from symfind.cli.groups import groups
+from symfind.cli.identify import identify
+from symfind.cli.inspect import inspect
+from symfind.cli.options import add_verb
+from symfind.cli.report import report
+from symfind.cli.sample import sample
+from symfind.config import (
+    DiscoverOptions,
+    GroupsOptions,
+    IdentifyOptions,
+    InspectOptions,
+    ReportOptions,
+    SampleOptions,
+)
+from symfind.errors import SymfindError
+
+app = typer.Typer(
+    name="symfind",
+    help="Enforce, discover and promote continuous symmetry in data and trained models.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+add_verb(app, "discover", DiscoverOptions, discover)
+add_verb(app, "identify", IdentifyOptions, identify)
+add_verb(app, "inspect", InspectOptions, inspect)
+add_verb(app, "report", ReportOptions, report)
+add_verb(app, "sample", SampleOptions, sample)
+add_verb(app, "groups", GroupsOptions, groups)
+
+_INTERRUPTED = 130
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"symfind {version('symfind')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Enforce, discover and promote continuous symmetry in data and trained models."""
+
+
+def run() -> NoReturn:
+    """Run the command line and exit: a line on standard error and a status of DESIGN §6 for whatever fails."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal whose encoding lacks ∂ shows a question mark rather than a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        status = _status()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads the pipe has seen enough (`| head`). What Python still holds back must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _status() -> int:
+    arguments = sys.argv[1:] or ["--help"]
+    try:
+        result = app(arguments, prog_name="symfind", standalone_mode=False)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except SymfindError as error:
+        return _failed(str(error), error.exit_code)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what typer raises for a command line that it cannot parse
+            return _failed(error.format_message() + "; see --help", 2)
+        if os.environ.get("SYMFIND_DEBUG"):
+            raise
+        text = " ".join(str(error).split())
+        return _failed(f"{type(error).__name__}: {text} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(message: str, status: int) -> int:
+    print(f"symfind: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,30 @@
+"""``symfind sample``: a named sample dataset, made on the spot."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from symfind.cli.output import Output
+from symfind.config import SampleOptions
+from symfind.errors import UsageError
+
+
+def sample(options: SampleOptions, output: Output) -> None:
+    """Make a dataset whose symmetries are known, to try the other commands on."""
+    from symfind import api
+
+    sizes = {} if options.rows is None else {"rows": options.rows}
+    if options.out != "-":
+        api.sample(options.name, options.out, seed=options.seed, **sizes)
+        output.message(f"wrote {options.out}")
+        return
+    if sys.stdout.isatty():
+        raise UsageError("OUT is -, but HDF5 is binary and standard output a terminal; name a file, or pipe it")
+    # HDF5 is written at random places, which a pipe cannot take.
+    with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        path = Path(folder) / "sample.h5"
+        api.sample(options.name, str(path), seed=options.seed, **sizes)
+        sys.stdout.buffer.write(path.read_bytes())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,57 @@
+"""Progress bars on standard error, for what takes longer than two seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from symfind.progress import Advance
+
+# What is over sooner needs no bar: it would only flicker.
+_PATIENCE = 2.0
+
+
+class TerminalProgress:
+    """A bar a phase, drawn after two seconds and wiped when the work is done."""
+
+    def __init__(self, patience: float = _PATIENCE) -> None:
+        self._display = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._timer = threading.Timer(patience, self._display.start)
+        self._timer.daemon = True
+
+    def __enter__(self) -> TerminalProgress:
+        """Start waiting."""
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wipe the bars, whether they were drawn or not."""
+        self._timer.cancel()
+        self._timer.join()
+        self._display.stop()
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """Show a bar, or a pulse where the total is not known, until the context is left."""
+        task = self._display.add_task(name, total=total)
+        try:
+            yield lambda steps: self._display.advance(task, steps)
+        finally:
+            self._display.remove_task(task)
