@@ -28,7 +28,7 @@ from symfind.sources.mapping import (
     read_mapping,
     split_words,
 )
-from symfind.sources.rows import Rows, StoredArray, stored_array
+from symfind.sources.rows import Rows, StoredArray, check_finite, stored_array
 
 # A block of rows is held a few times over (as stored, as converted, in the caller's products), so it stays
 # well below a gigabyte however wide a row is.
@@ -165,26 +165,10 @@ class Dataset:
         Raises
         ------
         InputError
-            How many there are, and the position of the first in the array of its role.
+            How many there are, and the position of the first in its dataset.
         """
-        bad = 0
-        first = ""
         with opened(self.path) as file:
-            for start, stop in self._ranges(8192):
-                for role, array in self.rows.read(file, start, stop).items():
-                    if array.dtype.kind != "f" or _is_finite(array):
-                        continue
-                    faulty = np.argwhere(~np.isfinite(array))
-                    bad += len(faulty)
-                    if not first:
-                        position = (int(faulty[0][0]) + start, *map(int, faulty[0][1:]))
-                        first = f"{role}[{', '.join(map(str, position))}]"
-        if bad:
-            total = sum(prod(shape) for shape in self.rows.shapes.values())
-            raise InputError(
-                f"{self.path}: {bad} of {total} numbers are NaN or infinite, the first is {first}; "
-                "remove or repair these rows"
-            )
+            check_finite(file, self.rows.arrays)
 
     def _ranges(self, rows: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
         """Yield consecutive ranges that break at multiples of the alignment."""
@@ -229,11 +213,6 @@ class Dataset:
                 )
             tensors[role] = tensor
         return tensors
-
-
-def _is_finite(array: NDArray[Any]) -> bool:
-    with np.errstate(all="ignore"):  # a sum that overflows only means a closer look
-        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def open_dataset(
@@ -325,12 +304,12 @@ def _layout(file: h5py.File, kind: Kind, present: set[str]) -> Layout:
     for layout in kind.layouts:
         if present.issuperset(layout.roles):
             return layout
-    needed = kind.layouts[0].roles
-    missing = [role for role in needed if role not in present]
+    missing = [role for role in kind.layouts[0].roles if role not in present]
+    needed = ", or ".join(" and ".join(layout.roles) for layout in kind.layouts)
     options = {"x": "--input", "y": "--output-name"}
     how = " and ".join(dict.fromkeys(options.get(role, "a mapping") for role in missing))
     raise InputError(
-        f"{file.filename}: kind {kind.name} needs {', '.join(needed)}, there is no {' and no '.join(missing)}; "
+        f"{file.filename}: kind {kind.name} needs {needed}; there is no {' and no '.join(missing)}; "
         f"{holds(file)}; name it with {how}"
     )
 

@@ -60,6 +60,22 @@ def _by_row(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
     return stored_rows(file, arrays)
 
 
+def _flow(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
+    if len(arrays["x"].shape) > 2 and ("t" in arrays or axis is not None):
+        return _along_time(file, arrays, axis)
+    return _by_row(file, {role: array for role, array in arrays.items() if role != "t"}, axis)
+
+
+def _along_time(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
+    from symfind.sources.trajectory_rows import trajectory_rows  # scipy is slow to import, and rarely needed
+
+    return trajectory_rows(file, arrays, axis)
+
+
+def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
+    return "x" in present and ("dx" in present or ("t" in present and "y" not in present))
+
+
 def _has(*roles: str) -> Callable[[Arrays, Set[str]], bool]:
     return lambda arrays, present: present.issuperset(roles)
 
@@ -86,16 +102,16 @@ KINDS: tuple[Kind, ...] = (
         _has("x", "x_next"),
     ),
     Kind(
-        "flow",
-        "point symmetries of dx/dt = F(x), with a rescaling of time",
-        (Layout(("x", "dx"), ("group",), _by_row),),
-        _has("x", "dx"),
-    ),
-    Kind(
         "field",
         "Lie point symmetries of the differential equation the fields obey",
         (),
         _has("u", "t"),
+    ),
+    Kind(
+        "flow",
+        "point symmetries of dx/dt = F(x), with a rescaling of time",
+        (Layout(("x", "dx"), ("t", "group"), _flow), Layout(("x", "t"), ("group",), _along_time)),
+        _is_flow,
     ),
     Kind("image", "transformations that leave the task valid", (), _is_image),
     Kind(

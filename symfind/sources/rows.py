@@ -15,39 +15,9 @@ from symfind.errors import InputError
 from symfind.sources.hdf5 import dataset_at, rows_of
 from symfind.sources.mapping import Selection
 
+_SLAB_BYTES = 2**26  # read at once when a whole file is scanned
 # Roles that are points of the space or tangent to it: an array (N,) of them is N points of the line, (N, 1).
 STATE_ROLES = ("x", "x_next", "dx", "x_moved")
-
-
-class Rows(Protocol):
-    """Rows by role, in ranges.
-
-    Attributes
-    ----------
-    n_rows
-        How many there are.
-    shapes
-        Full shape of each role's array, rows first.
-    alignment
-        Rows that are cheapest read together: a chunk of the file, or a trajectory.
-    messages, warnings
-        What was done to the data, and what may be wrong with them, for the report.
-    """
-
-    @property
-    def n_rows(self) -> int: ...  # noqa: D102
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
-    @property
-    def alignment(self) -> int: ...  # noqa: D102
-    @property
-    def messages(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
-
-    def read(self, file: h5py.File, start: int, stop: int) -> dict[str, NDArray[Any]]:
-        """Return rows ``start:stop`` of every role."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -103,6 +73,75 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
         dtype=str(np.result_type(*(dataset.dtype for dataset in datasets))),
         chunk_rows=max((dataset.chunks or (1,))[0] for dataset in datasets),
     )
+
+
+def check_finite(file: h5py.File, arrays: Mapping[str, StoredArray]) -> None:
+    """Read every number once, a slab of rows at a time, and raise if one is NaN or infinite.
+
+    Raises
+    ------
+    InputError
+        How many there are, and the position of the first in its dataset.
+    """
+    bad = 0
+    first = ""
+    for role, array in arrays.items():
+        step = max(1, _SLAB_BYTES // (8 * max(1, prod(array.shape[1:]))))
+        for start in range(0, array.shape[0], step):
+            values = array.read(file, start, min(start + step, array.shape[0]))
+            if values.dtype.kind != "f" or is_finite(values):
+                continue
+            faulty = np.argwhere(~np.isfinite(values))
+            bad += len(faulty)
+            if not first:
+                first = f"{role}[{', '.join(str(i) for i in (int(faulty[0][0]) + start, *faulty[0][1:]))}]"
+    if bad:
+        total = sum(prod(array.shape) for array in arrays.values())
+        raise InputError(
+            f"{file.filename}: {bad} of {total} numbers are NaN or infinite, the first is {first}; "
+            "remove or repair these rows"
+        )
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether no number is NaN or infinite; one pass over them in the usual case."""
+    with np.errstate(all="ignore"):  # a sum that overflows only means a closer look
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+
+
+class Rows(Protocol):
+    """Rows by role, in ranges.
+
+    Attributes
+    ----------
+    n_rows
+        How many there are.
+    shapes
+        Full shape of each role's array, rows first.
+    arrays
+        What they are made of, as stored.
+    alignment
+        Rows that are cheapest read together: a chunk of the file, or a trajectory.
+    messages, warnings
+        What was done to the data, and what may be wrong with them, for the report.
+    """
+
+    @property
+    def n_rows(self) -> int: ...  # noqa: D102
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
+    @property
+    def arrays(self) -> Mapping[str, StoredArray]: ...  # noqa: D102
+    @property
+    def alignment(self) -> int: ...  # noqa: D102
+    @property
+    def messages(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def read(self, file: h5py.File, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """Return rows ``start:stop`` of every role."""
+        ...
 
 
 @dataclass(frozen=True)
