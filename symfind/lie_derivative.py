@@ -33,8 +33,10 @@ class OutputAction(Protocol):
         Number q of unknowns beside the coefficients of ξ.
     """
 
-    name: str
-    extra: int
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def extra(self) -> int: ...  # noqa: D102
 
     def columns(self, space: VectorFieldSpace, x: Tensor, y: Tensor) -> Tensor | None:
         """ξ_Y·F for each unknown: x ``(n, k, d)``, y ``(n, k′, m)`` → ``(n, k′, m, P)``; None for zero."""
@@ -85,7 +87,7 @@ class Free:
     name: str = "free"
 
     @property
-    def extra(self) -> int:  # type: ignore[override]
+    def extra(self) -> int:
         """m² unknowns."""
         return self.m * self.m
 
@@ -114,7 +116,7 @@ class Bracket:
         return torch.cat([_derivative_along(space, x, y), y[..., None]], -1)
 
     def matrix(self, space: VectorFieldSpace, coefficients: Tensor) -> Tensor:
-        """c as a 1 × 1 matrix: the rescaling of time."""
+        """The rescaling of time c as a 1 × 1 matrix."""
         return coefficients[space.dim :].reshape(1, 1)
 
 
@@ -195,8 +197,8 @@ class LieDerivative:
         return max(1, min(8192, _BUDGET // max(width, 1)))
 
     def pencil(self, x: Tensor) -> Pencil:
-        """Rows of (M, S) at points x ``(n, *input_shape)``."""
-        parts = [self._pencil(part) for part in x.split(self.rows_at_once)]
+        """Rows of (M, S) at points x ``(n, *input_shape)``, point by point."""
+        parts = [self._pencil(part) for part in torch.split(x, self.rows_at_once)]
         return parts[0] if len(parts) == 1 else Pencil(torch.cat([p.m for p in parts]), torch.cat([p.s for p in parts]))
 
     def _pencil(self, x: Tensor) -> Pencil:
@@ -213,13 +215,13 @@ class LieDerivative:
         columns = self.action.columns(self.space, points, y.reshape(n, k_out, m))
         weight = (slope / max(self.geometry.rank, 1)).sqrt()
         s = self._field_rows(points, weight)
-        s = torch.cat([s, s.new_zeros(s.shape[0], self.action.extra)], 1)
+        s = torch.cat([s, s.new_zeros(*s.shape[:2], self.action.extra)], 2)
         if columns is not None:
             fibre = torch.einsum("nkmP,mh->nkhP", columns, self.geometry.outputs)
             fibre = fibre.reshape(n, k_out * h, self.unknowns)
             numerator = numerator - fibre
-            s = torch.cat([s, fibre.reshape(-1, self.unknowns)])
-        return Pencil(numerator.reshape(-1, self.unknowns), s)
+            s = torch.cat([s, fibre], 1)
+        return Pencil(numerator, s)
 
     def transport(self, points: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
         """H^{1/2}dF·ξᵢ ``(n, k′h, P)``, zero for the q further unknowns, and ‖dF‖²_{G→H} ``(n,)``."""
@@ -245,7 +247,7 @@ class LieDerivative:
         return torch.cat([pushed, pushed.new_zeros(*pushed.shape[:2], self.action.extra)], -1), slope
 
     def _field_rows(self, points: Tensor, weight: Tensor) -> Tensor:
-        """weight · G^{-1/2}(ξᵢ − Eξᵢ) on the support, ``(n·D, p)``."""
+        """The rows w · G^{-1/2}(ξᵢ − Eξᵢ) on the support, ``(n, D, p)``."""
         n, k, d = points.shape
         xi = self.space.evaluate(points.reshape(n * k, d))
         if self.live is not None:
@@ -256,7 +258,7 @@ class LieDerivative:
         white = white.reshape(n, k, self.space.dim, -1).transpose(1, 2).reshape(n, self.space.dim, -1)
         if self.geometry.support is not None:
             white = white @ self.geometry.support
-        return (white * weight[:, None, None]).transpose(1, 2).reshape(-1, self.space.dim)
+        return (white * weight[:, None, None]).transpose(1, 2)
 
 
 def field_mean(space: VectorFieldSpace, geometry: Geometry, points: Tensor, live: Tensor | None) -> Tensor | None:
@@ -269,7 +271,7 @@ def field_mean(space: VectorFieldSpace, geometry: Geometry, points: Tensor, live
         return None
     total = torch.zeros(space.dim, geometry.inputs.rank, dtype=torch.float64, device=points.device)
     flat = points.reshape(-1, points.shape[-1])
-    for part in flat.split(max(1, _BUDGET // (space.dim * space.d))):
+    for part in torch.split(flat, max(1, _BUDGET // (space.dim * space.d))):
         xi = space.evaluate(part) if live is None else space.evaluate(part) * live
         total += torch.einsum("npd,rd->pr", xi, geometry.inputs.whiten)
     return total / flat.shape[0]

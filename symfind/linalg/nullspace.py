@@ -23,14 +23,14 @@ TRIVIAL_CUT = 1e-9
 
 @dataclass(frozen=True)
 class Pencil:
-    """One block of rows of the pair (M, S).
+    """Rows of the pair (M, S), kept point by point.
 
     Attributes
     ----------
     m
-        Numerator rows ``(n_m, p)``.
+        Numerator rows ``(n, r_m, p)``: r_m rows from each of n points.
     s
-        Denominator rows ``(n_s, p)``.
+        Denominator rows ``(n, r_s, p)``.
     """
 
     m: Tensor
@@ -102,8 +102,8 @@ class Dense:
         """Stack every block and decompose."""
         held = list(blocks)
         empty = torch.zeros(0, columns, dtype=torch.float64)
-        m = torch.cat([b.m.double() for b in held]) if held else empty
-        s = torch.cat([b.s.double() for b in held]) if held else empty
+        m = torch.cat([empty, *(b.m.double().flatten(0, 1) for b in held)])
+        s = torch.cat([empty, *(b.s.double().flatten(0, 1) for b in held)])
         return generalised_spectrum(m, s)
 
 
@@ -114,6 +114,6 @@ class Streamed:
         """Fold every block into two triangular factors and decompose these."""
         m, s = StreamedFactor(columns), StreamedFactor(columns)
         for block in blocks:
-            m.add(block.m)
-            s.add(block.s)
+            m.add(block.m.flatten(0, 1))
+            s.add(block.s.flatten(0, 1))
         return generalised_spectrum(m.factor(), s.factor())

@@ -20,13 +20,15 @@ class DifferentiableMap(Protocol):
         space, ``()`` a scalar.
     """
 
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...  # noqa: D102
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, /) -> Tensor:
         """F(x): ``(n, *input_shape)`` → ``(n, *output_shape)``, no gradient recorded."""
         ...
 
-    def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def value_and_jacobian(self, x: Tensor, /) -> tuple[Tensor, Tensor]:
         """F(x) as ``(n, m)`` and dF(x) as ``(n, m, D)``, both flattened; no gradient recorded."""
         ...

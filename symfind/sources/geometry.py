@@ -126,7 +126,7 @@ def input_geometry(moments: Moments, objects: int) -> Geometry:
     mean, covariance = pooled(moments.mean, moments.covariance, objects)
     root = covariance_root(covariance)
     r = root.rank
-    lift = torch.block_diag(*[root.whiten] * objects)  # (k·r, k·d)
+    lift = torch.kron(torch.eye(objects, dtype=torch.float64), root.whiten)  # (k·r, k·d)
     values, vectors = torch.linalg.eigh(lift @ moments.covariance @ lift.T)
     keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300) if values.numel() else values > 0
     rank = int(keep.sum())

@@ -1,0 +1,91 @@
+"""From the kind of the data to the Lie derivative: which role is F(x), how ξ acts on it, how sizes are measured.
+
+A kind is an entry of :data:`QUESTIONS`; nothing above this table asks what kind the data are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from symfind.errors import InputError, UsageError
+from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, OutputAction, Same
+
+Objects = tuple[int, int]
+# More outputs than this give more unknown entries of B ∈ gl(m) than most data can speak about.
+_MOST_FREE_OUTPUTS = 8
+
+
+@dataclass(frozen=True)
+class Question:
+    """What data of one kind ask.
+
+    Attributes
+    ----------
+    target
+        The role that holds F(x); None for a distribution, which has no F.
+    action
+        (asked, objects of x, objects of y) → the output action and why it was chosen.
+    like_inputs
+        Whether F(x) is a vector of x's space, measured by G⁻¹ like ξ itself: the noise of measured derivatives
+        would otherwise enter the metric.
+    scalar_gauge
+        Whether one scalar F of one object has the gauge fields ∂ᵢF∂ⱼ − ∂ⱼF∂ᵢ, so that a quadratic fit alone says
+        nothing (DESIGN §8 "Gauge").
+    space
+        The candidates when none are named.
+    """
+
+    target: str | None
+    action: Callable[[str, Objects, Objects], tuple[OutputAction, str]]
+    like_inputs: bool = False
+    scalar_gauge: bool = False
+    space: str = "linear"
+
+
+def _function_action(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:
+    (_, d), (count, m) = x, y
+    if asked == "same" and m != d:
+        raise UsageError(f"--output-action same needs y with {d} components like x, y has {m}; use free or invariant")
+    if asked == "auto":
+        if count * m == 1:
+            return Invariant(), "invariant, because y is one number"
+        if m <= _MOST_FREE_OUTPUTS:
+            return Free(m), f"free, because y has {m} components: any matrix may act on them"
+        if m == d:
+            return Same(), f"same, because y has {m} components like x and too many for a free action"
+        return Invariant(), f"invariant, because y has {m} components, too many for a free action"
+    chosen: dict[str, OutputAction] = {"invariant": Invariant(), "same": Same(), "free": Free(m)}
+    return chosen[asked], f"{asked}, as asked"
+
+
+def _implied(action: OutputAction, why: str) -> Callable[[str, Objects, Objects], tuple[OutputAction, str]]:
+    def choose(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:
+        if asked not in ("auto", action.name):
+            raise UsageError(f"--output-action {asked} does not go with these data: the action is {why}; leave it out")
+        if x != y:
+            raise InputError(f"F(x) has the shape {y}, x has {x}; for this kind both are points of one space")
+        return action, why
+
+    return choose
+
+
+QUESTIONS: Mapping[str, Question] = {
+    "function": Question("y", _function_action, scalar_gauge=True),
+    "map": Question("x_next", _implied(Commuting(), "ξ at F(x), so that its flow commutes with the step")),
+    "flow": Question(
+        "dx", _implied(Bracket(), "the bracket dξ·F with a rescaling of time, c t ∂t"), like_inputs=True
+    ),
+    "points": Question(None, _function_action, space="affine"),
+}
+
+
+def objects_of(shape: tuple[int, ...], acts_on: str) -> Objects:
+    """(k, d) of one row of x: the last axis is the space, the axes before it count objects.
+
+    ``acts_on = "all"`` makes one object of everything.
+    """
+    if acts_on == "all" or len(shape) <= 1:
+        return 1, max(1, prod(shape))
+    return prod(shape[:-1]), shape[-1]

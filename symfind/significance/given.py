@@ -1,0 +1,78 @@
+"""The pencil of a model that was given: F itself, with no fit to doubt, only the sampling of the rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from symfind.lie_derivative import LieDerivative
+from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.tsqr import StreamedFactor
+from symfind.significance.halves import Half
+
+
+class GivenSide:
+    """One half of the inputs of a given F: a :class:`~symfind.significance.bounds.Side`.
+
+    Parameters
+    ----------
+    half
+        Inputs and their blocks.
+    derivative
+        The Lie derivative of the model.
+    """
+
+    def __init__(self, half: Half, derivative: LieDerivative) -> None:
+        self.half, self.derivative = half, derivative
+        self.m, self.s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
+        for x in torch.split(self.inputs, derivative.rows_at_once):
+            pencil = derivative.pencil(x)
+            self.m.add(pencil.m.flatten(0, 1))
+            self.s.add(pencil.s.flatten(0, 1))
+
+    @property
+    def inputs(self) -> Tensor:
+        """Inputs ``(n, *input_shape)``."""
+        return self.half.samples.x.reshape(-1, *self.derivative.map.input_shape)
+
+    @property
+    def blocks(self) -> int:
+        """Number B of blocks."""
+        return self.half.blocks
+
+    def directions(self) -> GeneralisedSpectrum:
+        """Directions of this half."""
+        return generalised_spectrum(self.m.factor(), self.s.factor())
+
+    def along(self, vectors: Tensor) -> GivenAlong:
+        """The pencil in the directions ``(P, K)``."""
+        return GivenAlong(self, vectors)
+
+
+class GivenAlong:
+    """Blockwise Gram matrices of the rows in K directions, each row's product computed before it is squared."""
+
+    def __init__(self, side: GivenSide, vectors: Tensor) -> None:
+        k = vectors.shape[1]
+        self._numerator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
+        self._denominator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
+        derivative = side.derivative
+        start = 0
+        for x in torch.split(side.inputs, derivative.rows_at_once):
+            n = x.shape[0]
+            block = side.half.block[start : start + n]
+            pencil = derivative.pencil(x)
+            for rows, total in ((pencil.m @ vectors, self._numerator), (pencil.s @ vectors, self._denominator)):
+                total.index_add_(0, block, rows.mT @ rows)
+            start += n
+
+    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted sums over the blocks."""
+        return (
+            torch.einsum("rb,bKL->rKL", weights, self._numerator),
+            torch.einsum("rb,bKL->rKL", weights, self._denominator),
+        )
+
+    def misfit(self) -> list[Tensor]:
+        """Nothing: F was given."""
+        return []

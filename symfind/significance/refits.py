@@ -1,0 +1,319 @@
+"""The pencil of a fit F̂ = F₀ + φᵀW, made again for any weights of the blocks of data.
+
+Everything is linear in W: with A = dφ·ξ at fixed evaluation points, the rows of the Lie derivative under weights w are
+A·W(w) − ξ_Y·(F₀ + φW(w)) + dF₀·ξ, and W(w) solves a small system from blockwise sums ΦᵀΦ and ΦᵀY.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.lie_derivative import LieDerivative
+from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
+from symfind.significance.halves import Half
+from symfind.sources.differentiable_map import DifferentiableMap
+from symfind.sources.features import FourierFeatures, PolynomialFeatures
+from symfind.sources.surrogate import Family, LinearFit, Samples, held_out_error
+from symfind.sources.surrogate import whiten_features as _whiten
+
+# Disjoint folds of the cross-fitted Gram matrices: an average over pairs i ≠ j of fits on different rows.
+FOLDS = 4
+# Numbers in one array of Lie derivatives of the features, (points · features · directions).
+_BUDGET = 1.2e7
+_MIN_POINTS = 300
+# Largest number of features of a family that looks for misfit.
+_RICHEST = 700
+
+
+@dataclass(frozen=True)
+class FittedFamily:
+    """A family with its whitening and blockwise sums over one half.
+
+    Attributes
+    ----------
+    family
+        φ and ridge.
+    transform, penalty
+        φ′ = φT and λTᵀT.
+    gram, moment
+        ``(B, f′, f′)`` and ``(B, f′, m)`` sums over each block.
+    count
+        ``(B,)`` rows of each block.
+    """
+
+    family: Family
+    transform: Tensor
+    penalty: Tensor
+    gram: Tensor
+    moment: Tensor
+    count: Tensor
+
+    @staticmethod
+    def of(family: Family, half: Half, targets: Tensor) -> FittedFamily:
+        """Blockwise sums for targets ``(n, m)``."""
+        x, blocks = half.samples.x, half.blocks
+        phi = family.features(x)
+        factor: Tensor = torch.linalg.qr(phi, mode="r").R
+        white = _whiten(factor, x.shape[0], family.ridge)
+        phi = phi @ white.transform
+        order = torch.argsort(half.block, stable=True)
+        count = torch.bincount(half.block, minlength=blocks)
+        gram, moment = [], []
+        for part in torch.split(order, count.tolist()):
+            gram.append(phi[part].T @ phi[part])
+            moment.append(phi[part].T @ targets[part])
+        return FittedFamily(
+            family, white.transform, white.penalty, torch.stack(gram), torch.stack(moment), count.double()
+        )
+
+    def weights(self, block_weights: Tensor) -> Tensor:
+        """W ``(R, f, m)`` for weights ``(R, B)`` of the blocks."""
+        total = (block_weights @ self.count)[:, None, None]
+        gram = torch.einsum("rb,bij->rij", block_weights, self.gram) / total + self.penalty
+        moment = torch.einsum("rb,bim->rim", block_weights, self.moment) / total
+        # Weights that drop many blocks can leave a feature unseen; the whitened Gram matrix has unit scale.
+        eye = torch.eye(gram.shape[-1], dtype=gram.dtype)
+        solved: Tensor = torch.linalg.solve(gram + 1e-13 * eye, moment)
+        return self.transform @ solved
+
+
+class RefitSide:
+    """One half of the data with a linear-in-parameters fit: a :class:`~symfind.significance.bounds.Side`.
+
+    Parameters
+    ----------
+    half
+        Its rows and blocks.
+    template
+        The Lie derivative whose map is to be replaced by the fits of this half.
+    family
+        The class of the fits.
+    offset
+        F₀ fitted on other rows, or None.
+    seed
+        Of the evaluation points and the folds.
+    """
+
+    def __init__(
+        self,
+        half: Half,
+        template: LieDerivative,
+        family: Family,
+        offset: DifferentiableMap | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.half, self.template, self.family, self.offset, self.seed = half, template, family, offset, seed
+        generator = torch.Generator().manual_seed(seed)
+        self._targets = half.samples.y
+        if offset is not None:
+            shape = (-1, *template.map.input_shape)
+            self._targets = self._targets - offset(half.samples.x.reshape(shape)).flatten(1)
+        self.fitted = FittedFamily.of(family, half, self._targets)
+        # Folds are unions of blocks, so that what is correlated stays together.
+        self.folds = torch.randperm(self.blocks, generator=generator) % FOLDS
+        self._order = torch.randperm(len(half.samples), generator=generator)
+
+    @property
+    def blocks(self) -> int:
+        """Number B of blocks."""
+        return self.half.blocks
+
+    def plain_weights(self) -> Tensor:
+        """W ``(1, f, m)`` of the fit to the whole half."""
+        return self.fitted.weights(torch.ones(1, self.blocks, dtype=torch.float64))
+
+    def fold_indicators(self) -> Tensor:
+        """Weights ``(F, B)`` that leave one fold each."""
+        return torch.stack([(self.folds == i).double() for i in range(FOLDS)])
+
+    def fold_weights(self) -> Tensor:
+        """W ``(F, f, m)`` on disjoint folds; where these have too few rows, the plain fit twice (not debiased)."""
+        folds = self.fold_indicators()
+        if self.blocks < FOLDS or bool((folds @ self.fitted.count < 2 * self.family.features.size).any()):
+            return self.plain_weights().expand(2, -1, -1)
+        return self.fitted.weights(folds)
+
+    def fit(self, weights: Tensor) -> LinearFit:
+        """F₀ + φᵀW."""
+        shape_in, shape_out = self.template.map.input_shape, self.template.map.output_shape
+        return LinearFit(self.family.features, weights, shape_in, shape_out, self.offset)
+
+    def values(self, x: Tensor, weights: Tensor) -> Tensor:
+        """F₀ + φW ``(R, n, m)``."""
+        values = torch.einsum("nf,rfm->rnm", self.family.features(x), weights)
+        if self.offset is not None:
+            values = values + self.offset(x.reshape(-1, *self.template.map.input_shape)).flatten(1)
+        return values
+
+    def residual(self) -> Tensor:
+        """What the plain fit leaves of y, ``(n, m)``."""
+        return self._targets - self.family.features(self.half.samples.x) @ self.plain_weights()[0]
+
+    def directions(self) -> GeneralisedSpectrum:
+        """Directions of the plain pencil of this half's fit."""
+        derivative = replace(self.template, map=self.fit(self.plain_weights()[0]))
+        points = self.points(max(2000, 8 * derivative.unknowns // max(self.template.geometry.outputs.shape[1], 1)))
+        x = self.half.samples.x[points].reshape(-1, *self.template.map.input_shape)
+        return Streamed().solve((derivative.pencil(part) for part in torch.split(x, 512)), derivative.unknowns)
+
+    def points(self, count: int) -> Tensor:
+        """Numbers of up to ``count`` rows, the same for the same seed."""
+        return self._order[: min(count, len(self.half.samples))]
+
+    def along(self, vectors: Tensor) -> RefitAlong:
+        """The refits' pencil in the directions ``(P, K)``."""
+        return RefitAlong(self, vectors)
+
+    def richer(self) -> list[Family]:
+        """Degree + 1, degree + 2 and random features, as far as a fold's rows can fit them."""
+        features = self.family.features
+        limit = min(_RICHEST, len(self.half.samples) // (2 * FOLDS))
+        out: list[Family] = []
+        if isinstance(features, PolynomialFeatures):
+            steps = [PolynomialFeatures.of_degree(features.standard, features.degree + step) for step in (1, 2)]
+            out += [Family(f) for f in steps if f.size <= limit]
+        waves = min(256, limit)
+        if waves >= 16 and isinstance(features, PolynomialFeatures | FourierFeatures):
+            generator = torch.Generator().manual_seed(self.seed + 1)
+            out.append(Family(FourierFeatures.draw(features.standard, waves, 1.5, generator), 1e-6))
+        return out
+
+
+class RefitAlong:
+    """Refits of one half, differentiated along K fixed directions at fixed evaluation points."""
+
+    def __init__(self, side: RefitSide, vectors: Tensor) -> None:
+        self._side = side
+        self._vectors = vectors
+
+    def _evaluation(self, features: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Points x ``(n, D)``, their blocks, and the fields there ``(n, K, D)``."""
+        side = self._side
+        index = side.points(max(_MIN_POINTS, int(_BUDGET / (features * max(self._vectors.shape[1], 1)))))
+        x = side.half.samples.x[index]
+        return x, side.half.block[index], fields_on_support(side.template, x, self._vectors)
+
+    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Numerators from refits, denominators from cross-fitted slopes, both under the same weights."""
+        side, features = self._side, self._side.family.features
+        x, block, fields = self._evaluation(features.size)
+        pushed = features.push(x, fields)
+        fixed = None
+        if side.offset is not None:
+            slope = side.offset.value_and_jacobian(x.reshape(-1, *side.template.map.input_shape))[1]
+            fixed = torch.einsum("nmD,nKD->nmK", slope, fields)
+        numerator = []
+        for part in torch.split(weights, max(1, int(2e7 / max(1, x.shape[0] * self._vectors.shape[1])))):
+            rows = self._rows(x, pushed, fixed, side.fitted.weights(part))
+            flat = (rows * part[:, block].sqrt()[:, :, None, None]).flatten(1, 2)
+            numerator.append(flat.mT @ flat / x.shape[0])
+        return torch.cat(numerator), self._denominators(x, block, fields, weights)
+
+    def _rows(self, x: Tensor, pushed: Tensor, fixed: Tensor | None, weights: Tensor) -> Tensor:
+        """H^{1/2}L_vF ``(R, n, k′h, K)`` for fits W ``(R, f, m)``; ``pushed`` is dφ·ξ_v ``(n, f, K)``."""
+        t = self._side.template
+        moved = torch.einsum("nfK,rfm->rnmK", pushed, weights)
+        moved = moved if fixed is None else moved + fixed
+        rows = torch.einsum(
+            "rnomK,mh->rnohK", moved.reshape(*moved.shape[:2], *t.output_objects, -1), t.geometry.outputs
+        )
+        fibres = [self._fibre(x, value) for value in self._side.values(x, weights)]
+        if fibres[0] is not None:
+            rows = rows - torch.stack([f for f in fibres if f is not None])
+        return rows.flatten(2, 3)
+
+    def _fibre(self, x: Tensor, y: Tensor) -> Tensor | None:
+        """H^{1/2}ξ_Y·y ``(n, k′, h, K)``."""
+        t = self._side.template
+        n = x.shape[0]
+        columns = t.action.columns(t.space, x.reshape(n, *t.objects), y.reshape(n, *t.output_objects))
+        if columns is None:
+            return None
+        return torch.einsum("nomP,mh,PK->nohK", columns, t.geometry.outputs, self._vectors)
+
+    def _denominators(self, x: Tensor, block: Tensor, fields: Tensor, weights: Tensor) -> Tensor:
+        """Σ w_b S_b with ‖dF‖² and (ξ_Y F)² from pairs of fits on disjoint folds, point by point."""
+        side, t = self._side, self._side.template
+        n = x.shape[0]
+        slopes, fibres = [], []
+        for w in side.fold_weights():
+            value, jacobian = side.fit(w).value_and_jacobian(x.reshape(n, *t.map.input_shape))
+            slopes.append(whitened_slope(t, jacobian, n))
+            fibres.append(self._fibre(x, value))
+        slope = _pairs(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
+        xi = fields.reshape(n, -1, *t.objects) @ t.geometry.inputs.whiten.T
+        if t.field_mean is not None:
+            xi = xi - torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :]
+        flat = xi.flatten(2)
+        if t.geometry.support is not None:
+            flat = flat @ t.geometry.support
+        per_point = torch.einsum("n,nKD,nLD->nKL", slope / max(t.geometry.rank, 1), flat, flat)
+        if fibres[0] is not None:
+            per_point = per_point + _pairs(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
+        sums = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
+        return torch.einsum("rb,bKL->rKL", weights, sums) / n
+
+    def misfit(self) -> list[Tensor]:
+        """Cross-fold Gram matrices of the Lie derivative of the residual, for richer families that see something."""
+        side = self._side
+        residual = side.residual()
+        labels = side.folds[side.half.block]
+        samples = Samples(side.half.samples.x, residual)
+        richer = [f for f in side.richer() if held_out_error(samples, f, labels)[0] < 1.0]
+        return [self._residual_gram(family, residual) for family in richer]
+
+    def _residual_gram(self, richer: Family, residual: Tensor) -> Tensor:
+        side, t = self._side, self._side.template
+        x, _, fields = self._evaluation(richer.features.size)
+        n = x.shape[0]
+        pushed = richer.features.push(x, fields)
+        fitted = FittedFamily.of(richer, side.half, residual)
+        base = side.values(x, side.plain_weights())[0]
+        whole = self._fibre(x, base)
+        rows = []
+        for w in fitted.weights(side.fold_indicators()):
+            moved = torch.einsum("nfK,fm->nmK", pushed, w).reshape(n, *t.output_objects, -1)
+            row = torch.einsum("nomK,mh->nohK", moved, t.geometry.outputs)
+            shifted = self._fibre(x, base + richer.features(x) @ w)
+            if shifted is not None and whole is not None:
+                row = row - (shifted - whole)
+            rows.append(row.flatten(0, 2))
+        return _pairs(torch.stack(rows)[:, None])[0] / n
+
+
+def fields_on_support(derivative: LieDerivative, x: Tensor, vectors: Tensor) -> Tensor:
+    """ξ_v projected to the support of the data, all objects side by side: ``(n, K, k·d)``."""
+    t = derivative
+    k, d = t.objects
+    n = x.shape[0]
+    xi = torch.einsum("npd,pK->nKd", t.space.evaluate(x.reshape(n * k, d)), vectors[: t.space.dim])
+    xi = xi if t.live is None else xi * t.live
+    xi = xi.reshape(n, k, -1, d).transpose(1, 2)  # (n, K, k, d)
+    if t.geometry.support is not None:
+        white = (xi @ t.geometry.inputs.whiten.T).flatten(2) @ t.geometry.support @ t.geometry.support.T
+        xi = white.reshape(*xi.shape[:3], -1) @ t.geometry.inputs.colour.T
+    return xi.flatten(2)
+
+
+def whitened_slope(derivative: LieDerivative, jacobian: Tensor, n: int) -> Tensor:
+    """H^{1/2}dF G^{1/2} on the support, ``(n, k′h, D)``."""
+    t = derivative
+    k, d = t.objects
+    k_out, m = t.output_objects
+    measured = torch.einsum("nomj,mh->nohj", jacobian.reshape(n, k_out, m, k * d), t.geometry.outputs)
+    measured = measured.reshape(n, -1, k, d)
+    measured = measured if t.live is None else measured * t.live
+    white = (measured @ t.geometry.inputs.colour).flatten(2)
+    return white if t.geometry.support is None else white @ t.geometry.support
+
+
+def _pairs(rows: Tensor) -> Tensor:
+    """Mean over pairs i ≠ j of rowsᵢᵀrowsⱼ: ``(F, n, r, K)`` → ``(n, K, K)``, symmetrised by construction."""
+    folds = rows.shape[0]
+    total = rows.sum(0)
+    whole = total.mT @ total
+    own = (rows.mT @ rows).sum(0)
+    return (whole - own) / (folds * (folds - 1))

@@ -1,0 +1,173 @@
+"""φ: R^D → R^f, features in which a fit is linear: monomials, random Fourier waves, each with its derivative.
+
+Inputs are standardised coordinate by coordinate, so that a change of units changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from symfind.fields.polynomial import monomial_exponents, monomials
+
+
+class Features(Protocol):
+    """A feature map with its derivative.
+
+    Attributes
+    ----------
+    name
+        For the report.
+    size
+        Number f of features; the first is the constant.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """φ(x): ``(n, D)`` → ``(n, f)``."""
+        ...
+
+    def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ_f w_{fm} ∂φ_f/∂x: ``(n, D)`` and ``(f, m)`` → ``(n, m, D)``."""
+        ...
+
+    def push(self, x: Tensor, v: Tensor) -> Tensor:
+        """dφ(x)·v for v ``(n, p, D)``: ``(n, f, p)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """z = (x − mean)/scale, a constant coordinate left alone."""
+
+    mean: Tensor
+    scale: Tensor
+
+    @staticmethod
+    def of(mean: Tensor, spread: Tensor) -> Standardiser:
+        """From means and standard deviations ``(D,)``."""
+        return Standardiser(mean, torch.where(spread > 0, spread, torch.ones_like(spread)))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Standardised coordinates."""
+        return (x - self.mean.to(x)) / self.scale.to(x)
+
+
+@dataclass(frozen=True)
+class PolynomialFeatures:
+    """Monomials z^α with |α| ≤ degree, ordered by degree, so that lower degrees are leading columns."""
+
+    standard: Standardiser
+    exponents: Tensor
+
+    @staticmethod
+    def of_degree(standard: Standardiser, degree: int) -> PolynomialFeatures:
+        """All monomials up to ``degree``."""
+        return PolynomialFeatures(standard, monomial_exponents(standard.mean.shape[0], 0, degree))
+
+    @property
+    def degree(self) -> int:
+        """Largest degree."""
+        return int(self.exponents.sum(1).max())
+
+    @property
+    def name(self) -> str:
+        """For the report."""
+        return f"polynomial, degree {self.degree}"
+
+    @property
+    def size(self) -> int:
+        """Number of monomials."""
+        return self.exponents.shape[0]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """φ(x) ``(n, f)``."""
+        return monomials(self.standard(x), self.exponents.to(x.device))
+
+    def _slopes(self, x: Tensor) -> list[Tensor]:
+        """∂φ/∂x_b ``(n, f)`` for each b."""
+        z, exponents = self.standard(x), self.exponents.to(x.device)
+        out = []
+        for b in range(z.shape[1]):
+            lowered = exponents.clone()
+            lowered[:, b] = (lowered[:, b] - 1).clamp(min=0)
+            out.append(monomials(z, lowered) * (exponents[:, b] / self.standard.scale[b].to(x)))
+        return out
+
+    def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
+        return torch.stack([s @ weights.to(x) for s in self._slopes(x)], -1)
+
+    def push(self, x: Tensor, v: Tensor) -> Tensor:
+        """dφ·v ``(n, f, p)``."""
+        out = x.new_zeros(x.shape[0], self.size, v.shape[1])
+        for b, slope in enumerate(self._slopes(x)):
+            out += slope[:, :, None] * v[:, None, :, b]
+        return out
+
+
+@dataclass(frozen=True)
+class FourierFeatures:
+    """1, z and √2 cos(ωz + β) with Gaussian ω: a Gaussian kernel's random features (Rahimi, Recht 2007).
+
+    Attributes
+    ----------
+    standard
+        Standardisation of x.
+    omega
+        ``(D, w)`` frequencies.
+    phase
+        ``(w,)``.
+    """
+
+    standard: Standardiser
+    omega: Tensor
+    phase: Tensor
+
+    @staticmethod
+    def draw(standard: Standardiser, waves: int, length: float, generator: torch.Generator) -> FourierFeatures:
+        """Draw ``waves`` frequencies for a kernel of ``length`` in units of √D standard deviations."""
+        d = standard.mean.shape[0]
+        omega = torch.randn(d, waves, generator=generator, dtype=torch.float64) / (length * math.sqrt(d))
+        phase = torch.rand(waves, generator=generator, dtype=torch.float64) * 2 * math.pi
+        return FourierFeatures(standard, omega, phase)
+
+    @property
+    def name(self) -> str:
+        """For the report."""
+        return f"random features, {self.phase.shape[0]} waves"
+
+    @property
+    def size(self) -> int:
+        """1 + D + number of waves."""
+        return 1 + self.omega.shape[0] + self.phase.shape[0]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """φ(x) ``(n, f)``."""
+        z = self.standard(x)
+        wave = math.sqrt(2) * torch.cos(z @ self.omega.to(x) + self.phase.to(x))
+        return torch.cat([torch.ones_like(z[:, :1]), z, wave], 1)
+
+    def _sine(self, x: Tensor) -> Tensor:
+        return -math.sqrt(2) * torch.sin(self.standard(x) @ self.omega.to(x) + self.phase.to(x))
+
+    def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
+        d = self.omega.shape[0]
+        linear, waves = weights[1 : 1 + d].to(x), weights[1 + d :].to(x)
+        slope = torch.einsum("nw,wm,dw->nmd", self._sine(x), waves, self.omega.to(x)) + linear.T
+        return slope / self.standard.scale.to(x)
+
+    def push(self, x: Tensor, v: Tensor) -> Tensor:
+        """dφ·v ``(n, f, p)``."""
+        moved = (v / self.standard.scale.to(x)).transpose(1, 2)  # (n, D, p)
+        waves = self._sine(x)[:, :, None] * torch.einsum("ndp,dw->nwp", moved, self.omega.to(x))
+        return torch.cat([torch.zeros_like(moved[:, :1]), moved, waves], 1)
