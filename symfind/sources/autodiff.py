@@ -1,7 +1,8 @@
 """dF of a batched map by automatic differentiation: rows by reverse mode, columns by forward mode.
 
-Forward mode through TorchScript has been silently wrong from the second call on (pytorch issue 73972), so it is
-used only where :func:`forward_mode_is_right` found it to agree with reverse mode on repeated calls.
+Forward mode through TorchScript has been silently wrong from the second call on (pytorch issue 73972), and
+double-backward drops a custom operator whose gradient is not recorded. So :func:`directional_derivative` lets each
+of them serve only where it agrees with reverse mode on repeated calls.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
+from symfind.errors import InputError
+
 BatchedMap = Callable[[Tensor], Tensor]
+DirectionalDerivative = Callable[[BatchedMap, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 # The fault shows from the second call on, and a profiling executor may change its mind once more after it.
 _CALLS = 3
 # A wrong tangent is off by the size of the derivative itself; rounding of deep float32 networks stays below this.
 _AGREEMENT = 1e-3
-# What torch raises where an operator has no forward-mode or no second derivative.
-_MISSING = (RuntimeError, NotImplementedError)
+# What torch raises where an operator has no forward-mode or no second derivative, and what F makes of it.
+_MISSING = (RuntimeError, NotImplementedError, InputError)
 
 
 @contextmanager
@@ -66,34 +70,21 @@ def jacobian_by_columns(f: BatchedMap, x: Tensor) -> tuple[Tensor, Tensor]:
     for j in range(d):
         axis = x.new_zeros(n, d)
         axis[:, j] = 1
-        y, column = _along(f, x, axis.reshape(x.shape))
+        y, column = along_by_forward_mode(f, x, axis.reshape(x.shape))
         columns.append(column)
     return y, torch.stack(columns, dim=2)
 
 
-def directional_derivative(f: BatchedMap, x: Tensor, v: Tensor, *, forward_mode: bool) -> tuple[Tensor, Tensor]:
-    """F(x) and dF(x)·v, both ``(n, m)``.
-
-    By a dual number, or by differentiating u ↦ dF(x)ᵀu; by m reverse passes where an operator of F has no second
-    derivative.
-    """
-    if forward_mode:
-        return _along(f, x, v)
-    try:
-        return _along_by_double_backward(f, x, v)
-    except _MISSING:
-        y, dy = jacobian_by_rows(f, x)
-        return y, torch.einsum("nmd,nd->nm", dy, v.reshape(len(x), -1))
-
-
-def _along(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def along_by_forward_mode(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """F(x) and dF(x)·v, both ``(n, m)``, from one pass of dual numbers x + εv."""
     with torch.no_grad(), forward_ad.dual_level():
         y, dy = forward_ad.unpack_dual(f(forward_ad.make_dual(x, v)))  # type: ignore[no-untyped-call]
         dy = torch.zeros_like(y) if dy is None else dy
         return y.reshape(len(x), -1).clone(), dy.reshape(len(x), -1).clone()
 
 
-def _along_by_double_backward(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def along_by_double_backward(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """F(x) and dF(x)·v, both ``(n, m)``: the derivative of u ↦ vᵀdF(x)ᵀu, which is linear in u."""
     x = x.clone().requires_grad_()
     y = f(x).reshape(len(x), -1)
     u = torch.zeros_like(y, requires_grad=True)
@@ -106,14 +97,31 @@ def _along_by_double_backward(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tens
     return y.detach(), along
 
 
-def forward_mode_is_right(f: BatchedMap, x: Tensor) -> bool:
-    """Say whether uᵀ(dF·v) by forward mode agrees with (uᵀdF)·v by reverse mode on each of the first calls."""
+def along_by_rows(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """F(x) and dF(x)·v, both ``(n, m)``, from m reverse passes."""
+    y, dy = jacobian_by_rows(f, x)
+    return y, torch.einsum("nmd,nd->nm", dy, v.reshape(len(x), -1))
+
+
+def directional_derivative(f: BatchedMap, x: Tensor) -> DirectionalDerivative:
+    """Choose the quickest dF·v that is right for F: forward mode, double-backward, or rows.
+
+    Right is what agrees with reverse mode on each of the first calls, uᵀ(dF·v) = (uᵀdF)·v for random u and v.
+    Reverse mode serves as the reference because every operator with a gradient has it.
+    """
+    for method in (along_by_forward_mode, along_by_double_backward):
+        if _agrees_with_reverse_mode(method, f, x):
+            return method
+    return along_by_rows
+
+
+def _agrees_with_reverse_mode(method: DirectionalDerivative, f: BatchedMap, x: Tensor) -> bool:
     generator = torch.Generator().manual_seed(0)
     with recording():
         for _ in range(_CALLS):
             v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
             try:
-                y, along = _along(f, x, v)
+                y, along = method(f, x, v)
             except _MISSING:
                 return False
             u = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)

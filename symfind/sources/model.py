@@ -10,8 +10,10 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.sources.autodiff import (
+    DirectionalDerivative,
+    along_by_forward_mode,
+    along_by_rows,
     directional_derivative,
-    forward_mode_is_right,
     jacobian_by_columns,
     jacobian_by_rows,
     recording,
@@ -19,12 +21,12 @@ from symfind.sources.autodiff import (
 from symfind.sources.model_file import model_format
 from symfind.sources.network import Network, Step
 from symfind.sources.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
-from symfind.sources.torchscript import one_line
+from symfind.sources.torchscript import ScriptError, one_line
 
 # Numbers held at once while differentiating: 2^25 of float64 are 256 MiB.
 _CHUNK_NUMBERS = 2**25
 # What torch raises when a network and its input do not fit (guards of torch.export assert).
-_TORCH_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, KeyError)
+_TORCH_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, KeyError, ScriptError)
 
 
 def load_model(
@@ -82,8 +84,6 @@ class Model:
         Of what it takes and gives.
     compute_dtype
         Of what happens in between: the network's own type where it cannot be converted (frozen modules).
-    forward_mode
-        False if forward-mode derivatives of this network were found wrong or missing; they are then not used.
     """
 
     def __init__(self, path: str, network: Network, device: torch.device, dtype: torch.dtype) -> None:
@@ -91,13 +91,19 @@ class Model:
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
-        self.forward_mode = False
+        self._along: DirectionalDerivative = along_by_rows
         self._network = network
         self._native = network.dtype
+        self._fewest_rows, self._most_rows = network.batch
         self._input_shape: tuple[int, ...] | None = None
         self._fed_shape: tuple[int, ...] = ()
         self._output_shape: tuple[int, ...] = ()
         self._numbers_per_row = 1
+
+    @property
+    def forward_mode(self) -> bool:
+        """False if forward-mode derivatives of this network were found wrong or missing; they are not used then."""
+        return self._along is along_by_forward_mode
 
     @property
     def format(self) -> str:
@@ -213,7 +219,7 @@ class Model:
         rows = self._chunk_rows()
         with recording():
             parts = [
-                directional_derivative(self._forward, part, along, forward_mode=self.forward_mode)
+                self._along(self._forward, part, along)
                 for part, along in zip(torch.split(x, rows), torch.split(v, rows), strict=True)
             ]
         y, dy = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
@@ -225,7 +231,7 @@ class Model:
         return prod(self._output_shape)
 
     def _chunk_rows(self) -> int:
-        return max(1, self._network.batch[0], _CHUNK_NUMBERS // self._numbers_per_row)
+        return max(self._fewest_rows, _CHUNK_NUMBERS // self._numbers_per_row)
 
     def _checked(self, x: Tensor) -> Tensor:
         shape = self.input_shape
@@ -276,11 +282,10 @@ class Model:
 
     def _forward(self, x: Tensor) -> Tensor:
         """F(x) ``(n, *output_shape)`` in ``dtype``, in as many calls as the network's batch size asks for."""
-        fewest, most = self._network.batch
         fed = x.reshape(len(x), *self._fed_shape).to(self.compute_dtype)
         parts = []
-        for part in torch.split(fed, most or len(fed)):
-            missing = fewest - len(part)
+        for part in torch.split(fed, self._most_rows or len(fed)):
+            missing = self._fewest_rows - len(part)
             padded = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing > 0 else part
             parts.append(self._call(padded)[: len(part)])
         return (torch.cat(parts) if len(parts) > 1 else parts[0]).to(self.dtype)
@@ -320,6 +325,10 @@ class Model:
             )
 
     def _check_rows(self, probe: Probe) -> None:
+        try:
+            self._forward(probe.x[:1])
+        except InputError:
+            self._fewest_rows = 2  # squeeze() drops the axis of a single row; such a row is sent twice
         difference = difference_between_rows(probe, self.compute_dtype)
         if difference == "random":
             raise InputError(
@@ -338,4 +347,4 @@ class Model:
                 f"{self.path}: the derivative of the model disagrees with its values (detached, rounded or piecewise "
                 "constant outputs); export it without detach, no_grad, rounding or argmax"
             )
-        self.forward_mode = forward_mode_is_right(self._forward, probe.x)
+        self._along = directional_derivative(self._forward, probe.x)

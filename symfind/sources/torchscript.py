@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.sources.execution_order import Operation, Stored, Value, execution_order
 from symfind.sources.network import Network
+
+# What the interpreter raises beside torch's own RuntimeError; not derived from it.
+ScriptError: type[Exception] = torch.jit.Error
+_REASON = re.compile(r"((?:\w+\.)*\w*(?:Error|Exception)): (.+)")
+_LONGEST_REASON = 160  # of torch's words in a message of one line
 
 
 def load_torchscript(path: Path, device: torch.device) -> Network:
@@ -136,9 +142,8 @@ class _GraphReader:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error of torch says in one line: of a long message the last line that is no trace."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and set(line.strip()) - set("~^ <-.HERE")]
-    reasons = [line for line in lines if line.startswith(("RuntimeError:", "ValueError:", "Error:"))]
-    text = (reasons or lines or [type(error).__name__])[-1 if reasons else 0]
-    text = text.partition(": ")[2] if reasons else text
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    """Return what an error of torch says in one line: of a trace the reason at its end."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = [found[2] for found in map(_REASON.match, lines) if found]
+    text = (reasons[-1:] or lines[:1] or [type(error).__name__])[0]
+    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 3]}..."
