@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ from symfind.cli.groups import groups
 from symfind.cli.identify import identify
 from symfind.cli.inspect import inspect
 from symfind.cli.options import add_verb
+from symfind.cli.output import abandon_standard_output
 from symfind.cli.report import report
 from symfind.cli.sample import sample
 from symfind.config import (
@@ -62,16 +64,16 @@ def main(
 
 def run() -> NoReturn:
     """Run the command line and exit: a line on standard error and a status of DESIGN §6 for whatever fails."""
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us (`>&-`)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
         # A terminal whose encoding lacks ∂ shows a question mark rather than a traceback.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        getattr(sys, name).reconfigure(errors="replace")
+    status = _status()
     try:
-        status = _status()
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads the pipe has seen enough (`| head`). What Python still holds back must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except OSError:  # the help went into a pipe that nobody reads any more
+        abandon_standard_output()
     sys.exit(status)
 
 
@@ -79,12 +81,14 @@ def _status() -> int:
     arguments = sys.argv[1:] or ["--help"]
     try:
         result = app(arguments, prog_name="symfind", standalone_mode=False)
-    except BrokenPipeError:
-        raise
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SymfindError as error:
         return _failed(str(error), error.exit_code)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        return _failed(str(error), 1)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer raises for a command line that it cannot parse
             return _failed(error.format_message() + "; see --help", 2)

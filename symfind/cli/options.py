@@ -92,7 +92,8 @@ _SHARED = (
             typer.Option(
                 "--format",
                 metavar="NAME",
-                help=f"Of what is written: {', '.join(FORMATS)}. If not given, a table on a terminal and JSON in a pipe.",
+                help=f"Of what is written: {', '.join(FORMATS)}. "
+                "If not given, a table on a terminal and JSON in a pipe.",
                 rich_help_panel="Output",
             ),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from symfind.config import unknown_name
-from symfind.errors import UsageError
+from symfind.errors import InputError, UsageError
 from symfind.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ class Output:
 
             Console(highlight=False).print(table())
             return
-        sys.stdout.flush()
-        sys.stdout.buffer.write(encode(self.chosen_format()))
-        sys.stdout.buffer.flush()
+        write_to_standard_output(encode(self.chosen_format()))
 
     def message(self, text: str) -> None:
         """Say something on standard error, unless the user wants quiet."""
@@ -118,6 +117,29 @@ class Output:
         from symfind.cli.terminal_progress import TerminalProgress
 
         return TerminalProgress()
+
+
+def write_to_standard_output(content: bytes) -> None:
+    """Write bytes to standard output, all of them or as many as its reader wants.
+
+    Raises
+    ------
+    InputError
+        What standard output leads to cannot hold them.
+    """
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as fault:
+        abandon_standard_output()
+        # Who reads the pipe has seen enough (`| head`): that is no error.
+        if not isinstance(fault, BrokenPipeError):
+            raise InputError(f"standard output: cannot be written ({fault.strerror})") from None
+
+
+def abandon_standard_output() -> None:
+    """Lead standard output nowhere, so that what Python still holds back does not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _encoded(report: Report, form: str) -> bytes:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from symfind.cli.output import Output
+from symfind.cli.output import Output, write_to_standard_output
 from symfind.config import SampleOptions
 from symfind.errors import UsageError
 
@@ -26,5 +26,4 @@ def sample(options: SampleOptions, output: Output) -> None:
     with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         path = Path(folder) / "sample.h5"
         api.sample(options.name, str(path), seed=options.seed, **sizes)
-        sys.stdout.buffer.write(path.read_bytes())
-    sys.stdout.buffer.flush()
+        write_to_standard_output(path.read_bytes())

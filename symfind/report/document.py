@@ -250,11 +250,10 @@ class Report(Record):
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        """Check the types and the schema, and put the settings in order."""
+        """Check the types and the schema."""
         super().__post_init__()
         if self.schema != SCHEMA:
             raise Mismatch.of("schema", self.schema, f'"{SCHEMA}"')
-        object.__setattr__(self, "settings", {key: self.settings[key] for key in sorted(self.settings)})
 
     @property
     def certified(self) -> tuple[Generator, ...]:

@@ -93,7 +93,7 @@ def conform(value: Any, hint: Any, where: str) -> Any:
     if origin is Mapping:
         if not isinstance(value, Mapping):
             raise Mismatch.of(where, value, "a mapping")
-        return {str(key): conform(item, arguments[1], _join(where, str(key))) for key, item in value.items()}
+        return {str(key): conform(value[key], arguments[1], _join(where, str(key))) for key in sorted(value, key=str)}
     if isinstance(hint, type) and issubclass(hint, Record):
         if isinstance(value, hint):
             return value
