@@ -76,7 +76,7 @@ ACTIVATIONS: Mapping[str, Mapping[str, Any]] = {
     "softmax": {"dim": -1},
     "log_softmax": {"dim": -1},
 }
-_CONVOLUTIONS = {"conv1d", "conv2d", "conv3d", "_convolution", "convolution"}
+_CONVOLUTIONS = {"conv1d", "conv2d", "conv3d", "_convolution_mode", "_convolution", "convolution"}
 # What changes nothing in eval mode.
 _IDENTITIES = {"dropout", "dropout1d", "feature_dropout", "alpha_dropout", "contiguous", "clone", "alias"}
 _SIZES = {"size", "sym_size", "dim"}
