@@ -1,7 +1,7 @@
 """Make the files of sample_data/: ``python sample_data/make.py --data FOLDER [NAME …]``.
 
-FOLDER holds dimuons.npz and planets.npz (README.md beside this file says where they come from); the synthetic
-files and the trained network need none.
+Names are those of the files, such as ``dimuons``, and ``o5_model`` for o5.pt. FOLDER holds dimuons.npz and
+planets.npz (README.md beside this file says where they come from); the others need no data.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
-from symfind.sources.samples import write_sample
+from symfind.sources.samples import o5_function, write_sample
 
 HERE = Path(__file__).parent
 
@@ -41,6 +42,39 @@ def planets(data: Path) -> None:
         )
 
 
+def o5_model(data: Path) -> None:
+    """Train an MLP 10-32-32-1 (SiLU, float64) on the function of o5.h5 and save it as TorchScript.
+
+    Inputs are standard normal; each step of Adam sees 1,024 fresh ones (20 million in all), so that what is left
+    is the network's capacity, not the noise of a sample. The output is learned standardised and scaled back.
+    """
+    del data
+    torch.manual_seed(0)
+    draws = torch.Generator().manual_seed(100)
+    reference = o5_function(torch.randn(200_000, 2, 5, generator=draws, dtype=torch.float64))
+    mean, deviation = reference.mean(), reference.std()
+    nn = torch.nn
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(10, 32), nn.SiLU(), nn.Linear(32, 32), nn.SiLU(), nn.Linear(32, 1)
+    ).double()
+    steps = 20_000
+    optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        x = torch.randn(1024, 2, 5, generator=draws, dtype=torch.float64)
+        error = network(x)[:, 0] - (o5_function(x) - mean) / deviation
+        optimiser.zero_grad()
+        error.square().mean().backward()
+        optimiser.step()
+        schedule.step()
+    last = network[-1]
+    with torch.no_grad():
+        last.weight.mul_(deviation)
+        last.bias.mul_(deviation).add_(mean)
+    with appearing_whole(HERE / "o5.pt") as part:
+        torch.jit.save(torch.jit.script(network.eval()), str(part))
+
+
 def _sample(name: str, file: str) -> Callable[[Path], None]:
     return lambda data: write_sample(name, HERE / file)
 
@@ -51,6 +85,8 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "rigid_body": _sample("rigid-body", "rigid_body.h5"),
     "kepler": _sample("kepler", "kepler.h5"),
     "shell": _sample("shell", "shell.h5"),
+    "o5": _sample("o5", "o5.h5"),
+    "o5_model": o5_model,
     "no_symmetry": _sample("noise", "no_symmetry.h5"),
 }
 

@@ -196,6 +196,22 @@ def _potential(n: int, generator: torch.Generator) -> Arrays:
     return {"x": x, "y": three_atom_energy(x)}
 
 
+def o5_function(x: Tensor) -> Tensor:
+    """F = sin|x₁| − |x₂|³/2 + x₁·x₂/(|x₁||x₂|) of two vectors in R⁵: ``(n, 2, 5) → (n,)``.
+
+    The O(5) regression of Finzi, Welling, Wilson 2021, on which LieGG (Moskalev et al. 2022) is measured.
+    """
+    first, second = x[:, 0], x[:, 1]
+    a, b = first.norm(dim=1), second.norm(dim=1)
+    value: Tensor = a.sin() - b**3 / 2 + (first * second).sum(1) / (a * b)
+    return value
+
+
+def _o5(n: int, generator: torch.Generator) -> Arrays:
+    x = _normal(generator, n, 2, 5)
+    return {"x": x, "y": o5_function(x)}
+
+
 def asymmetric_cubic(x: Tensor) -> Tensor:
     """F = x + yz + x²y/2 + yz²/3 − z³/4 + y³/5; no linear or affine field leaves it unchanged: ``(n, 3) → (n,)``."""
     a, b, c = x.unbind(-1)
@@ -272,6 +288,12 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             "energy of three atoms with anharmonic pair potentials, spread of order 1",
             "affine on each atom alike: e(3), 6; on all nine coordinates (--acts-on all): 33",
             _potential,
+        ),
+        "o5": Sample(
+            "function", ("x1", "x2", "x3", "x4", "x5"), 10000,
+            "a function of two vectors in five dimensions that depends on their lengths and angle alone",
+            "linear on both vectors alike: so(5), 10",
+            _o5,
         ),
         "noise": Sample(
             "function", _XYZ, 2000,
