@@ -46,9 +46,9 @@ def option(
     text
         The help of the command line.
     default
-        Without one the option is a positional argument.
+        Without one the option must be given.
     panel
-        The heading it stands under in the help, one of :data:`PANELS`.
+        The heading it stands under in the help, one of :data:`PANELS`; ``"Arguments"`` are positional.
     choices
         The names it accepts.
     least
@@ -242,10 +242,16 @@ class ReportOptions(Options):
 class SampleOptions(Options):
     """Which sample to make."""
 
-    name: str = option("Which sample; an unknown name lists them all.")
-    out: str = option("The HDF5 file to write; - is standard output.")
+    name: str | None = option("Which sample; without a name they are listed.", None)
+    out: str | None = option("The HDF5 file to write; - is standard output.", None)
     rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
     seed: int = option("The same seed gives the same bytes.", 0, panel="Run", least=0)
+
+    def __post_init__(self) -> None:
+        """Validate every option; a sample that is named needs a file."""
+        super().__post_init__()
+        if self.name is not None and self.out is None:
+            raise UsageError(f"OUT is missing: name the HDF5 file for the sample {self.name}, or - for a pipe")
 
 
 @dataclass(frozen=True, kw_only=True)

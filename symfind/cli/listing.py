@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -14,21 +15,20 @@ from rich.text import Text
 
 from symfind.cli.output import Output
 from symfind.errors import UsageError
-from symfind.report.records import conform
 from symfind.report.store import json_text
 
 _WIDTH_OF_A_FILE = 100
 
 
 def write_listing(listing: Any, output: Output) -> None:
-    """Write a dataclass, or a sequence of records alike, as a table or JSON.
+    """Write a dataclass, or a sequence of dataclasses or mappings of one form, as a table or JSON.
 
     Raises
     ------
     UsageError
         The format is one of those for reports only.
     """
-    plain = conform(_plain(listing), object, "listing")
+    plain = _plain(listing)
     renderable = _rows(plain) if isinstance(plain, tuple) else _labelled(plain)
 
     def encode(form: str) -> bytes:
@@ -45,9 +45,16 @@ def write_listing(listing: Any, output: Output) -> None:
 
 
 def _plain(value: Any) -> Any:
+    """Return dataclasses as mappings in the order of their fields, and whatever JSON cannot say as text or None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return [_plain(item) for item in value]
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _labelled(values: Mapping[str, Any]) -> RenderableType:

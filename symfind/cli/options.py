@@ -43,19 +43,19 @@ def add_verb(
 
 def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
     metadata = declared.metadata
-    if declared.default is MISSING:
-        # Not required by the parser, because --config may give it.
+    if metadata["panel"] == "Arguments":
+        # Never required by the parser, because --config may give it.
         argument = typer.Argument(help=metadata["help"], metavar=declared.name.upper(), show_default=False)
         return _keyword(declared.name, Annotated[str | None, argument], None)
+    parsed = _parsed_type(hint)
     described = typer.Option(
         option_name(declared.name),
         help=metadata["help"],
-        # A flag takes no value, which the help would otherwise call <bool>.
-        metavar=" " if hint is bool else metadata["shown_as"],
+        metavar=metadata["shown_as"] or _value_shown(parsed),
         rich_help_panel=metadata["panel"],
         show_default=declared.default is not None and declared.default is not False,
     )
-    return _keyword(declared.name, Annotated[_parsed_type(hint), described], declared.default)
+    return _keyword(declared.name, Annotated[parsed, described], declared.default)
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -68,6 +68,12 @@ def _parsed_type(hint: Any) -> Any:
         if hint in (simple, simple | None):
             return hint
     return str | None
+
+
+def _value_shown(parsed: Any) -> str:
+    if parsed is bool:
+        return " "  # a flag takes no value, which the help would otherwise call <bool>
+    return "NUMBER" if parsed is float else "N" if parsed in (int, int | None) else "TEXT"
 
 
 _SHARED = (

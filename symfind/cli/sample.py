@@ -13,8 +13,13 @@ from symfind.errors import UsageError
 
 def sample(options: SampleOptions, output: Output) -> None:
     """Make a dataset whose symmetries are known, to try the other commands on."""
+    if options.name is None or options.out is None:
+        _list_samples(output)
+        return
     from symfind import api
 
+    if output.path is not None or output.format is not None:
+        raise UsageError(f"a sample is always HDF5 and goes to OUT, here {options.out}; drop --output and --format")
     sizes = {} if options.rows is None else {"rows": options.rows}
     if options.out != "-":
         api.sample(options.name, options.out, seed=options.seed, **sizes)
@@ -27,3 +32,16 @@ def sample(options: SampleOptions, output: Output) -> None:
         path = Path(folder) / "sample.h5"
         api.sample(options.name, str(path), seed=options.seed, **sizes)
         write_to_standard_output(path.read_bytes())
+
+
+def _list_samples(output: Output) -> None:
+    from symfind.cli.listing import write_listing
+    from symfind.sources.samples import SAMPLES
+
+    write_listing(
+        [
+            {"name": name, "kind": s.kind, "rows": s.rows, "content": s.about, "symmetry": s.symmetry}
+            for name, s in SAMPLES.items()
+        ],
+        output,
+    )

@@ -1,0 +1,156 @@
+"""What a reader sees: the words of the table, Markdown that stays a table, a page that loads nothing."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from symfind.report.document import Algebra, Fit, Report, SpectrumEntry
+from symfind.report.html import to_html
+from symfind.report.plots import spectrum_svg
+from symfind.report.render import table, to_markdown, to_table_text
+from symfind.report.summary import algebra_text, forms_text, generator_rows, number_text
+
+
+def printed(report: Report, width: int, **console: object) -> str:
+    out = Console(file=io.StringIO(), width=width, **console)  # type: ignore[arg-type]
+    with out.capture() as captured:
+        out.print(table(report))
+    return captured.get()
+
+
+def test_the_table_reads_as_the_design_shows_it(lorentz_report: Report) -> None:
+    report = replace(lorentz_report, settings={"acts_on": "last"})
+    lines = [" ".join(line.split()) for line in to_table_text(report).splitlines()]
+    assert lines[:3] == [
+        "function x (2304, 2, 4) → y (2304, 1) E px py pz, one action on both objects",
+        "fit polynomial ridge, degree 2, held-out R² 1.000000",
+        "space linear, 16 fields, none trivial",
+    ]
+    assert "1 px ∂py − py ∂px 5e-13 [4e-13, 7e-13] 3 certified" in lines
+    assert "7 (not a symmetry) 0.12 [0.11, 0.14] refuted" in lines
+    assert "algebra so(1,3), dimension 6 (= sl(2,C)): semisimple, not compact, closed to 3e-13" in lines
+    assert "preserves diag(1, −1, −1, −1)" in lines
+    assert lines[-1] == "covers all 16 directions of the space"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_every_width_keeps_every_generator_and_verdict(lorentz_report: Report, width: int) -> None:
+    text = printed(lorentz_report, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("certified") == 6 and text.count("refuted") == 1
+    assert text.count("5e-13") >= 6 and "…" not in text
+
+
+def test_colour_is_for_terminals_only(lorentz_report: Report) -> None:
+    assert "\x1b[" in printed(lorentz_report, 80, force_terminal=True, color_system="standard")
+    assert "\x1b[" not in to_table_text(lorentz_report)
+
+
+def test_markup_in_names_is_shown_as_it_is(rotation_report: Report) -> None:
+    nasty = "[bold]x|y*_`<script>alert(1)</script>"
+    generator = replace(rotation_report.generators[0], expression=nasty)
+    report = replace(rotation_report, generators=(generator,), warnings=(nasty,))
+    assert nasty in to_table_text(report)
+    page = to_html(report)
+    assert "<script" not in page and "&lt;script&gt;" in page
+    rows = [line for line in to_markdown(report).splitlines() if line.startswith("| 1 ")]
+    assert len(re.findall(r"(?<!\\)\|", rows[0])) == 7  # six cells, whatever the name
+
+
+class _Page(HTMLParser):
+    """Collects what a page would load or run, and whether its elements are closed in order."""
+
+    VOID = frozenset({"meta", "line", "circle"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag in {"script", "link", "img", "iframe"}:
+            self.loads.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in {"src", "href"} or name.startswith("on")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in self.VOID or self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_loads_nothing(lorentz_report: Report, rotation_report: Report) -> None:
+    for report in (lorentz_report, rotation_report, replace(rotation_report, generators=(), spectrum=())):
+        text = to_html(report)
+        page = _Page()
+        page.feed(text)
+        assert page.loads == [] and page.open == []
+        assert "url(" not in text and "@import" not in text and "http" not in text
+
+
+def test_the_page_shows_the_matrices(rotation_report: Report) -> None:
+    page = to_html(rotation_report)
+    figure = page[page.index("<figure>") : page.index("</figure>")]
+    assert re.findall(r">([−\d.]+)</td>", figure) == ["0", "−1", "1", "0"]
+
+
+def test_the_spectrum_puts_larger_defects_higher(lorentz_report: Report) -> None:
+    drawing = spectrum_svg(lorentz_report)
+    heights = [float(y) for y in re.findall(r'<circle[^>]* cy="([\d.]+)"', drawing)]
+    kinds = re.findall(r'<circle class="(\w+)"', drawing)
+    assert kinds == ["certified"] * 6 + ["refuted"] * 10
+    assert min(heights[:6]) > max(heights[6:])  # y grows downwards
+    tolerance = float(re.findall(r'class="tolerance"[^>]* y1="([\d.]+)"', drawing)[0])
+    assert max(heights[6:]) < tolerance < min(heights[:6])
+
+
+def test_a_spectrum_of_zeros_and_gaps_can_be_drawn(rotation_report: Report) -> None:
+    zeros = (SpectrumEntry(defect=0.0, lower=0.0, upper=0.0), SpectrumEntry(defect=None))
+    assert spectrum_svg(replace(rotation_report, spectrum=zeros, settings={})).count("<circle") == 1
+    assert spectrum_svg(replace(rotation_report, spectrum=())) == ""
+
+
+def test_nothing_found_is_said(rotation_report: Report) -> None:
+    report = replace(
+        rotation_report,
+        generators=(),
+        set_apart=(),
+        spectrum=(SpectrumEntry(defect=0.3, lower=0.2, upper=0.4),),
+        algebra=Algebra(dimension=0),
+        fit=None,
+    )
+    text = to_table_text(report)
+    assert "nothing certified" in text and "(not a symmetry)" in text and "fit" not in text
+    empty = replace(report, spectrum=())
+    assert "nothing certified" in to_table_text(empty) and "nothing certified" in to_markdown(empty)
+
+
+def test_directions_set_apart_are_not_shown_as_refuted(rotation_report: Report) -> None:
+    # the second entry of the spectrum, 0.7, is the direction set apart
+    assert [row.defect for row in generator_rows(rotation_report)] == ["1e-13", "0.9"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0"), (5e-13, "5e-13"), (9.6e-4, "1e-3"), (0.12, "0.12"), (0.0500001, "0.05"), (1.0, "1")],
+)
+def test_defects_are_short(value: float | None, text: str) -> None:
+    assert number_text(value) == text
+
+
+def test_the_algebra_in_words() -> None:
+    abelian = Algebra(dimension=1, name="R", semisimple=False, solvable=True, compact=False, closure=0.0)
+    assert algebra_text(abelian) == "R, dimension 1: not semisimple, solvable, not compact, closed"
+    assert algebra_text(Algebra(dimension=3)) == "dimension 3"
+    assert forms_text((((0.0, 1.0), (-1.0, 0.0)),)) == "[0 1; −1 0]"
+    assert forms_text((((1.0, 0.0), (0.0, 0.5)),) * 5) == "; ".join(["diag(1, 0.5)"] * 3) + "; and 2 more"
+
+
+def test_a_fit_without_degree_or_score(rotation_report: Report) -> None:
+    report = replace(rotation_report, fit=Fit(surrogate="random features"))
+    assert "fit        random features\n" in to_table_text(report)
