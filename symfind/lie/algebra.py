@@ -46,6 +46,8 @@ class LieAlgebra:
         ``(k, d, d)``: eᵢ in balanced coordinates; None for an algebra that is not one of matrices.
     coordinates
         ``(d, d)`` Q with ``matrices`` = Q X Q⁻¹ for X in the user's coordinates.
+    draws
+        ``(r, k, d, d)``: ``matrices`` of algebras that the noise makes as likely, element by element.
     """
 
     structure_constants: Tensor
@@ -56,6 +58,7 @@ class LieAlgebra:
     basis: Tensor | None = None
     matrices: Tensor | None = None
     coordinates: Tensor | None = None
+    draws: Tensor | None = None
 
     @property
     def dimension(self) -> int:
@@ -75,6 +78,16 @@ class LieAlgebra:
         ad = self.adjoint()
         return torch.einsum("iab,jba->ij", ad, ad)
 
+    @property
+    def matrix_error(self) -> float:
+        """What exactly zero combinations of the entries of ``matrices`` can grow to, as a spectral norm."""
+        if self.matrices is None or self.draws is None:
+            return self.error
+        change = self.draws - self.matrices
+        wide, tall = change.transpose(1, 2).flatten(2), change.flatten(1, 2)
+        sizes = [torch.linalg.matrix_norm(m, 2).max() for m in (wide, tall)]
+        return max(_ROUNDING, _SAFETY * float(max(sizes)))
+
     def jacobi_residual(self) -> float:
         """The largest |[x,[y,z]] + [y,[z,x]] + [z,[x,y]]| over basis elements."""
         f = self.structure_constants
@@ -87,7 +100,8 @@ class LieAlgebra:
         f = torch.einsum("xi,yj,ijk,zk->xyz", rows, rows, self.structure_constants, rows)
         matrices = None if self.matrices is None else torch.einsum("xi,iab->xab", rows, self.matrices)
         basis = None if self.basis is None else rows @ self.basis
-        return replace(self, structure_constants=f, matrices=matrices, basis=basis)
+        draws = None if self.draws is None else torch.einsum("xi,riab->rxab", rows, self.draws)
+        return replace(self, structure_constants=f, matrices=matrices, basis=basis, draws=draws)
 
     def quotient(self, ideal: Tensor) -> LieAlgebra:
         """The quotient by an ideal of orthonormal rows ``(r, k)``, on the orthogonal complement of the ideal."""
@@ -124,13 +138,15 @@ def algebra_of_matrices(matrices: Tensor, noise: float | None = None) -> LieAlge
         return (q @ rows.reshape(-1, d, d) @ back).reshape(rows.shape)
 
     algebra = _from_closed(closed, bracket, moved)
-    rows, _ = _orthonormal(moved(closed.basis))
+    rows, triangle = _orthonormal(moved(closed.basis))
+    draws = [torch.linalg.solve_triangular(triangle, moved(draw), upper=False) for draw in closed.spread]
     return replace(
         algebra,
         closure=closed.closure,
         distance=largest_sine(given.reshape(k, -1), closed.basis),
         matrices=rows.reshape(k, d, d),
         coordinates=q,
+        draws=torch.stack(draws).reshape(-1, k, d, d),
     )
 
 

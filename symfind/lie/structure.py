@@ -7,6 +7,7 @@ raises :class:`symfind.linalg.subspaces.UnclearRank`; nothing is decided by the 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 from symfind.lie.algebra import LieAlgebra, spectral_size
-from symfind.linalg.subspaces import UnclearRank, clear_rank, nullspace, orthogonal_complement
+from symfind.lie.modules import invariant_decomposition
+from symfind.linalg.subspaces import clear_rank, nullspace, orthogonal_complement
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Structure:
         """Dimensions of g, [g, g], [g, [g, g]], … until they no longer fall."""
         return self._series(lambda last: self.product(self.whole, last))
 
-    def _series(self, after) -> tuple[int, ...]:  # type: ignore[no-untyped-def]
+    def _series(self, after: Callable[[Tensor], Tensor]) -> tuple[int, ...]:
         dimensions, last = [self.algebra.dimension], self.whole
         while dimensions[-1] > 0:
             last = after(last)
@@ -217,83 +219,7 @@ def direct_summands(structure: Structure) -> Summands:
     span = torch.cat([derived, abelian])
     rest = orthogonal_complement(torch.linalg.qr(span.T).Q.T)
     core = torch.cat([derived, rest])
-    ideals, kinds = _centroid_ideals(structure.algebra.restricted(core))
+    part = structure.algebra.restricted(core)
+    ideals, kinds = invariant_decomposition(part.adjoint(), part.error)
     order = sorted(range(len(ideals)), key=lambda i: -ideals[i].shape[0])
     return Summands(abelian, tuple(ideals[i] @ core for i in order), tuple(kinds[i] for i in order))
-
-
-def centroid(algebra: LieAlgebra) -> Tensor:
-    """A basis ``(c, k, k)`` of {φ : φ ad x = ad x φ for all x}, orthonormal in the Frobenius inner product."""
-    k = algebra.dimension
-    ad = algebra.adjoint()
-    unit = torch.eye(k, dtype=ad.dtype)
-    normal = ad.new_zeros(k * k, k * k)
-    for a in ad.contiguous():
-        commute = torch.kron(unit, a.T.contiguous()) - torch.kron(a, unit)
-        normal += commute.T @ commute
-    values, vectors = torch.linalg.eigh(normal)
-    # Two terms with the error of f; squared singular values know nothing below 1e-7 of the largest.
-    cut = max(2.0 * algebra.error, 1e-6 * spectral_size(algebra.structure_constants))
-    count = k * k - clear_rank(values.clamp(min=0.0).sqrt(), cut)
-    return vectors[:, :count].T.reshape(count, k, k)
-
-
-# Eigenvalues of a generic element of the centroid: closer than the first they are equal, farther than the second not.
-_EQUAL, _DIFFERENT = 0.02, 0.1
-
-
-def _centroid_ideals(algebra: LieAlgebra) -> tuple[list[Tensor], list[bool]]:
-    basis = centroid(algebra)
-    k = algebra.dimension
-    if basis.shape[0] == 1:
-        return [torch.eye(k, dtype=basis.dtype)], [False]
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(64):
-        weights = torch.randn(basis.shape[0], generator=generator, dtype=basis.dtype)
-        phi = torch.einsum("c,cab->ab", weights / weights.norm(), basis)
-        phi = phi / torch.linalg.matrix_norm(phi, 2)
-        clusters = _clusters(torch.linalg.eigvals(phi))
-        if clusters is None:
-            continue
-        # Without nilpotent elements the centroid has one dimension for a real cluster, two for a complex one.
-        semisimple = sum(2 if centre.imag > 0 else 1 for centre, _ in clusters) == basis.shape[0]
-        ideals = []
-        for i, (_, count) in enumerate(clusters):
-            power = torch.eye(k, dtype=basis.dtype)
-            for j, (other, _) in enumerate(clusters):
-                if j != i:
-                    power = power @ torch.linalg.matrix_power(_annihilator(phi, other), 1 if semisimple else 3)
-            u, _, _ = torch.linalg.svd(power)
-            ideals.append(u[:, :count].T)
-        return ideals, [centre.imag > 0 for centre, _ in clusters]
-    raise UnclearRank("the decomposition into ideals is not clear at this noise; give generators with smaller errors")
-
-
-def _clusters(values: Tensor) -> list[tuple[complex, int]] | None:
-    """Mean and number of equal eigenvalues, conjugate pairs together; None if some are neither equal nor different."""
-    left = [complex(v.real, abs(v.imag)) for v in values.tolist()]
-    found: list[list[complex]] = []
-    while left:
-        group = [left.pop()]
-        grown = True
-        while grown:
-            near = [v for v in left if any(abs(v - w) < _EQUAL for w in group)]
-            left = [v for v in left if v not in near]
-            group += near
-            grown = bool(near)
-        found.append(group)
-    means = [sum(g) / len(g) for g in found]
-    for i, g in enumerate(found):
-        if any(abs(v - w) < _DIFFERENT for j, h in enumerate(found) if j != i for v in g for w in h):
-            return None
-        if _EQUAL < means[i].imag < _DIFFERENT:
-            return None
-    return [(m if m.imag >= _DIFFERENT else complex(m.real, 0.0), len(g)) for m, g in zip(means, found, strict=True)]
-
-
-def _annihilator(phi: Tensor, value: complex) -> Tensor:
-    """φ − λ, or |φ − λ|² for a conjugate pair."""
-    shifted = phi - value.real * torch.eye(phi.shape[0], dtype=phi.dtype)
-    if value.imag == 0:
-        return shifted
-    return shifted @ shifted + value.imag**2 * torch.eye(phi.shape[0], dtype=phi.dtype)
