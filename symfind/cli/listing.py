@@ -64,7 +64,7 @@ def _labelled(values: Mapping[str, Any]) -> RenderableType:
     grid.add_column(overflow="fold")
     tables: list[RenderableType] = []
     for key, value in values.items():
-        if value is None or value == ():
+        if value is None or value in ((), {}):
             continue
         label = key.replace("_", " ")
         if isinstance(value, tuple) and all(isinstance(item, Mapping) for item in value):
@@ -98,6 +98,6 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         if value and all(isinstance(item, int) for item in value):
-            return f"({', '.join(map(str, value))})"  # a shape
+            return str(value)  # a shape
         return ", ".join(_text(item) for item in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -91,7 +91,7 @@ def _status() -> int:
         return _failed(str(error), 1)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer raises for a command line that it cannot parse
-            return _failed(error.format_message() + "; see --help", 2)
+            return _failed(error.format_message().rstrip(".") + "; see --help", 2)
         if os.environ.get("SYMFIND_DEBUG"):
             raise
         text = " ".join(str(error).split())

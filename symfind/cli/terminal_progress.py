@@ -19,7 +19,7 @@ _PATIENCE = 2.0
 class TerminalProgress:
     """A bar a phase, drawn after two seconds and wiped when the work is done."""
 
-    def __init__(self, patience: float = _PATIENCE) -> None:
+    def __init__(self) -> None:
         self._display = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -28,7 +28,7 @@ class TerminalProgress:
             console=Console(stderr=True),
             transient=True,
         )
-        self._timer = threading.Timer(patience, self._display.start)
+        self._timer = threading.Timer(_PATIENCE, self._display.start)
         self._timer.daemon = True
 
     def __enter__(self) -> TerminalProgress:

@@ -148,7 +148,7 @@ def matrix_of(value: object) -> tuple[tuple[float, ...], ...] | None:
 
 def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
     shapes = {name: shape for name, shape in source.shapes.items() if name != "group"}
-    texts = {name: f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items()}
+    texts = {name: f"{name} {tuple(shape)}" for name, shape in shapes.items()}
     target = next((name for name in _TARGETS if name in shapes), None)
     if "x" in shapes and target is not None:
         text = f"{texts['x']} → {texts[target]}"
