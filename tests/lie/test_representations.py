@@ -142,7 +142,8 @@ def test_finite_group_by_matrices():
 @pytest.mark.parametrize(
     ("group", "formula", "why"),
     [
-        ("so3", "4y1", "read|known|place"), ("so3", "V+", "the end"), ("so3", "(V+1", r"'\)'"), ("so4", "2x1", "powers of V"),
+        ("so3", "4y1", "read|known|place"), ("so3", "V+", "the end"), ("so3", "(V+1", r"'\)'"),
+        ("so4", "2x1", "powers of V"),
         ("so3", "1x1/2", "su2"), ("so3", "V^V", "whole number"), ("so3", "regular", "infinite"), ("so3", "L", "affine"),
         ("so3", "image(4)", "pixels"), ("c4", "image(2,3)", "pixels"), ("c6", "image(4)", "pixels"),
         ("so3", "points(3)", "3V"), ("so3", "", "place"), ("so3", "W", "known"), ("so3", "V V", "place"),
