@@ -1,8 +1,8 @@
 """dF of a batched map by automatic differentiation: rows by reverse mode, columns by forward mode.
 
 Forward mode through TorchScript has been silently wrong from the second call on (pytorch issue 73972), and
-double-backward drops a custom operator whose gradient is not recorded. So :func:`directional_derivative` lets each
-of them serve only where it agrees with reverse mode on repeated calls.
+double-backward drops a custom operator whose gradient is not recorded. So :func:`right_directional_derivative`
+lets each of them serve only where it agrees with reverse mode on repeated calls.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def along_by_rows(f: BatchedMap, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     return y, torch.einsum("nmd,nd->nm", dy, v.reshape(len(x), -1))
 
 
-def directional_derivative(f: BatchedMap, x: Tensor) -> DirectionalDerivative:
+def right_directional_derivative(f: BatchedMap, x: Tensor) -> DirectionalDerivative:
     """Choose the quickest dF·v that is right for F: forward mode, double-backward, or rows.
 
     Right is what agrees with reverse mode on each of the first calls, uᵀ(dF·v) = (uᵀdF)·v for random u and v.

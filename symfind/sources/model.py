@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
@@ -13,18 +14,18 @@ from symfind.sources.autodiff import (
     DirectionalDerivative,
     along_by_forward_mode,
     along_by_rows,
-    directional_derivative,
     jacobian_by_columns,
     jacobian_by_rows,
     recording,
+    right_directional_derivative,
 )
 from symfind.sources.model_file import model_format
 from symfind.sources.network import Network, Step
 from symfind.sources.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.sources.torchscript import ScriptError, one_line
 
-# Numbers held at once while differentiating: 2^25 of float64 are 256 MiB.
-_CHUNK_NUMBERS = 2**25
+# Numbers held at once while differentiating: 2^23 of float64 are 64 MiB; larger chunks are no faster.
+_CHUNK_NUMBERS = 2**23
 # What torch raises when a network and its input do not fit (guards of torch.export assert).
 _TORCH_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, KeyError, ScriptError)
 
@@ -91,7 +92,8 @@ class Model:
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
-        self._along: DirectionalDerivative = along_by_rows
+        self._along: DirectionalDerivative | None = None
+        self._sample = torch.empty(0)
         self._network = network
         self._native = network.dtype
         self._fewest_rows, self._most_rows = network.batch
@@ -102,8 +104,8 @@ class Model:
 
     @property
     def forward_mode(self) -> bool:
-        """False if forward-mode derivatives of this network were found wrong or missing; they are not used then."""
-        return self._along is along_by_forward_mode
+        """True if forward-mode derivatives of this network were found right; else they are not used."""
+        return self._directional_derivative() is along_by_forward_mode
 
     @property
     def format(self) -> str:
@@ -163,8 +165,9 @@ class Model:
             self._settle_dtype(x)
             probe = Probe(x, self._forward)
             self._check_rows(probe)
-            self._numbers_per_row = probe.saved_numbers_per_row() + prod(input_shape) * (1 + self._outputs())
+            self._numbers_per_row = probe.saved_numbers_per_row() + prod(input_shape) * (1 + prod(self._output_shape))
             self._check_derivative(probe)
+            self._sample, self._along = x, None
         except Exception:
             self._input_shape = None
             raise
@@ -178,9 +181,9 @@ class Model:
         InputError
             Rows of another shape, or values that are not finite.
         """
-        x = self._checked(x)
+        self._check_shape(x)
         with torch.no_grad():
-            y = torch.cat([self._forward(part) for part in torch.split(x, self._chunk_rows())])
+            y = torch.cat([self._forward(part) for part in self._chunks(x)])
         self._check_finite(y, "values")
         return y
 
@@ -195,12 +198,17 @@ class Model:
         InputError
             Rows of another shape; values or derivatives that are not finite.
         """
-        x = self._checked(x)
-        by_columns = self.forward_mode and prod(self.input_shape) < self._outputs()
-        jacobian = jacobian_by_columns if by_columns else jacobian_by_rows
+        self._check_shape(x)
+        m, d = prod(self._output_shape), prod(self.input_shape)
+        jacobian = jacobian_by_columns if d < m and self.forward_mode else jacobian_by_rows
+        start = 0
         with recording():
-            parts = [jacobian(self._forward, part) for part in torch.split(x, self._chunk_rows())]
-        y, dy = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+            y = torch.empty(len(x), m, dtype=self.dtype, device=self.device)
+            dy = torch.empty(len(x), m, d, dtype=self.dtype, device=self.device)
+            for part in self._chunks(x):
+                rows = slice(start, start + len(part))
+                y[rows], dy[rows] = jacobian(self._forward, part)
+                start += len(part)
         self._check_finite(y, "values")
         self._check_finite(dy, "derivatives")
         return y, dy
@@ -215,29 +223,28 @@ class Model:
         InputError
             As :meth:`value_and_jacobian`.
         """
-        x, v = self._checked(x), self._checked(v)
-        rows = self._chunk_rows()
+        self._check_shape(x)
+        self._check_shape(v)
+        directional_derivative = self._directional_derivative()
         with recording():
             parts = [
-                self._along(self._forward, part, along)
-                for part, along in zip(torch.split(x, rows), torch.split(v, rows), strict=True)
+                directional_derivative(self._forward, part, along)
+                for part, along in zip(self._chunks(x), self._chunks(v), strict=True)
             ]
         y, dy = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         self._check_finite(y, "values")
         self._check_finite(dy, "derivatives")
         return y, dy
 
-    def _outputs(self) -> int:
-        return prod(self._output_shape)
+    def _chunks(self, x: Tensor) -> Iterator[Tensor]:
+        """Yield x in rows that together stay below the bound on memory, on the device and in the dtype."""
+        for part in torch.split(x.detach(), max(self._fewest_rows, _CHUNK_NUMBERS // self._numbers_per_row)):
+            yield part.to(self.device, self.dtype)
 
-    def _chunk_rows(self) -> int:
-        return max(self._fewest_rows, _CHUNK_NUMBERS // self._numbers_per_row)
-
-    def _checked(self, x: Tensor) -> Tensor:
+    def _check_shape(self, x: Tensor) -> None:
         shape = self.input_shape
         if x.ndim == 0 or tuple(x.shape[1:]) != shape or len(x) == 0:
             raise InputError(f"{self.path}: got x of shape {tuple(x.shape)}, expected (n, *{shape}) with n ≥ 1")
-        return x.detach().to(self.device, self.dtype)
 
     def _shape_to_feed(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape in which rows of ``shape`` go into the network."""
@@ -324,6 +331,13 @@ class Model:
                 f"is row {int(wrong[0])}; leave those rows out or repair the model"
             )
 
+    def _directional_derivative(self) -> DirectionalDerivative:
+        """Return the way to dF·v that was found right; found when first asked for, as forward mode is slow to load."""
+        if self._along is None:
+            one_output = prod(self.output_shape) == 1  # then the gradient, one reverse pass, serves every direction
+            self._along = along_by_rows if one_output else right_directional_derivative(self._forward, self._sample)
+        return self._along
+
     def _check_rows(self, probe: Probe) -> None:
         try:
             self._forward(probe.x[:1])
@@ -347,4 +361,3 @@ class Model:
                 f"{self.path}: the derivative of the model disagrees with its values (detached, rounded or piecewise "
                 "constant outputs); export it without detach, no_grad, rounding or argmax"
             )
-        self._along = directional_derivative(self._forward, probe.x)

@@ -18,7 +18,7 @@ from symfind.sources.export_audit import dangers_in_export
 
 ModelFormat = Literal["torchscript", "torch.export", "hdf5"]
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _REMEDY = "save it with torch.jit.script(model).save(...) or torch.export.save(...)"
 # Words by which serialised TorchScript reaches files or runs while loading. Whole words, wherever they stand:
@@ -52,7 +52,7 @@ def model_format(path: Path, *, trust: bool = False) -> ModelFormat:
         code without ``trust``.
     """
     head = _head(path)
-    if head == _HDF5_SIGNATURE:
+    if head == HDF5_SIGNATURE:
         return "hdf5"
     if not head.startswith(_ZIP_SIGNATURE):
         kind = "a pickle" if head[:1] == b"\x80" else "neither a zip archive nor HDF5"
@@ -77,7 +77,7 @@ def _head(path: Path) -> bytes:
         raise InputError(f"{path}: a directory, expected a model file; name a file inside it")
     try:
         with path.open("rb") as file:
-            head = file.read(len(_HDF5_SIGNATURE))
+            head = file.read(len(HDF5_SIGNATURE))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     if not head:

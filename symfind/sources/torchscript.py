@@ -40,7 +40,9 @@ def load_torchscript(path: Path, device: torch.device) -> Network:
             f"{path}: TorchScript cannot be loaded ({one_line(error)}); copy the file again or save it with "
             f"torch {torch.__version__}"
         ) from None
-    for parameter in module.parameters():  # module.requires_grad_() raises on a ScriptModule
+    # Parameters that ask for gradients are what makes the interpreter build its own derivatives (the second lock on
+    # the trap above), and cost memory. module.requires_grad_() raises on a ScriptModule.
+    for parameter in module.parameters():
         parameter.requires_grad_(False)
     _check_signature(path, module)
     graph = module.inlined_graph

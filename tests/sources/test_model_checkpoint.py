@@ -98,7 +98,7 @@ def test_torchscript_becomes_a_checkpoint(tmp_path: Path) -> None:
 
 def test_deep_network(tmp_path: Path) -> None:
     layer = Layer("linear", None, torch.eye(2), torch.zeros(2))
-    write_checkpoint(tmp_path / "deep.h5", [layer, Activation("relu")] * 700, (2,))
+    write_checkpoint(tmp_path / "deep.h5", [layer, Activation("relu")] * 300, (2,))
     x = torch.rand(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.equal(load_model(tmp_path / "deep.h5")(x), x)
 

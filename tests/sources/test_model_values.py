@@ -18,9 +18,9 @@ from symfind.sources import model as model_module
 from symfind.sources.autodiff import (
     along_by_double_backward,
     along_by_forward_mode,
-    directional_derivative,
     jacobian_by_columns,
     jacobian_by_rows,
+    right_directional_derivative,
 )
 from symfind.sources.checkpoint import write_checkpoint
 from symfind.sources.differentiable_map import DifferentiableMap
@@ -89,6 +89,12 @@ def test_three_calls_agree_with_the_eager_network(name: str, form: str, tmp_path
         assert not y.requires_grad and not dy.requires_grad and not along.requires_grad
 
 
+def test_one_output_needs_no_forward_mode(tmp_path: Path) -> None:
+    network = zoo.seeded(lambda: zoo.OutOfOrder(1))
+    model = load_model(zoo.script(network, tmp_path / "model.pt")).bind((3,))
+    assert not model.forward_mode
+
+
 def test_forward_mode_serves_more_outputs_than_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = zoo.seeded(zoo.OutOfOrder)  # 3 inputs, 5 outputs
     model = load_model(zoo.script(network, tmp_path / "model.pt")).bind((3,))
@@ -126,6 +132,29 @@ def test_profiling_mode_left_on_costs_speed_not_truth(
         switch(before)
 
 
+@pytest.mark.parametrize("name", ["out of order", "branching", "convolutional"])
+def test_the_method_chosen_for_a_bare_module_in_profiling_mode_is_right(name: str, tmp_path: Path) -> None:
+    # Neither lock is set: profiling mode is on and the parameters ask for gradients.
+    if not hasattr(torch._C, "_jit_set_profiling_mode"):
+        pytest.skip("this torch has no such switch")
+    make, shape = NETWORKS[name]
+    network = zoo.seeded(make)
+    path = zoo.script(network, tmp_path / "model.pt")
+    before = torch._C._jit_set_profiling_mode(True)
+    try:
+        module = torch.jit.load(str(path)).double()
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(5, *shape, generator=generator, dtype=torch.float64)
+        along = right_directional_derivative(module, x)
+        jacobian = eager_jacobian(copy.deepcopy(network).double(), x)
+        for _ in range(4):
+            v = torch.randn(5, *shape, generator=generator, dtype=torch.float64)
+            expected = torch.einsum("nmd,nd->nm", jacobian, v.reshape(5, -1))
+            torch.testing.assert_close(along(module, x, v)[1], expected)
+    finally:
+        torch._C._jit_set_profiling_mode(before)
+
+
 class WrongTangent(torch.autograd.Function):
     """x² whose forward-mode derivative is right on the first call only."""
 
@@ -156,9 +185,9 @@ class WrongTangent(torch.autograd.Function):
 def test_forward_mode_that_fails_on_the_second_call_is_found() -> None:
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     WrongTangent.calls = 0
-    assert directional_derivative(WrongTangent.apply, x) is along_by_double_backward
+    assert right_directional_derivative(WrongTangent.apply, x) is along_by_double_backward
     assert WrongTangent.calls == 2
-    assert directional_derivative(torch.sin, x) is along_by_forward_mode
+    assert right_directional_derivative(torch.sin, x) is along_by_forward_mode
 
 
 def test_network_with_wrong_forward_mode_is_differentiated_by_rows() -> None:
