@@ -24,6 +24,7 @@ from symfind.sources.mapping import (
     RoleMapping,
     Selection,
     Source,
+    mapping_from,
     nearest,
     read_mapping,
     split_words,
@@ -85,9 +86,7 @@ class Dataset:
         """Integer label of each row (N,), rows of one label belonging together; ``None`` if all are independent."""
         if "group" not in self.rows.shapes:
             return None
-        return self._collect(((start, stop, slice(None)) for start, stop in self._ranges(2**16)), ("group",))[
-            "group"
-        ]
+        return self._collect(((start, stop, slice(None)) for start, stop in self._ranges(2**16)), ("group",))["group"]
 
     def sha256(self) -> str:
         """Return the digest of the whole file, in hexadecimal."""
@@ -142,9 +141,7 @@ class Dataset:
 
         return self._collect(parts(), tuple(self.rows.shapes), dtype)
 
-    def sample(
-        self, n: int, generator: torch.Generator, dtype: torch.dtype = torch.float64
-    ) -> dict[str, Tensor]:
+    def sample(self, n: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Return n rows drawn uniformly without replacement, in the order of the file; all rows if n ≥ N."""
         total = self.n_rows
         if n >= total:
@@ -208,9 +205,7 @@ class Dataset:
             tensor = torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
             if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():
                 self.validate()
-                raise InputError(
-                    f"{self.path}: {role} has numbers too large for {dtype}; use --dtype float64"
-                )
+                raise InputError(f"{self.path}: {role} has numbers too large for {dtype}; use --dtype float64")
             tensors[role] = tensor
         return tensors
 
@@ -221,7 +216,7 @@ def open_dataset(
     kind: str | None = None,
     input: str | None = None,
     output_name: str | None = None,
-    mapping: Path | str | RoleMapping | None = None,
+    mapping: Path | str | RoleMapping | Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Open the data in an HDF5 file (DESIGN §3); shapes are checked, no row is read.
 
@@ -234,7 +229,7 @@ def open_dataset(
     input, output_name
         Datasets that hold x and y, overriding the mapping.
     mapping
-        A YAML mapping, or one already read.
+        A YAML mapping: the file, its content, or what :func:`~symfind.sources.mapping.mapping_from` made of it.
 
     Raises
     ------
@@ -244,13 +239,7 @@ def open_dataset(
         The file, or what it holds, cannot be used; the message says what to do.
     """
     path = Path(path)
-    given = (
-        mapping
-        if isinstance(mapping, RoleMapping)
-        else read_mapping(Path(mapping))
-        if mapping
-        else RoleMapping()
-    )
+    given = _role_mapping(mapping)
     asked: dict[str, Source] = dict(given.roles)
     asked |= {role: Selection((name,)) for role, name in (("x", input), ("y", output_name)) if name}
     if kind is not None and kind not in {entry.name for entry in KINDS}:
@@ -268,6 +257,18 @@ def open_dataset(
     return Dataset(path, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
 
 
+def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) -> RoleMapping:
+    match mapping:
+        case None:
+            return RoleMapping()
+        case RoleMapping():
+            return mapping
+        case str() | Path():
+            return read_mapping(Path(mapping))
+        case _:
+            return mapping_from(dict(mapping), "mapping")
+
+
 def _stated_kind(file: h5py.File, asked: str | None, mapped: str | None) -> tuple[Kind, str] | None:
     by_name = {entry.name: entry for entry in KINDS}
     stored = next(iter(root_text(file, "kind")), None)
@@ -276,8 +277,7 @@ def _stated_kind(file: h5py.File, asked: str | None, mapped: str | None) -> tupl
         if name is not None:
             if name not in by_name:
                 raise InputError(
-                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(by_name)}; "
-                    "say which with --kind"
+                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(by_name)}; say which with --kind"
                 )
             return by_name[name], f"kind {name}, {origin}"
     return None

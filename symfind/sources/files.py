@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from symfind.errors import InputError
+from symfind.errors import InputError, SymfindError
 
 
 @contextmanager
@@ -37,7 +37,10 @@ def readable(source: str | Path, stream: BinaryIO | None = None) -> Iterator[Pat
             shutil.copyfileobj(stream if stream is not None else sys.stdin.buffer, out)
         if spooled.stat().st_size == 0:
             raise InputError("standard input is empty; pipe a file into it, or name one instead of '-'")
-        yield spooled
+        try:
+            yield spooled
+        except SymfindError as error:  # the copy means nothing to whoever piped the file
+            raise type(error)(str(error).replace(str(spooled), "standard input")) from error
 
 
 def sha256(path: Path) -> str:

@@ -35,19 +35,20 @@ class Kind:
     ----------
     name
         The value of a file's root attribute ``kind``.
-    question
-        What is asked of such data, in a line.
-    layouts
-        How it may be stored, tried in this order; the first whose roles are all there is taken.
     recognised
         Whether the arrays found in a file without the attribute, and the roles present (an axis ``t`` may be
         given without an array), say this kind.
+    layouts
+        How it may be stored, tried in this order; the first whose roles are all there is taken. A kind without
+        any is recognised, so that it is not mistaken for another, and declined.
+    questions
+        What can be asked of such data, in a line each, with the options of ``symfind discover`` that ask it.
     """
 
     name: str
-    question: str
-    layouts: tuple[Layout, ...]
     recognised: Callable[[Arrays, Set[str]], bool]
+    layouts: tuple[Layout, ...] = ()
+    questions: tuple[tuple[str, str], ...] = ()
 
     @property
     def roles(self) -> frozenset[str]:
@@ -89,47 +90,38 @@ def _is_image(arrays: Arrays, present: Set[str]) -> bool:
 
 # In the order in which they are tried on a file that does not say its kind: the more particular first.
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        "pairs",
-        "the generators that carry each x to its partner",
-        (),
-        _has("x", "x_moved"),
-    ),
+    Kind("pairs", _has("x", "x_moved")),
     Kind(
         "map",
-        "maps that commute with one step of a discrete dynamics",
-        (Layout(("x", "x_next"), ("group",), _by_row),),
         _has("x", "x_next"),
+        (Layout(("x", "x_next"), ("group",), _by_row),),
+        (("maps that commute with one step of a discrete dynamics", ""),),
     ),
-    Kind(
-        "field",
-        "Lie point symmetries of the differential equation the fields obey",
-        (),
-        _has("u", "t"),
-    ),
+    Kind("field", _has("u", "t")),
     Kind(
         "flow",
-        "point symmetries of dx/dt = F(x), with a rescaling of time",
-        (Layout(("x", "dx"), ("t", "group"), _flow), Layout(("x", "t"), ("group",), _along_time)),
         _is_flow,
+        (Layout(("x", "dx"), ("t", "group"), _flow), Layout(("x", "t"), ("group",), _along_time)),
+        (("point symmetries of dx/dt = F(x), with a rescaling of time", ""),),
     ),
-    Kind("image", "transformations that leave the task valid", (), _is_image),
+    Kind("image", _is_image),
     Kind(
         "function",
-        "F(x) = y: invariance or equivariance of the regression",
-        (Layout(("x", "y"), ("group",), _by_row),),
         _has("x", "y"),
+        (Layout(("x", "y"), ("group",), _by_row),),
+        (
+            ("fields along which y = F(x) moves with x, the action on y chosen by the data", ""),
+            ("fields along which y does not change", " --output-action invariant"),
+        ),
     ),
-    Kind(
-        "operator",
-        "transformations under which a map between fields is equivariant",
-        (),
-        lambda arrays, present: False,
-    ),
+    Kind("operator", lambda arrays, present: False),  # the same names as a function: only its attribute tells
     Kind(
         "points",
-        "flows that preserve the distribution of the points, or are tangent to their set",
-        (Layout(("x",), ("group",), _by_row),),
         _has("x"),
+        (Layout(("x",), ("group",), _by_row),),
+        (
+            ("flows that preserve the distribution of the points", ""),
+            ("flows tangent to the set that the points lie on", " --method tangent"),
+        ),
     ),
 )

@@ -28,12 +28,17 @@ class StoredArray:
     ----------
     shape
         Rows first; a state given as (N,) has become (N, 1).
+    chunk_rows
+        Rows of a chunk, 1 if the storage is contiguous.
+    chunks_cut_rows
+        Whether a row lies in several chunks, which is slow to read.
     """
 
     selection: Selection
     shape: tuple[int, ...]
     dtype: str
     chunk_rows: int
+    chunks_cut_rows: bool
 
     def read(self, file: h5py.File, start: int, stop: int) -> NDArray[Any]:
         """Return rows ``start:stop``."""
@@ -53,9 +58,7 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
         raise InputError(f"{file.filename}: '{named}' is a single number, expected rows; store an array")
     if any(dataset.shape != shape for dataset in datasets):
         shapes = ", ".join(str(dataset.shape) for dataset in datasets)
-        raise InputError(
-            f"{file.filename}: '{named}' have shapes {shapes}; to stand side by side they must agree"
-        )
+        raise InputError(f"{file.filename}: '{named}' have shapes {shapes}; to stand side by side they must agree")
     if len(datasets) > 1:
         shape = (*shape, len(datasets))
     if selection.columns is not None:
@@ -71,6 +74,7 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
         selection=selection,
         shape=shape,
         dtype=str(np.result_type(*(dataset.dtype for dataset in datasets))),
+        chunks_cut_rows=any((dataset.chunks or dataset.shape)[1:] != dataset.shape[1:] for dataset in datasets),
         chunk_rows=max((dataset.chunks or (1,))[0] for dataset in datasets),
     )
 

@@ -149,8 +149,8 @@ def test_blocks_are_whole_chunks_and_bounded(path: Path) -> None:
         file.create_dataset("x", data=np.zeros((5000, 2)), chunks=(300, 2))
     sizes = [len(block["x"]) for block in open_dataset(path).blocks(rows=1000)]
     assert sizes[:-1] == [900] * 5
-    store(path, x=np.zeros((40, 1_000_000), dtype="f4"))  # 8 MB a row in float64
-    assert max(len(block["x"]) for block in open_dataset(path).blocks()) == 16  # 128 MiB
+    store(path, x=np.zeros((9, 4_000_000), dtype="i1"))  # 32 MB a row in float64
+    assert [len(block["x"]) for block in open_dataset(path).blocks()] == [4, 4, 1]  # 128 MiB
 
 
 def test_take_returns_those_rows(path: Path) -> None:
@@ -278,6 +278,9 @@ def test_mapping_of_columns_and_stacks(path: Path, tmp_path: Path) -> None:
     assert "its shape is (20, 3)" in refusal(path, mapping=RoleMapping(roles={"x": Selection(("table",), (3,))}))
     both = RoleMapping(roles={"x": Selection(("table", "parts/a"))})
     assert "must agree" in refusal(path, mapping=both)
+    content = {"x": {"dataset": "table", "columns": [2, 0]}}  # as a mapping stands inside a configuration
+    assert torch.equal(next(open_dataset(path, mapping=content).blocks())["x"], block["x"])
+    assert "did you mean 'names'" in refusal(path, mapping={"name": ["a"]})
 
 
 def test_mapping_of_an_axis() -> None:
