@@ -225,8 +225,10 @@ class Report(Record):
         Directions that are small but trivial or a gauge.
     algebra, coverage
         What the certified generators span, and what the data can speak about.
+    notes
+        What was chosen or inferred for the user, and why.
     warnings
-        Sentences for the reader.
+        What the reader must know before trusting the findings.
     timing
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
     """
@@ -246,6 +248,7 @@ class Report(Record):
     set_apart: tuple[SetApart, ...] = ()
     algebra: Algebra
     coverage: Coverage = field(default_factory=Coverage)
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
 

@@ -34,14 +34,17 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield what was found beside the generators: algebra, forms, coverage, directions set apart."""
-    yield "algebra", algebra_text(report.algebra)
+    """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
+    undecided = len(report.generators) - len(report.certified)
+    yield "algebra", algebra_text(report.algebra) + (f"; {undecided} undecided" if undecided else "")
     if report.algebra.preserved_forms:
         yield "preserves", forms_text(report.algebra.preserved_forms)
     if report.coverage.message:
         yield "covers", report.coverage.message
     for direction in report.set_apart:
         yield "set apart", f"{direction.expression} ({direction.reason})"
+    for note in report.notes:
+        yield "note", note
 
 
 def generator_rows(report: Report) -> list[GeneratorRow]:

@@ -130,6 +130,16 @@ def test_nothing_found_is_said(rotation_report: Report) -> None:
     assert "nothing certified" in to_table_text(empty) and "nothing certified" in to_markdown(empty)
 
 
+def test_the_undecided_are_counted_apart_and_choices_are_notes(rotation_report: Report) -> None:
+    undecided = replace(rotation_report.generators[0], verdict="undecided")
+    report = replace(
+        rotation_report, generators=(undecided,), algebra=Algebra(dimension=0), notes=("output action: invariant",)
+    )
+    text = to_table_text(report)
+    assert "algebra    nothing certified; 1 undecided\n" in text
+    assert "note       output action: invariant\n" in text
+
+
 def test_directions_set_apart_are_not_shown_as_refuted(rotation_report: Report) -> None:
     # the second entry of the spectrum, 0.7, is the direction set apart
     assert [row.defect for row in generator_rows(rotation_report)] == ["1e-13", "0.9"]
