@@ -40,13 +40,14 @@ _SIZE_NODES = (
 def dangers_in_export(archive: zipfile.ZipFile) -> Iterator[str]:
     """Yield what loading the archive would run beyond the network: one phrase for each finding."""
     for name in archive.namelist():
-        if "data/aotinductor/" in name:
+        lower = f"/{name}".lower()  # torch finds members whatever their case
+        if "/data/aotinductor/" in lower:
             yield f"compiled code ('{name}')"
-        elif name.endswith((".pt", ".pkl")) or "/data/constants/custom_obj" in f"/{name}":
+        elif lower.endswith((".pt", ".pkl")) or "/data/constants/custom_obj" in lower:
             yield from _dangers_in_pickle(name, read_member(archive, name))
-        elif name.endswith("_config.json"):
+        elif lower.endswith("_config.json"):
             yield from _dangers_in_config(archive, name)
-        elif name.endswith(".json"):
+        elif lower.endswith(".json"):
             try:
                 description = json.loads(read_member(archive, name))
             except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -94,7 +95,7 @@ def _archive_format(path: Path, archive: zipfile.ZipFile, trust: bool) -> ModelF
     if "archive_format" in inside:
         if "models/model.json" not in inside:
             raise InputError(f"{path}: a .pt2 archive without 'models/model.json'; {_REMEDY}")
-        _refuse(path, dangers_in_export(archive), trust)
+        _refuse(path, chain(_twice(archive), dangers_in_export(archive)), trust)
         return "torch.export"
     if "data.pkl" in inside:
         data = next(name for name in names if name.partition("/")[2] == "data.pkl" or name == "data.pkl")
@@ -118,9 +119,24 @@ def _refuse(path: Path, dangers: Iterator[str], trust: bool) -> None:
 
 
 def _dangers_in_code(archive: zipfile.ZipFile) -> Iterator[str]:
+    yield from _twice(archive)
     for name in archive.namelist():
-        if "/code/" in f"/{name}" and name.endswith(".py"):
+        # torch finds members whatever their case.
+        if "/code/" in f"/{name}".lower() and name.lower().endswith(".py"):
             code = read_member(archive, name).decode("utf-8", errors="replace")
             for pattern, danger in _CODE_DANGERS.items():
                 if re.search(pattern, code):
                     yield f"{danger} ('{name}')"
+        elif name.lower().endswith(".pkl"):
+            for found in foreign_globals(read_member(archive, name)):
+                if found.startswith("__torch__.torch.classes"):
+                    yield f"classes outside TorchScript ('{found}')"
+
+
+def _twice(archive: zipfile.ZipFile) -> Iterator[str]:
+    """Find members of one name, of which torch might load another than the one looked into."""
+    seen: set[str] = set()
+    for name in archive.namelist():
+        if name.lower() in seen:
+            yield f"two members of one name ('{name}')"
+        seen.add(name.lower())

@@ -85,14 +85,15 @@ def _same(a: Tensor, b: Tensor, tolerance: float) -> bool:
 def disagreement_with_differences(probe: Probe, dtype: torch.dtype) -> bool:
     """Say whether uᵀdF·v is plainly not the slope of uᵀF along v, at most of the rows.
 
-    The step is ε^(1/3) of the size of x, which balances the error of a central difference (h²) with rounding
-    (ε/h). Single rows may lie at a kink, so the median decides, and only half of the slope being missing counts.
+    The step is ε^(1/3) of the spread of each coordinate, which balances the error of a central difference (h²) with
+    rounding (ε/h). Single rows may lie at a kink, so the majority decides, and only half of the slope being missing
+    counts.
     """
     generator = torch.Generator().manual_seed(1)
     x = probe.x
-    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x) * _spread(x)
     eps = torch.finfo(dtype).eps
-    step = eps ** (1 / 3) * max(float(x.abs().max()), eps)
+    step = eps ** (1 / 3)
     with torch.no_grad():
         ahead, behind = probe.f(x + step * v), probe.f(x - step * v)
     difference = (ahead - behind).reshape(len(x), -1) / (2 * step)
@@ -103,11 +104,18 @@ def disagreement_with_differences(probe: Probe, dtype: torch.dtype) -> bool:
     known = torch.isfinite(slope) & torch.isfinite(difference).all(1)
     if not bool(known.any()):
         return False
-    slope, difference, y, u = slope[known], difference[known], y[known], u[known]
-    if not bool(gradient[known].any()):  # between its steps a piecewise constant F has the right slope, nought
+    x, slope, difference, y, u, gradient = (part[known] for part in (x, slope, difference, y, u, gradient))
+    if not bool(gradient.any()):  # between its steps a piecewise constant F has the right slope, nought
         return bool(((y - y.mean(0)).abs() > 64 * eps * y.abs().max()).any())
     rise = (u * difference).sum(1)
-    # Rounding of F itself, 8 units of it, is no slope.
-    noise = 8 * eps * (u * y).abs().sum(1) / step
-    wrong = (rise - slope).abs() > 0.5 * torch.maximum(rise.abs(), slope.abs()) + noise
+    # Rounding of F and of x itself, 8 units of each, is no slope.
+    rounded = (u * y).abs().sum(1) + (gradient * x).reshape(len(x), -1).abs().sum(1)
+    wrong = (rise - slope).abs() > 0.5 * torch.maximum(rise.abs(), slope.abs()) + 8 * eps * rounded / step
     return bool(wrong.double().mean() > 0.5)
+
+
+def _spread(x: Tensor) -> Tensor:
+    """Return the standard deviation of each coordinate, its size where it does not vary, 1 where it is nought."""
+    deviation, size = x.std(0, correction=0), x.abs().amax(0)
+    size = torch.where(size > 0, size, torch.ones_like(size))
+    return torch.where(deviation > 0, deviation, size)

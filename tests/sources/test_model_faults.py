@@ -76,6 +76,24 @@ def test_rounding_is_not_taken_for_mixing(offset: float, dtype: torch.dtype, tmp
     assert model.output_shape == (1,)
 
 
+def test_narrow_coordinates_far_from_the_origin_are_no_fault(tmp_path: Path) -> None:
+    scale, mean = torch.tensor([1e-3, 1.0, 1e5]), torch.tensor([1e3, 0.0, -1e6])
+
+    class Standardised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("scale", scale)
+            self.register_buffer("mean", mean)
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sin(self.layer((x - self.mean) / self.scale))
+
+    path = zoo.trace(zoo.seeded(Standardised), tmp_path / "model.pt", 3)
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * scale + mean
+    assert load_model(path).bind((3,), x).output_shape == (2,)
+
+
 def test_weak_mixing_is_found_in_float32(tmp_path: Path) -> None:
     class Leaking(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

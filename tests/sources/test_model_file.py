@@ -102,6 +102,15 @@ def test_spellings_of_the_same_thing(line: bytes, tmp_path: Path) -> None:
     assert model_format(path, trust=True) == "torchscript"
 
 
+def test_members_that_hide_behind_others_are_found(tmp_path: Path) -> None:
+    whole = zoo.script(zoo.seeded(zoo.OutOfOrder), tmp_path / "whole.pt")
+    with zipfile.ZipFile(whole) as archive:
+        code = next(name for name in archive.namelist() if name.endswith("model_zoo.py")).partition("/")[2]
+    path = rewritten(whole, tmp_path / "model.pt", {}, {code.upper(): b"harmless"})
+    with pytest.raises(InputError, match="two members of one name"):
+        model_format(path)
+
+
 def test_pickled_module_is_never_unpickled(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     torch.save({"a": Harmful(trace)}, tmp_path / "model.pt")
