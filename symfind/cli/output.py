@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from symfind.config import unknown_name
@@ -46,6 +46,8 @@ class Output:
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(unknown_name("--format", self.format, FORMATS))
         self.chosen_format()
+        if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
+            raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
 
     @property
     def to_file(self) -> bool:

@@ -49,7 +49,7 @@ def spectrum_svg(report: Report) -> str:
         y = down(tolerance)
         parts.append(f'<line class="tolerance" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(
-            f'<text x="{_WIDTH - _RIGHT}" y="{y - 6:.1f}" text-anchor="end">tolerance {tolerance:g}</text>'
+            f'<text x="{_WIDTH - _RIGHT}" y="{y + 15:.1f}" text-anchor="end">tolerance {tolerance:g}</text>'
         )
     radius = max(1.5, min(5.0, 200 / len(report.spectrum)))
     for rank, entry in entries:

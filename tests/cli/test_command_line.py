@@ -107,10 +107,12 @@ def test_a_format_can_be_asked_for(run: Run, stored: Path, tmp_path: Path, form:
     assert path.read_text(encoding="utf-8") == ended.out
 
 
-def test_an_unknown_ending_is_refused_before_anything_is_computed(run: Run, api: ModuleType, tmp_path: Path) -> None:
+def test_an_unknown_ending_or_folder_is_refused_beforehand(run: Run, api: ModuleType, tmp_path: Path) -> None:
     ended = run("discover", "disc.h5", "-o", str(tmp_path / "r.pdf"))
     assert ended.status == 2 and ".json, .h5, .hdf5, .md, .html" in ended.err
     assert api.given == [] and list(tmp_path.iterdir()) == []
+    ended = run("discover", "disc.h5", "-o", str(tmp_path / "none" / "r.json"))
+    assert ended.status == 3 and "no such folder" in ended.err and api.given == []
 
 
 def test_reports_are_converted_without_loss(run: Run, stored: Path, tmp_path: Path) -> None:
