@@ -29,7 +29,7 @@ from symfind.sources.mapping import (
     read_mapping,
     split_words,
 )
-from symfind.sources.rows import Rows, StoredArray, check_finite, stored_array
+from symfind.sources.rows import Rows, StoredArray, check_finite, is_finite, stored_array
 
 # A block of rows is held a few times over (as stored, as converted, in the caller's products), so it stays
 # well below a gigabyte however wide a row is.
@@ -195,18 +195,19 @@ class Dataset:
         return {role: torch.cat([piece[role] for piece in pieces]) for role in roles}
 
     def _tensors(self, read: Mapping[str, NDArray[Any]], dtype: torch.dtype) -> dict[str, Tensor]:
+        # Converted by numpy, in this thread: what is read is small, and threads of torch would only wait for it.
+        target = torch.empty(0, dtype=dtype).numpy().dtype
         tensors: dict[str, Tensor] = {}
         for role, array in read.items():
             if role == "group":
                 tensors[role] = torch.from_numpy(array.astype(np.int64))
                 continue
-            if array.dtype.kind == "u":  # torch has few operations on unsigned integers
-                array = array.astype(np.float64)
-            tensor = torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
-            if not torch.isfinite(tensor.sum()) and not torch.isfinite(tensor).all():
+            with np.errstate(over="ignore"):  # told below, with its remedy
+                converted = np.ascontiguousarray(array, dtype=target)
+            if not is_finite(converted):
                 self.validate()
                 raise InputError(f"{self.path}: {role} has numbers too large for {dtype}; use --dtype float64")
-            tensors[role] = tensor
+            tensors[role] = torch.from_numpy(converted)
         return tensors
 
 

@@ -323,3 +323,19 @@ def test_mapping_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_digest_is_that_of_the_file(path: Path) -> None:
     store(path, x=X)
     assert open_dataset(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_examples_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    exec(text.split("```python\n")[1].split("```")[0], {})
+    assert open_dataset("data.h5").shapes == {"x": (1000, 3), "y": (1000,)}
+    (tmp_path / "mapping.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    with h5py.File("foreign.h5", "w") as file:
+        for name in ("px", "py", "pz"):
+            file[f"state/{name}"] = X[:, 0]
+        file["table"] = np.zeros((20, 7))
+        file["run"] = np.arange(20)
+    dataset = open_dataset("foreign.h5", mapping="mapping.yaml")
+    assert (dataset.kind, dataset.names, dataset.units) == ("flow", ("px", "py", "pz"), ("GeV",))
+    assert dataset.shapes == {"x": (20, 3), "dx": (20, 3), "group": (20,)}
