@@ -91,12 +91,12 @@ def _rigid_body(inertia: tuple[float, float, float]) -> Callable[[int, torch.Gen
 
 
 def _kepler(n: int, generator: torch.Generator) -> Arrays:
-    """Give a = −r/|r|³ at one moment of each of n orbits: isotropic planes, eccentricity ≤ 0.3, GM = 1."""
-    semi_major = _uniform(generator, 0.8, 1.25, n, 1)
-    e = _uniform(generator, 0.0, 0.3, n, 1)
+    """Give a = −r/|r|³ at one moment of each of n orbits: isotropic planes, eccentricity ≤ 0.2, GM = 1."""
+    semi_major = _uniform(generator, 0.85, 1.15, n, 1)
+    e = _uniform(generator, 0.0, 0.2, n, 1)
     mean_anomaly = _uniform(generator, 0.0, 2 * torch.pi, n, 1)
     anomaly = mean_anomaly
-    for _ in range(8):  # Newton on Kepler's equation E − e sin E = M: exact to rounding after 5 at e ≤ 0.3
+    for _ in range(8):  # Newton on Kepler's equation E − e sin E = M: exact to rounding after 5 at e ≤ 0.2
         anomaly = anomaly - (anomaly - e * anomaly.sin() - mean_anomaly) / (1 - e * anomaly.cos())
     axes, triangle = torch.linalg.qr(_normal(generator, n, 3, 3))
     # Without these signs the first axis, the perihelion, would lie in one half of the space (Mezzadri 2007).
