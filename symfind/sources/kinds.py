@@ -78,11 +78,11 @@ def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
 
 
 def _has(*roles: str) -> Callable[[Arrays, Set[str]], bool]:
-    return lambda arrays, present: present.issuperset(roles)
+    return lambda arrays, present: present >= set(roles)
 
 
 def _is_image(arrays: Arrays, present: Set[str]) -> bool:
-    if not present.issuperset(("x", "y")):
+    if not present >= {"x", "y"}:
         return False
     x, y = arrays["x"], arrays["y"]
     return len(x.shape) == 4 and len(y.shape) == 1 and "int" in y.dtype
