@@ -46,8 +46,8 @@ class PolynomialFields:
         As in :class:`~symfind.fields.space.VectorFieldSpace`.
     exponents
         ``(q, d)`` exponents of the monomials z^α, z = (x − mean)/scale.
-    table
-        ``(p, q, d)``: ξᵢ = Σ table[i, α, a] z^α ∂_a.
+    table_of_fields
+        ``(p, q, d)``: ξᵢ = Σ table_of_fields[i, α, a] z^α ∂_a.
     mean, scale
         ``(d,)``; zero and one for fields tied to the origin.
     movable
@@ -58,7 +58,7 @@ class PolynomialFields:
     d: int
     has_constants: bool
     exponents: Tensor
-    table: Tensor
+    table_of_fields: Tensor
     mean: Tensor
     scale: Tensor
     movable: tuple[bool, bool] = (False, False)
@@ -66,7 +66,7 @@ class PolynomialFields:
     @property
     def dim(self) -> int:
         """Number p of fields."""
-        return self.table.shape[0]
+        return self.table_of_fields.shape[0]
 
     def _z(self, x: Tensor) -> Tensor:
         return (x - self.mean.to(x)) / self.scale.to(x)
@@ -76,13 +76,13 @@ class PolynomialFields:
 
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
-        return torch.einsum("nq,pqd->npd", self._phi(x), self.table.to(x))
+        return torch.einsum("nq,pqd->npd", self._phi(x), self.table_of_fields.to(x))
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``: an outer product with the monomials, then the table."""
         n, m, d = covectors.shape
         outer = self._phi(x)[:, None, :, None] * covectors[:, :, None, :]  # (n, m, q, d)
-        return outer.reshape(n, m, -1) @ self.table.to(x).reshape(self.dim, -1).T
+        return outer.reshape(n, m, -1) @ self.table_of_fields.to(x).reshape(self.dim, -1).T
 
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """dξᵢ(x)·v ``(n, p, d)`` for v ``(n, d)``."""
@@ -92,7 +92,7 @@ class PolynomialFields:
             lowered = exponents.clone()
             lowered[:, b] = (lowered[:, b] - 1).clamp(min=0)
             slope = slope + monomials(z, lowered) * exponents[:, b] * (v[:, b, None] / self.scale[b].to(x))
-        return torch.einsum("nq,pqd->npd", slope, self.table.to(x))
+        return torch.einsum("nq,pqd->npd", slope, self.table_of_fields.to(x))
 
     def jacobian(self, x: Tensor) -> Tensor:
         """∂(ξᵢ)_a/∂x_b ``(n, p, d, d)``."""
@@ -104,32 +104,43 @@ class PolynomialFields:
         shift, stretch = self.movable
         return replace(
             self,
-            mean=mean.to(self.table) if shift else self.mean,
-            scale=scale.to(self.table) if stretch else self.scale,
+            mean=mean.to(self.table_of_fields) if shift else self.mean,
+            scale=scale.to(self.table_of_fields) if stretch else self.scale,
         )
 
-    def plain(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ cᵢξᵢ in powers of x itself: exponents ``(q′, d)`` and table ``(q′, d)``, (x − μ)^α expanded."""
-        table = torch.einsum("p,pqd->qd", coefficients.to(self.table), self.table)
-        expanded: dict[tuple[int, ...], Tensor] = {}
-        for alpha, row in zip(self.exponents.tolist(), table, strict=True):
+    def _expansion(self) -> tuple[Tensor, Tensor]:
+        """Exponents ``(q′, d)`` and matrix ``(q′, q)`` that write ((x − μ)/s)^α in powers of x itself."""
+        columns: list[dict[tuple[int, ...], float]] = []
+        for alpha in self.exponents.tolist():
+            column: dict[tuple[int, ...], float] = {}
             for beta in itertools.product(*(range(a + 1) for a in alpha)):
                 weight = 1.0
                 for i, (a, b) in enumerate(zip(alpha, beta, strict=True)):
                     mu, s = float(self.mean[i]), float(self.scale[i])
                     weight *= math.comb(a, b) * (-mu) ** (a - b) / s**a
                 if weight:
-                    expanded[beta] = expanded.get(beta, torch.zeros_like(row)) + weight * row
-        keys = sorted(expanded, key=lambda e: (sum(e), [-v for v in e]))
-        return torch.tensor(keys, dtype=torch.int64), torch.stack([expanded[k] for k in keys])
+                    column[beta] = weight
+            columns.append(column)
+        keys = sorted({beta for column in columns for beta in column}, key=lambda e: (sum(e), [-v for v in e]))
+        matrix = torch.tensor([[column.get(key, 0.0) for column in columns] for key in keys], dtype=torch.float64)
+        return torch.tensor(keys, dtype=torch.int64), matrix
+
+    def plain(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Generators ``(p, k)`` in powers of x itself: exponents ``(q′, d)`` and tables ``(k, q′, d)``."""
+        exponents, matrix = self._expansion()
+        return exponents, torch.einsum("rq,pqd,pk->krd", matrix, self.table_of_fields, coefficients.double().cpu())
+
+    def table(self, coefficients: Tensor) -> Tensor:
+        """Coefficients of x^α ∂_a for generators ``(p, k)``, as rows ``(k, q′·d)``."""
+        return self.plain(coefficients)[1].flatten(1)
 
     def matrices(self) -> Tensor:
         """The linear part of each field in x itself, as matrices A ``(p, d, d)``."""
-        out = torch.zeros(self.dim, self.d, self.d, dtype=self.table.dtype)
+        out = torch.zeros(self.dim, self.d, self.d, dtype=self.table_of_fields.dtype)
         for q, alpha in enumerate(self.exponents.tolist()):
             if sum(alpha) == 1:
                 b = alpha.index(1)
-                out[:, :, b] = self.table[:, q, :] / self.scale[b]
+                out[:, :, b] = self.table_of_fields[:, q, :] / self.scale[b]
         return out
 
     @property
@@ -143,8 +154,8 @@ class PolynomialFields:
 
     def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
         """Σ cᵢξᵢ as text, such as ``px ∂py − py ∂px``."""
-        exponents, table = self.plain(coefficients)
-        return field_text(exponents, table, coordinates, latex=latex)
+        exponents, tables = self.plain(coefficients[:, None])
+        return field_text(exponents, tables[0], coordinates, latex=latex)
 
 
 def polynomial_fields(d: int, degree: int) -> PolynomialFields:

@@ -57,6 +57,10 @@ class VectorFieldSpace(Protocol):
         """The same span, parametrised about ``mean`` ``(d,)`` in units of ``scale`` ``(d,)`` where it can be."""
         ...
 
+    def table(self, coefficients: Tensor) -> Tensor:
+        """Generators ``(p, k)`` as rows ``(k, Q)`` in coordinates of the user, where a sparse row reads well."""
+        ...
+
     def names(self, coordinates: Sequence[str]) -> list[str]:
         """One readable expression for each basis field."""
         ...

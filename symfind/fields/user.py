@@ -70,6 +70,10 @@ class UserFields:
         """Formulas stay as they were typed."""
         return self
 
+    def table(self, coefficients: Tensor) -> Tensor:
+        """The coefficients themselves ``(k, p)``."""
+        return coefficients.T
+
     def names(self, coordinates: Sequence[str]) -> list[str]:
         """Each basis field as it was typed."""
         return [self._typed(row, coordinates) for row in self.components]
@@ -129,6 +133,11 @@ class SumOfSpaces:
     def centred(self, mean: Tensor, scale: Tensor) -> SumOfSpaces:
         """Every part about ``mean``; a part tied to the origin stays there."""
         return replace(self, parts=tuple(p.centred(mean, scale) for p in self.parts))
+
+    def table(self, coefficients: Tensor) -> Tensor:
+        """The parts' tables side by side ``(k, Q)``."""
+        pieces = torch.split(coefficients, [p.dim for p in self.parts])
+        return torch.cat([p.table(c) for p, c in zip(self.parts, pieces, strict=True)], 1)
 
     def names(self, coordinates: Sequence[str]) -> list[str]:
         """Names of all basis fields."""

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
-from symfind.lie_derivative import LieDerivative
-from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.significance.halves import Half
+
+
+class PointwisePencil(Protocol):
+    """Rows of (M, S) at points, with nothing fitted."""
+
+    @property
+    def unknowns(self) -> int: ...  # noqa: D102
+    @property
+    def rows_at_once(self) -> int: ...  # noqa: D102
+
+    def pencil(self, x: Tensor) -> Pencil:
+        """Rows at points x ``(n, *shape)``."""
+        ...
 
 
 class GivenSide:
@@ -19,11 +33,13 @@ class GivenSide:
     half
         Inputs and their blocks.
     derivative
-        The Lie derivative of the model.
+        The Lie derivative of the model, or another pencil that needs no fit.
+    shape
+        Shape of one row of x.
     """
 
-    def __init__(self, half: Half, derivative: LieDerivative) -> None:
-        self.half, self.derivative = half, derivative
+    def __init__(self, half: Half, derivative: PointwisePencil, shape: tuple[int, ...]) -> None:
+        self.half, self.derivative, self._shape = half, derivative, shape
         self.m, self.s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
         for x in torch.split(self.inputs, derivative.rows_at_once):
             pencil = derivative.pencil(x)
@@ -33,7 +49,7 @@ class GivenSide:
     @property
     def inputs(self) -> Tensor:
         """Inputs ``(n, *input_shape)``."""
-        return self.half.samples.x.reshape(-1, *self.derivative.map.input_shape)
+        return self.half.samples.x.reshape(-1, *self._shape)
 
     @property
     def blocks(self) -> int:

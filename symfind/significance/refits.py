@@ -243,7 +243,7 @@ class RefitAlong:
             value, jacobian = side.fit(w).value_and_jacobian(x.reshape(n, *t.map.input_shape))
             slopes.append(whitened_slope(t, jacobian, n))
             fibres.append(self._fibre(x, value))
-        slope = _pairs(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
+        slope = pair_mean(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
         xi = fields.reshape(n, -1, *t.objects) @ t.geometry.inputs.whiten.T
         if t.field_mean is not None:
             xi = xi - torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :]
@@ -252,7 +252,7 @@ class RefitAlong:
             flat = flat @ t.geometry.support
         per_point = torch.einsum("n,nKD,nLD->nKL", slope / max(t.geometry.rank, 1), flat, flat)
         if fibres[0] is not None:
-            per_point = per_point + _pairs(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
+            per_point = per_point + pair_mean(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
         sums = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
         return torch.einsum("rb,bKL->rKL", weights, sums) / n
 
@@ -281,7 +281,7 @@ class RefitAlong:
             if shifted is not None and whole is not None:
                 row = row - (shifted - whole)
             rows.append(row.flatten(0, 2))
-        return _pairs(torch.stack(rows)[:, None])[0] / n
+        return pair_mean(torch.stack(rows)[:, None])[0] / n
 
 
 def fields_on_support(derivative: LieDerivative, x: Tensor, vectors: Tensor) -> Tensor:
@@ -310,7 +310,7 @@ def whitened_slope(derivative: LieDerivative, jacobian: Tensor, n: int) -> Tenso
     return white if t.geometry.support is None else white @ t.geometry.support
 
 
-def _pairs(rows: Tensor) -> Tensor:
+def pair_mean(rows: Tensor) -> Tensor:
     """Mean over pairs i ≠ j of rowsᵢᵀrowsⱼ: ``(F, n, r, K)`` → ``(n, K, K)``, symmetrised by construction."""
     folds = rows.shape[0]
     total = rows.sum(0)

@@ -72,7 +72,7 @@ def covariance_root(covariance: Tensor) -> SymmetricRoot:
     keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300)
     root = values[keep].sqrt()
     basis = vectors[:, keep]
-    return SymmetricRoot((basis / root).T / unit[None, :], unit[:, None] * basis * root)
+    return SymmetricRoot(((basis / root).T / unit[None, :]).contiguous(), unit[:, None] * basis * root)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ _TIE = 1.01
 # A held-out share of variance below this is rounding: the family holds F exactly.
 _EXACT = 1e-18
 _FOLDS = 4
+_REQUEST = re.compile(
+    r"(?P<head>auto|features|polynomial)"
+    r"((?<=polynomial):(?P<degree>[1-9])(,ridge=(?P<ridge>\d+\.?\d*([eE][-+]?\d+)?))?)?"
+)
 # Ridges tried for random features, in units of their mean square: small ones first, because a heavy ridge
 # makes a fit more symmetric than the truth (DESIGN §8).
 _RIDGES = (1e-10, 1e-7, 1e-4, 1e-2)
@@ -203,7 +208,7 @@ def fold_labels(n: int, group: Tensor | None, folds: int, generator: torch.Gener
 
 
 def held_out_error(samples: Samples, family: Family, labels: Tensor, ridges: Sequence[float] = ()) -> list[float]:
-    """Mean over outputs of Σ(y − ŷ)²/Σ(y − ȳ)² on held-out folds, for each ridge (the family's own if none is given)."""
+    """Mean over outputs of Σ(y − ŷ)²/Σ(y − ȳ)² on held-out folds, for each ridge (else the family's own)."""
     spread = samples.y.var(0, correction=0)
     varies = spread > 1e-26 * samples.y.square().mean(0).clamp(min=1e-300)
     tried = ridges or (family.ridge,)
@@ -252,7 +257,7 @@ def choose_family(
     samples
         Rows to choose on.
     request
-        ``auto``, ``polynomial`` (degree chosen), ``polynomial:k`` or ``features``.
+        ``auto``, ``polynomial`` (degree chosen), ``polynomial:k``, ``polynomial:k,ridge=r`` or ``features``.
     min_degree
         Lowest degree of a polynomial that ``auto`` may choose (3 for one scalar of one object: DESIGN §8 "Gauge").
     generator
@@ -269,15 +274,18 @@ def choose_family(
     """
     n, d = samples.x.shape
     standard = Standardiser.of(samples.x.mean(0), samples.x.std(0, correction=0))
-    head, _, tail = request.partition(":")
+    asked = _REQUEST.fullmatch(request)
+    if asked is None:
+        raise UsageError(
+            f"--surrogate is '{request}', expected auto, polynomial, polynomial:k, polynomial:k,ridge=r or features"
+        )
+    head, degree, ridge = asked["head"], asked["degree"], float(asked["ridge"] or 0)
     families: list[Family] = []
-    if head not in ("auto", "polynomial", "features") or (tail and (head != "polynomial" or not tail.isdigit())):
-        raise UsageError(f"--surrogate is '{request}', expected auto, polynomial, polynomial:k, features or mlp")
-    if head == "polynomial" and tail:
-        needed = 2 * math.comb(d + int(tail), d)
+    if degree:
+        needed = 2 * math.comb(d + int(degree), d)
         if n < needed:
             raise InputError(f"{n} rows are too few for {request} in {d} variables; give at least {needed}")
-        families = polynomial_families(standard, n, int(tail), int(tail), n)
+        families = [Family(PolynomialFeatures.of_degree(standard, int(degree)), ridge)]
     elif head in ("auto", "polynomial"):
         families = polynomial_families(standard, n, 1 if head == "polynomial" else min(min_degree, 2), 6, feature_limit)
         if head == "auto" and min_degree > 2:
@@ -293,7 +301,7 @@ def choose_family(
     for family in families:
         if errors and min(errors) < _EXACT:
             break  # a family that holds F exactly was found; richer ones only add rounding
-        ridges = _RIDGES if isinstance(family.features, FourierFeatures) else (0.0,)
+        ridges = _RIDGES if isinstance(family.features, FourierFeatures) else (family.ridge,)
         tried += [Family(family.features, ridge) for ridge in ridges]
         errors += held_out_error(samples, family, labels, ridges)
     best = min(errors)

@@ -1,0 +1,86 @@
+"""What every method hands on: a spectrum, two halves that can be weighted anew, coverage and reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from symfind.fields.space import VectorFieldSpace
+from symfind.lie_derivative import OutputAction
+from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.significance.bounds import Side
+
+
+class Extent(Protocol):
+    """How far a generator can be followed, and what the data say about it."""
+
+    def coverage(self, vectors: Tensor) -> Tensor:
+        """ω of the leading subspaces ``(K,)`` for directions ``(P, K)``."""
+        ...
+
+    def reach(self, vector: Tensor, tolerance: float) -> float | None:
+        """t* of a generator ``(P,)``; None where the method has no finite statement."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """The fit that stood for F."""
+
+    name: str
+    degree: int | None
+    r2: float
+    tried: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class SetApart:
+    """A direction with a small defect that is no finding, and why."""
+
+    expression: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything between the data and the decision.
+
+    Attributes
+    ----------
+    space, action
+        The candidates and what they do to y.
+    spectrum
+        Generalised singular values and vectors over all the data.
+    sides
+        Two halves for the bounds; None if the data cannot be halved, with the reason among ``doubts``.
+    extent
+        Coverage and reach.
+    given
+        Whether F itself was given, so that a defect is exact over the sample.
+    doubts
+        Reasons why nothing may be certified.
+    surrogate
+        The fit, where there is one.
+    rank
+        Directions of the space about which the data speak.
+    set_apart
+        Named directions that are no findings.
+    messages
+        For the reader.
+    """
+
+    space: VectorFieldSpace
+    action: OutputAction
+    spectrum: GeneralisedSpectrum
+    sides: tuple[Side, Side] | None
+    extent: Extent
+    given: bool
+    doubts: tuple[str, ...] = ()
+    surrogate: Surrogate | None = None
+    rank: int = 0
+    set_apart: tuple[SetApart, ...] = ()
+    messages: tuple[str, ...] = ()
+    bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))

@@ -1,0 +1,209 @@
+"""From evidence to an answer: certified, undecided or refuted, direction by direction, and a canonical basis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.discover.evidence import Evidence
+from symfind.lie.canonical import canonical_basis
+from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.significance.bounds import DirectionBounds, direction_bounds, exchanged_bounds
+from symfind.significance.reach import LEAST_REACH
+
+# Directions beyond this many, or of a plain defect beyond this multiple of the tolerance, are not candidates for a
+# certificate; bounding them would cost as much as all the rest.
+_MOST_DIRECTIONS = 64
+_FAR = 6.0
+# A few directions past the last candidate, so that the report shows what comes next with its interval.
+_SPARE = 3
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One listed generator.
+
+    Attributes
+    ----------
+    vector
+        ``(P,)`` coefficients, the output action's unknowns behind those of ξ.
+    defect, lower, upper
+        ρ and its bounds.
+    verdict
+        ``certified`` or ``undecided``.
+    reach
+        t*, or None.
+    error
+        Standard error of an entry of the coefficients, relative to the largest.
+    """
+
+    vector: Tensor
+    defect: float
+    lower: float
+    upper: float
+    verdict: str
+    reach: float | None
+    error: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer.
+
+    Attributes
+    ----------
+    evidence
+        What it rests on.
+    spectrum
+        (defect, lower, upper) for each direction, ascending; bounds None where none were computed.
+    generators
+        Certified ones first, each group in canonical order.
+    coverage
+        ω over the certified directions, or over the first direction if none is certified.
+    doubts
+        Why directions that are small were not certified.
+    """
+
+    evidence: Evidence
+    spectrum: tuple[tuple[float, float | None, float | None], ...]
+    generators: tuple[Generator, ...]
+    coverage: float
+    doubts: tuple[str, ...]
+
+
+def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:
+    """How many of the ascending directions are worth bounding."""
+    near = int((spectrum.values < _FAR * tolerance).sum())
+    return min(near + _SPARE, _MOST_DIRECTIONS, spectrum.values.shape[0])
+
+
+def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+    """Verdicts at tolerance δ and level α.
+
+    The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails; directions are
+    refuted when their lower bound exceeds δ and undecided between.
+    """
+    generator = torch.Generator().manual_seed(seed + 31)
+    spectrum = evidence.spectrum
+    k = candidates(spectrum, tolerance)
+    vectors = spectrum.vectors[:, :k]
+    doubts = list(evidence.doubts)
+    if evidence.sides is None or k == 0:
+        upper = torch.full((k,), torch.inf, dtype=torch.float64)
+        plain = spectrum.values[:k]
+        bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
+    else:
+        upper = exchanged_bounds(evidence.sides, k, alpha, refits, generator)
+        bounds = direction_bounds(vectors, evidence.sides, alpha, refits, generator)
+    if evidence.given:
+        bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
+    small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
+    omega = evidence.extent.coverage(vectors) if k else torch.zeros(0, dtype=torch.float64)
+    covered = int((omega < tolerance).sum())
+    certified = 0 if doubts else min(small, covered)
+    if covered < small and not doubts:
+        doubts.append(
+            f"functions that vanish on the data change along {small - covered} of {small} small directions "
+            f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
+        )
+    listed = max(certified, _leading(bounds.lower <= tolerance))
+    generators = [
+        *_canonical(evidence, vectors[:, :certified], bounds, upper, tolerance, certified, True),
+        *_canonical(evidence, vectors[:, certified:listed], bounds, upper, tolerance, certified, False),
+    ]
+    short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
+    if short and certified:
+        doubts.append(
+            f"{len(short)} small directions hold only for |t| below {LEAST_REACH:g}: not certified as symmetries"
+        )
+    factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
+    return Finding(evidence, _entries(spectrum, bounds, upper), tuple(generators), factor, tuple(doubts))
+
+
+def _leading(flags: Tensor) -> int:
+    """Number of leading True entries."""
+    return int(torch.cumprod(flags.long(), 0).sum())
+
+
+def _entries(
+    spectrum: GeneralisedSpectrum, bounds: DirectionBounds, upper: Tensor
+) -> tuple[tuple[float, float | None, float | None], ...]:
+    k = upper.shape[0]
+    order = torch.argsort(bounds.estimate, stable=True)
+    rows: list[tuple[float, float | None, float | None]] = [
+        (float(bounds.estimate[i]), min(float(bounds.lower[i]), float(bounds.estimate[i])), _finite(upper[i]))
+        for i in order.tolist()
+    ]
+    # The upper bound of the i-th direction is that of the span of the first i: it does not fall along the list.
+    rows = [(d, lo, _finite(upper[i])) for i, (d, lo, _) in enumerate(rows)]
+    return (*rows, *((float(v), None, None) for v in spectrum.values[k:]))
+
+
+def _finite(value: Tensor) -> float | None:
+    return float(value) if bool(torch.isfinite(value)) else None
+
+
+def _canonical(
+    evidence: Evidence,
+    vectors: Tensor,
+    bounds: DirectionBounds,
+    upper: Tensor,
+    tolerance: float,
+    certified: int,
+    sure: bool,
+) -> list[Generator]:
+    """The span's canonical basis, each generator with its own defect and reach."""
+    count = vectors.shape[1]
+    if count == 0:
+        return []
+    first = 0 if sure else certified
+    worst = float(upper[first + count - 1])
+    following = spectrum_after(evidence.spectrum, first + count)
+    # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
+    noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
+    vectors = canonical_vectors(evidence, vectors, noise)
+    own = _defects(evidence, vectors, bounds, first)
+    lowest = float(bounds.lower[first : first + count].min())
+    out = []
+    for vector, defect in zip(vectors.unbind(1), own, strict=True):
+        t = evidence.extent.reach(vector, tolerance)
+        far = t is None or evidence.given or t >= LEAST_REACH
+        verdict = "certified" if sure and far else "undecided"
+        out.append(Generator(vector, defect, min(lowest, defect), max(worst, defect), verdict, t, noise))
+    return out
+
+
+def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
+    """The generalised singular value that follows, or one at the end of the list."""
+    return float(spectrum.values[index]) if index < spectrum.values.shape[0] else 1.0
+
+
+def _defects(evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int) -> list[float]:
+    """ρ of each canonical generator from the estimates of the orthogonal directions it is made of."""
+    basis = evidence.spectrum.vectors[:, first : first + vectors.shape[1]]
+    mix = torch.linalg.lstsq(basis, vectors).solution
+    mix = mix / torch.linalg.vector_norm(mix, dim=0)
+    estimate = bounds.estimate[first : first + vectors.shape[1]]
+    defects: list[float] = torch.linalg.vector_norm(mix * estimate[:, None], dim=0).tolist()
+    return defects
+
+
+def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tensor:
+    """The sparsest basis of a span of directions ``(P, k)``, judged in the user's coordinates, as ``(P, k)``.
+
+    Recognised entries are made exact where the recognised rows still lie in the space.
+    """
+    p = evidence.space.dim
+    table = evidence.space.table(vectors[:p])
+    rows = torch.cat([table, vectors[p:].T], 1)
+    rank_one = torch.linalg.matrix_rank(rows)
+    if int(rank_one) < rows.shape[0]:
+        return vectors
+    scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
+    errors = torch.full_like(rows, noise * float(scale) / rows.shape[1] ** 0.5)
+    basis = canonical_basis(rows, errors)
+    units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
+    exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T).solution
+    return torch.cat([exact, basis.coefficients[:, table.shape[1] :].T])
