@@ -1,8 +1,8 @@
 """[eᵢ, eⱼ] = Σ f_ijk e_k: a Lie algebra from noisy generators, with the size of what may be zero.
 
 Structure constants belong to a basis. Here the basis is orthonormal, for matrices after a change of coordinates that
-brings the algebra close to one that is closed under transposition as far as it can be (:func:`balancing`); there the
-constants that are not zero are of order one, whatever coordinates the generators came in.
+brings the algebra close to one that is closed under transposition (:mod:`symfind.lie.balancing`); there the constants
+that are not zero are of order one, whatever coordinates the generators came in.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError
-from symfind.lie.closure import Bracket, ClosedSpan, MatrixBracket, TensorBracket, nearest_subalgebra
+from symfind.lie.balancing import balancing_path
+from symfind.lie.closure import Bracket, MatrixBracket, TensorBracket, nearest_subalgebra
 from symfind.linalg.subspaces import largest_sine, orthogonal_complement
 
 # An error of f is known from a few draws only: three times the largest of them, and never less than rounding.
-_SAFETY = 3.0
+SAFETY = 3.0
 _ROUNDING = 1e-11
-# Coordinates are not moved further than this condition number: beyond it the noise of entries grows ten-thousandfold.
-_LARGEST_CONDITION = 1e3
+# Constants of order one with smaller errors than this leave a factor of four to both sides of a cut.
+_FAIR_ERROR = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class LieAlgebra:
         ``(d, d)`` Q with ``matrices`` = Q X Q⁻¹ for X in the user's coordinates.
     draws
         ``(r, k, d, d)``: ``matrices`` of algebras that the noise makes as likely, element by element.
+    other_coordinates
+        Other Q in which a decision may be clearer; see :func:`in_coordinates`.
+    defect
+        Closure residual of ``basis``.
+    constant_draws
+        ``(r, k, k, k)``: structure constants that the noise makes as likely.
     """
 
     structure_constants: Tensor
@@ -59,6 +66,9 @@ class LieAlgebra:
     matrices: Tensor | None = None
     coordinates: Tensor | None = None
     draws: Tensor | None = None
+    other_coordinates: tuple[Tensor, ...] = ()
+    defect: float = 0.0
+    constant_draws: Tensor | None = None
 
     @property
     def dimension(self) -> int:
@@ -75,8 +85,24 @@ class LieAlgebra:
 
     def killing_form(self) -> Tensor:
         """K(x, y) = tr(ad x ad y) ``(k, k)``."""
-        ad = self.adjoint()
-        return torch.einsum("iab,jba->ij", ad, ad)
+        return killing_form(self.structure_constants)
+
+    def cut(self, quantity: Callable[[Tensor], Tensor], bound: float) -> float:
+        """What zero can grow to in a matrix computed from the structure constants.
+
+        Parameters
+        ----------
+        quantity
+            Takes structure constants ``(k, k, k)`` to a matrix; its spread over the draws is the answer.
+        bound
+            A bound to use where there are no draws.
+        """
+        if self.constant_draws is None:
+            return bound
+        value = quantity(self.structure_constants)
+        spread = [torch.linalg.matrix_norm(quantity(f) - value, 2) for f in self.constant_draws]
+        least = _ROUNDING * max(1.0, float(torch.linalg.matrix_norm(value, 2)))
+        return max(least, SAFETY * float(max(spread)), SAFETY * self.defect)
 
     @property
     def matrix_error(self) -> float:
@@ -86,7 +112,7 @@ class LieAlgebra:
         change = self.draws - self.matrices
         wide, tall = change.transpose(1, 2).flatten(2), change.flatten(1, 2)
         sizes = [torch.linalg.matrix_norm(m, 2).max() for m in (wide, tall)]
-        return max(_ROUNDING, _SAFETY * float(max(sizes)))
+        return max(_ROUNDING, SAFETY * float(max(sizes)))
 
     def jacobi_residual(self) -> float:
         """The largest |[x,[y,z]] + [y,[z,x]] + [z,[x,y]]| over basis elements."""
@@ -101,13 +127,20 @@ class LieAlgebra:
         matrices = None if self.matrices is None else torch.einsum("xi,iab->xab", rows, self.matrices)
         basis = None if self.basis is None else rows @ self.basis
         draws = None if self.draws is None else torch.einsum("xi,riab->rxab", rows, self.draws)
-        return replace(self, structure_constants=f, matrices=matrices, basis=basis, draws=draws)
+        drawn = None
+        if self.constant_draws is not None:
+            drawn = torch.einsum("xi,yj,rijk,zk->rxyz", rows, rows, self.constant_draws, rows)
+        return replace(
+            self, structure_constants=f, matrices=matrices, basis=basis, draws=draws, constant_draws=drawn
+        )
 
     def quotient(self, ideal: Tensor) -> LieAlgebra:
         """The quotient by an ideal of orthonormal rows ``(r, k)``, on the orthogonal complement of the ideal."""
         rows = orthogonal_complement(ideal)
-        f = torch.einsum("xi,yj,ijk,zk->xyz", rows, rows, self.structure_constants, rows)
-        return LieAlgebra(f, self.error, noise=self.noise)
+        part = self.restricted(rows)
+        return LieAlgebra(
+            part.structure_constants, self.error, noise=self.noise, constant_draws=part.constant_draws
+        )
 
 
 def algebra_of_matrices(matrices: Tensor, noise: float | None = None) -> LieAlgebra:
@@ -129,24 +162,55 @@ def algebra_of_matrices(matrices: Tensor, noise: float | None = None) -> LieAlge
         raise InputError(f"square matrices of shape (k, d, d) are expected, got {tuple(matrices.shape)}")
     given = matrices.double()
     k, d, _ = given.shape
-    bracket = MatrixBracket(d)
-    closed = nearest_subalgebra(given.reshape(k, d * d), bracket, noise)
-    q = balancing(closed.basis.reshape(k, d, d))
-    back = torch.linalg.inv(q)
-
-    def moved(rows: Tensor) -> Tensor:
-        return (q @ rows.reshape(-1, d, d) @ back).reshape(rows.shape)
-
-    algebra = _from_closed(closed, bracket, moved)
-    rows, triangle = _orthonormal(moved(closed.basis))
-    draws = [torch.linalg.solve_triangular(triangle, moved(draw), upper=False) for draw in closed.spread]
-    return replace(
-        algebra,
+    closed = nearest_subalgebra(given.reshape(k, d * d), MatrixBracket(d), noise)
+    path = balancing_path(closed.basis.reshape(k, d, d))
+    first = LieAlgebra(
+        structure_constants=given.new_zeros(k, k, k),
+        error=_ROUNDING,
         closure=closed.closure,
         distance=largest_sine(given.reshape(k, -1), closed.basis),
+        noise=closed.noise,
+        basis=closed.basis,
+        matrices=closed.basis.reshape(k, d, d),
+        coordinates=torch.eye(d, dtype=torch.float64),
+        draws=closed.spread.reshape(-1, k, d, d),
+        defect=closed.closure_after,
+    )
+    views = [in_coordinates(first, q) for q in reversed(path)]
+    # Where the flow has followed the noise out of a degenerate algebra errors are large: such coordinates come last.
+    views.sort(key=lambda view: view.error > _FAIR_ERROR)
+    others = tuple(view.coordinates for view in views[1:] if view.coordinates is not None)
+    return replace(views[0], other_coordinates=others)
+
+
+def in_coordinates(algebra: LieAlgebra, q: Tensor) -> LieAlgebra:
+    """An algebra of matrices again as Q g Q⁻¹, ``q`` ``(d, d)`` acting on the user's coordinates.
+
+    Raises
+    ------
+    InputError
+        If the algebra is not one of matrices.
+    """
+    if algebra.matrices is None or algebra.coordinates is None or algebra.draws is None or algebra.basis is None:
+        raise InputError("coordinates can be changed for an algebra of matrices only; give matrices")
+    k, d, _ = algebra.matrices.shape
+    bracket = MatrixBracket(d)
+    step = q @ torch.linalg.inv(algebra.coordinates)
+    back = torch.linalg.inv(step)
+    rows, triangle = _orthonormal((step @ algebra.matrices @ back).reshape(k, -1))
+    moved = (step @ algebra.draws @ back).flatten(2)
+    draws = torch.linalg.solve_triangular(triangle.expand(len(moved), k, k), moved, upper=False)
+    f = _constants(rows, bracket)
+    constant_draws = torch.stack([_constants(drawn, bracket) for drawn in draws])
+    return replace(
+        algebra,
+        structure_constants=f,
+        error=_error(f, constant_draws, algebra.defect),
+        constant_draws=constant_draws,
+        basis=torch.linalg.solve_triangular(triangle, algebra.basis, upper=False),
         matrices=rows.reshape(k, d, d),
         coordinates=q,
-        draws=torch.stack(draws).reshape(-1, k, d, d),
+        draws=draws.reshape(-1, k, d, d),
     )
 
 
@@ -182,8 +246,18 @@ def algebra_of_fields(
     size = float(torch.linalg.matrix_norm(table.reshape(p, -1), 2)) / p**0.5
     ambient = TensorBracket(table / size if size > 0 else table)
     closed = nearest_subalgebra(c, ambient, noise)
-    algebra = _from_closed(closed, ambient, lambda rows: rows)
-    return replace(algebra, closure=closed.closure, distance=largest_sine(c, closed.basis))
+    f = _constants(closed.basis, ambient)
+    constant_draws = torch.stack([_constants(rows, ambient) for rows in closed.spread])
+    return LieAlgebra(
+        structure_constants=f,
+        error=_error(f, constant_draws, closed.closure_after),
+        constant_draws=constant_draws,
+        closure=closed.closure,
+        distance=largest_sine(c, closed.basis),
+        noise=closed.noise,
+        basis=closed.basis,
+        defect=closed.closure_after,
+    )
 
 
 def algebra_of_structure_constants(f: Tensor, error: float = _ROUNDING) -> LieAlgebra:
@@ -207,6 +281,11 @@ def algebra_of_structure_constants(f: Tensor, error: float = _ROUNDING) -> LieAl
     return algebra
 
 
+def killing_form(f: Tensor) -> Tensor:
+    """K_ij = Σ f_iab f_jba ``(k, k)``."""
+    return torch.einsum("iab,jba->ij", f, f)
+
+
 def spectral_size(f: Tensor) -> float:
     """The larger spectral norm of the two ways to read f ``(k, k, k)`` as a matrix: x ↦ ad x, and (x, y) ↦ [x, y]."""
     unfolded = (f.flatten(1), f.flatten(0, 1))
@@ -215,62 +294,21 @@ def spectral_size(f: Tensor) -> float:
 
 def _orthonormal(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Orthonormal rows of the span, and T with rows = T @ orthonormal."""
-    q, r = torch.linalg.qr(rows.T)
+    factors = torch.linalg.qr(rows.T)
+    q: Tensor = factors.Q
+    r: Tensor = factors.R
     return q.T, r.T
 
 
-def _from_closed(closed: ClosedSpan, bracket: Bracket, moved: Callable[[Tensor], Tensor]) -> LieAlgebra:
-    basis, triangle = _orthonormal(moved(closed.basis))
-    f = _constants(basis, bracket)
-    error = _ROUNDING
-    for draw in closed.spread:
-        rows = torch.linalg.solve_triangular(triangle, moved(draw), upper=False)
-        change = _constants(rows, bracket) - f
-        error = max(error, _SAFETY * spectral_size(change))
-    # What is left of the defect of closure counts as error too.
-    error = max(error, _SAFETY * closed.closure_after)
-    in_input = torch.linalg.solve_triangular(triangle, closed.basis, upper=False)
-    return LieAlgebra(f, error, noise=closed.noise, basis=in_input)
+def _error(f: Tensor, constant_draws: Tensor, defect: float) -> float:
+    """The cut: the spread of the constants over the draws, and what is left of the defect of closure."""
+    changes = [spectral_size(drawn - f) for drawn in constant_draws]
+    return max(_ROUNDING, SAFETY * max(changes, default=0.0), SAFETY * defect)
 
 
 def _constants(rows: Tensor, bracket: Bracket) -> Tensor:
-    """f with [rᵢ, rⱼ] = Σ f_ijk r_k in the least-squares sense."""
+    """Constants f with [rᵢ, rⱼ] = Σ f_ijk r_k in the least-squares sense."""
     k, p = rows.shape
     value = bracket(rows, rows)[..., :p].reshape(k * k, p)
-    f = torch.linalg.lstsq(rows.T, value.T).solution.T.reshape(k, k, k)
+    f: Tensor = torch.linalg.lstsq(rows.T, value.T).solution.T.reshape(k, k, k)
     return 0.5 * (f - f.transpose(0, 1))
-
-
-def balancing(basis: Tensor) -> Tensor:
-    """Q for which Q g Q⁻¹ is nearly closed under transposition, or as near to it as its orbit comes.
-
-    μ = Σ [Bᵢ, Bᵢᵀ] over an orthonormal basis is the moment map of GL(d) on subspaces of matrices; the flow Q̇ = −μQ
-    lowers ‖μ‖ until μ acts on the algebra as a derivation (μ = 0 for reductive algebras; Kempf and Ness 1979).
-
-    Parameters
-    ----------
-    basis
-        ``(k, d, d)``.
-    """
-    k, d, _ = basis.shape
-    q = torch.eye(d, dtype=basis.dtype)
-    rows, _ = _orthonormal(basis.reshape(k, -1))
-    # The curvature of ½ log det of the Gram matrix is at most 4·min(k, d): a step of its inverse never overshoots.
-    rate = 1.0 / (4.0 * min(k, d))
-    for _ in range(1000):
-        b = rows.reshape(k, d, d)
-        mu = (b @ b.transpose(1, 2) - b.transpose(1, 2) @ b).sum(0)
-        velocity = (mu @ b - b @ mu).reshape(k, -1)
-        speed = float((velocity - (velocity @ rows.T) @ rows).norm()) / k**0.5
-        # A hundredth of the natural size: constants then differ from their balanced values by a few per cent.
-        if speed < 1e-2:
-            break
-        step = torch.linalg.matrix_exp(-rate * mu)
-        if float(torch.linalg.cond(step @ q)) > _LARGEST_CONDITION:
-            break
-        moved = torch.linalg.solve(step, step @ b, left=False)
-        rows, triangle = _orthonormal(moved.reshape(k, -1))
-        # Steps grow while the volume of the unit cube of the algebra still shrinks, and fall back where it does not.
-        rate = rate * 1.2 if float(triangle.diagonal().abs().log().sum()) < 0 else 0.25 / min(k, d)
-        q = step @ q
-    return q

@@ -7,15 +7,16 @@ algebras nearby are isomorphic), or if the noise is smaller than what coordinate
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from symfind.lie.algebra import LieAlgebra
-from symfind.lie.families import family_name, symmetric_form
+from symfind.lie.algebra import LieAlgebra, in_coordinates
+from symfind.lie.families import family_name, form_spectrum
 from symfind.lie.preserved import PreservedForm, preserved_forms
 from symfind.lie.simple import SimpleName, names_of, simple_type
 from symfind.lie.structure import Structure, Summands, direct_summands
@@ -128,18 +129,15 @@ def identify(algebra: LieAlgebra, *, conditioning: float = 100.0) -> AlgebraRepo
         exact candidates) allow a smaller number.
     """
     structure = Structure(algebra)
-    naming, reason = _UNNAMED, ""
-    try:
-        naming = _named(structure)
-        if not naming.complete:
-            reason = "the algebra is none of those the catalogue knows"
-        elif not (naming.rigid or _AMPLIFIED * algebra.noise <= conditioning**-2 or _trace_form_clear(algebra)):
-            naming = _Naming(UNIDENTIFIED, (), naming.ideals, rigid=False, complete=False)
-            reason = f"at noise {algebra.noise:.1g} an algebra of another type could look the same"
-    except UnclearRank as unclear:
-        reason = str(unclear)
-    known = naming.complete
-    ideals = naming.ideals if known or not reason.startswith("at noise") else None
+    naming, reason = _attempt(structure, conditioning)
+    # Where the noise leaves a decision open in the first coordinates, others may still show it clearly.
+    for q in algebra.other_coordinates if not naming.complete else ():
+        again = Structure(in_coordinates(algebra, q))
+        naming, other = _attempt(again, conditioning)
+        if naming.complete:
+            structure, algebra, reason = again, again.algebra, other
+            break
+    ideals = naming.ideals or None
     semisimple = _clear(lambda: structure.semisimple)
     return AlgebraReport(
         dimension=algebra.dimension,
@@ -161,11 +159,26 @@ def identify(algebra: LieAlgebra, *, conditioning: float = 100.0) -> AlgebraRepo
         simple=None if semisimple is None or (semisimple and ideals is None) else semisimple and len(ideals or ()) == 1,
         compact=_clear(lambda: _is_compact(structure)),
         levi=_clear(lambda: _levi_name(structure)),
-        ideals=ideals if ideals else None,
+        ideals=ideals,
         structure_constants=algebra.structure_constants,
         basis=algebra.basis,
         preserved_forms=None if algebra.matrices is None else _clear(lambda: preserved_forms(algebra)),
     )
+
+
+def _attempt(structure: Structure, conditioning: float) -> tuple[_Naming, str]:
+    """A name in these coordinates, or why there is none."""
+    algebra = structure.algebra
+    try:
+        naming = _named(structure)
+    except UnclearRank as unclear:
+        return _UNNAMED, str(unclear)
+    if not naming.complete:
+        return naming, "the algebra is none of those the catalogue knows"
+    if naming.rigid or _AMPLIFIED * algebra.noise <= conditioning**-2 or _trace_form_clear(algebra):
+        return naming, ""
+    reason = f"at noise {algebra.noise:.1g} an algebra of another type could look the same"
+    return _Naming(UNIDENTIFIED, (), (), rigid=False, complete=False), reason
 
 
 _UNNAMED = _Naming(UNIDENTIFIED, (), (), rigid=False, complete=False)
@@ -183,12 +196,14 @@ def _named(structure: Structure) -> _Naming:
     summands = direct_summands(structure)
     parts = [_ideal_name(algebra, rows, is_complex=kind)
              for rows, kind in zip(summands.ideals, summands.complex_type, strict=True)]  # fmt: skip
-    circles, lines = _abelian_split(algebra, summands.abelian)
+    # As Lie algebras so(2) and R are the same: where their orbits do not tell, they are called R.
+    circles = _circles(algebra, summands.abelian) or 0
+    lines = summands.abelian.shape[0] - circles
     abelian = ["so(2)"] * circles + ([] if lines == 0 else ["R"] if lines == 1 else [f"R^{lines}"])
     if any(p is None for p in parts):
         return _Naming(UNIDENTIFIED, (), tuple(UNIDENTIFIED if p is None else p.text for p in parts) + tuple(abelian),
                        rigid=False, complete=False)  # fmt: skip
-    named = sorted((p for p in parts if p is not None), key=lambda p: -(0 if p.rows is None else p.rows.shape[0]))
+    named = sorted((p for p in parts if p is not None), key=lambda p: (-_dimension(p), p.text))
     # Direct sums of rigid algebras without centre are rigid; so are semisimple ones with a centre of dimension one.
     central = circles + lines
     rigid = all(p.rigid for p in named) and (central == 0 or (central == 1 and all(p.simple for p in named)))
@@ -196,6 +211,10 @@ def _named(structure: Structure) -> _Naming:
     ideals = tuple(p.text for p in named) + tuple(abelian)
     name, aliases = _sum_name(algebra, summands, named, circles, lines)
     return _Naming(name, aliases, ideals, rigid=rigid, complete=True)
+
+
+def _dimension(part: _Part) -> int:
+    return 0 if part.rows is None else part.rows.shape[0]
 
 
 def _ideal_name(algebra: LieAlgebra, rows: Tensor, *, is_complex: bool) -> _Part | None:
@@ -215,7 +234,7 @@ def _ideal_name(algebra: LieAlgebra, rows: Tensor, *, is_complex: bool) -> _Part
     if module == 4 and image is not None and {n.text for n in best} >= {"so(1,3)", "sl(2,C)"}:
         # Both act on R⁴: vectors preserve one symmetric form, spinors preserve none.
         small = image @ _matrices(part) @ image.T
-        form = _clear(lambda: symmetric_form(small, part.matrix_error))
+        form = _clear(lambda: form_spectrum(small, part.matrix_error))
         best = [n for n in best if n.text == ("sl(2,C)" if form is None else "so(1,3)")]
     text = best[0].text
     aliases = tuple(n.text for n in names if n.text != text)
@@ -235,12 +254,15 @@ def _image(algebra: LieAlgebra) -> Tensor:
     return found
 
 
-def _abelian_split(algebra: LieAlgebra, rows: Tensor) -> tuple[int, int]:
-    """Numbers of circles and of lines in an abelian summand; without matrices all count as lines."""
-    if rows.shape[0] == 0 or algebra.matrices is None:
-        return 0, rows.shape[0]
-    torus = compact_directions(algebra.restricted(rows).matrices, algebra.matrix_error)  # type: ignore[arg-type]
-    return torus.shape[0], rows.shape[0] - torus.shape[0]
+def _circles(algebra: LieAlgebra, rows: Tensor) -> int | None:
+    """Number of circles in an abelian summand; None if the noise leaves it open or there are no matrices to tell."""
+    if rows.shape[0] == 0:
+        return 0
+    if algebra.matrices is None:
+        return None
+    part = algebra.restricted(rows)
+    torus = _clear(lambda: compact_directions(_matrices(part), algebra.matrix_error))
+    return None if torus is None else torus.shape[0]
 
 
 def _is_compact(structure: Structure) -> bool | None:
@@ -248,11 +270,8 @@ def _is_compact(structure: Structure) -> bool | None:
     centre = structure.centre
     if structure.radical.shape[0] > centre.shape[0] or structure.killing_signature[0] > 0:
         return False
-    if centre.shape[0] == 0:
-        return True
-    if structure.algebra.matrices is None:
-        return None
-    return _abelian_split(structure.algebra, centre)[1] == 0
+    circles = _circles(structure.algebra, centre)
+    return None if circles is None else circles == centre.shape[0]
 
 
 def _levi_name(structure: Structure) -> str:
@@ -280,11 +299,11 @@ def _trace_form_clear(algebra: LieAlgebra) -> bool:
     form = torch.einsum("iab,jba->ij", algebra.matrices, algebra.matrices)
     smallest = float(torch.linalg.eigvalsh(form).abs().min())
     # ‖δT‖ ≤ 2 ‖X‖ ‖δX‖ with ‖X‖ ≤ √k; a tenth keeps away from forms that nearly degenerate.
-    return smallest > max(0.1, 8.0 * algebra.dimension**0.5 * algebra.matrix_error)
+    return smallest > max(0.1, 8.0 * math.sqrt(algebra.dimension) * algebra.matrix_error)
 
 
 # Semisimple algebras with a name of their own, from their ideals.
-_PAIRS = {
+_PAIRS: Mapping[tuple[str, ...], tuple[str, int]] = {
     ("so(3)", "so(3)"): ("so(4)", 4),
     ("sl(2,R)", "sl(2,R)"): ("so(2,2)", 4),
     ("sl(2,R)", "so(3)"): ("so*(4)", 8),

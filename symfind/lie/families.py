@@ -74,7 +74,7 @@ def heisenberg(structure: Structure) -> FamilyName | None:
 
 
 def affine_family(structure: Structure) -> FamilyName | None:
-    """g = h ⋉ R^m with h one of so(p,q), R·1 ⊕ so(p,q), gl(m), sl(m): e(p,q), sim(p,q), aff(m), saff(m).
+    """The algebra h ⋉ R^m with h one of so(p,q), R·1 ⊕ so(p,q), gl(m), sl(m): e(p,q), sim(p,q), aff(m), saff(m).
 
     The nilradical is abelian of dimension m and g acts on it through a faithful h ⊂ gl(m); h is identified by its
     dimension and by the form it preserves (up to a factor), which determine it entirely. The extension splits: h is
@@ -103,13 +103,9 @@ def affine_family(structure: Structure) -> FamilyName | None:
     traceless = action - torch.einsum("x,ab->xab", traces / m, torch.eye(m, dtype=action.dtype))
     if scales and clear_rank(torch.linalg.svdvals(traceless.flatten(1)), 2.0 * error) != size - 1:
         return None
-    form = symmetric_form(traceless, error)
-    if form is None:
+    values = form_spectrum(traceless, error)
+    if values is None:
         return None
-    values = torch.linalg.eigvalsh(form)
-    # The form is known to error / gap; a tenth of its largest value is certainly not zero then.
-    if float(values.abs().min()) < max(0.01, 10 * error) * float(values.abs().max()):
-        raise UnclearRank("the form on the translations may be degenerate at this noise; give smaller errors")
     text = signature_text(int((values > 0).sum()), int((values < 0).sum()))
     if scales:
         return FamilyName(f"sim({text})", ("aff(1,C)",) if text == "2" else (), rigid=True)
@@ -122,24 +118,40 @@ def action_on(structure: Structure, ideal: Tensor) -> Tensor:
     return torch.einsum("xi,mj,ijk,nk->xnm", outer, ideal, structure.algebra.structure_constants, ideal)
 
 
-def symmetric_form(matrices: Tensor, error: float) -> Tensor | None:
-    """The Q = Qᵀ, unique up to a factor, with AᵀQ + QA = 0 for all A ``(x, m, m)``; None if there is not just one."""
+def form_spectrum(matrices: Tensor, error: float) -> Tensor | None:
+    """Eigenvalues ``(m,)``, none of them zero, of the one Q = Qᵀ up to a factor with AᵀQ + QA = 0 for all A ``(x, m, m)``.
+
+    None if there is not just one such form.
+
+    Raises
+    ------
+    UnclearRank
+        If the errors leave the number of forms or a sign open.
+    """
     m = matrices.shape[1]
     places = [(i, j) for i in range(m) for j in range(i, m)]
     basis = matrices.new_zeros(len(places), m, m)
     for place, (i, j) in enumerate(places):
         basis[place, i, j] = basis[place, j, i] = 1.0 if i == j else math.sqrt(0.5)
     defect = torch.einsum("xba,qbc->xqac", matrices, basis) + torch.einsum("qab,xbc->xqac", basis, matrices)
+    system = defect.permute(0, 2, 3, 1).reshape(-1, len(places))
     # Two terms with the error of the matrices each.
-    kernel = nullspace(defect.permute(0, 2, 3, 1).reshape(-1, len(places)), 2.0 * error)
-    return torch.einsum("q,qab->ab", kernel[0], basis) if kernel.shape[0] == 1 else None
+    kernel = nullspace(system, 2.0 * error)
+    if kernel.shape[0] != 1:
+        return None
+    values: Tensor = torch.linalg.eigvalsh(torch.einsum("q,qab->ab", kernel[0], basis))
+    # A null vector moves by the error over the gap to the next singular value.
+    gap = float(torch.linalg.svdvals(system)[-2]) if len(places) > 1 else 1.0
+    if clear_rank(values.abs(), max(2.0 * error / gap, 1e-9)) < m:
+        return None
+    return values
 
 
 def galilei(structure: Structure) -> FamilyName | None:
     """Galilei(n), n ≥ 2: rotations, boosts K, translations P and time H with [H, K] = P.
 
     With N the nilradical, M = [g, N] and P = [N, N] ⊂ M: dim N = 2n + 1, dim M = 2n, dim P = n, M abelian, H (the rest
-    of N) maps M/P onto P, and so(n) = g/N acts on P faithfully with a definite form. H identifies M/P with P as modules;
+    of N) maps M/P onto P, and so(n) = g/N acts on P faithfully with a definite form. H makes M/P and P equal modules;
     for n ≥ 3 a Levi factor fixes a choice of H and splits M. For n = 2 the rotation J may be changed by multiples
     of H; what could remain is a nilpotent part of J on M that is not a multiple of H, and it is checked to vanish.
     """
@@ -158,11 +170,8 @@ def galilei(structure: Structure) -> FamilyName | None:
     on_p = torch.einsum("xi,mj,ijk,nk->xnm", rotations, translations, f, translations)
     if clear_rank(torch.linalg.svdvals(on_p.flatten(1)), error) < n * (n - 1) // 2:
         return None
-    form = symmetric_form(on_p, error)
-    if form is None:
-        return None
-    values = torch.linalg.eigvalsh(form * torch.sign(form.diagonal().sum()))
-    if float(values.min()) < max(0.01, 10 * error) * float(values.max()):
+    values = form_spectrum(on_p, error)
+    if values is None or float(values.min()) * float(values.max()) < 0:
         return None
     if n == 2:
         time = n2 - (n2 @ inner.T) @ inner

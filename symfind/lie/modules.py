@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from symfind.linalg.subspaces import UnclearRank, clear_rank
 
-# Eigenvalues of a generic element of the commutant: closer than the first they are equal, farther than the second not.
-_EQUAL, _DIFFERENT = 0.02, 0.1
+# Eigenvalues of a generic element of the commutant closer than this are equal; five times as far they differ.
+_EQUAL, _RATIO = 0.02, 5.0
 # Generic elements tried; the eigenvalues of a random one are near one another now and then.
 _TRIALS = 64
 
@@ -38,11 +40,22 @@ def commutant(matrices: Tensor, error: float) -> Tensor:
     size = max(float(torch.linalg.matrix_norm(a.flatten(0, 1), 2)), 1e-300) if k else 1.0
     # Two terms with the error of the matrices; squared singular values know nothing below 1e-7 of the largest.
     count = d * d - clear_rank(values.clamp(min=0.0).sqrt(), max(2.0 * error, 1e-6 * size))
-    return vectors[:, :count].T.reshape(count, d, d)
+    found: Tensor = vectors[:, :count].T.reshape(count, d, d)
+    return found
 
 
-def invariant_decomposition(matrices: Tensor, error: float) -> tuple[list[Tensor], list[bool]]:
+def invariant_decomposition(
+    matrices: Tensor, error: float, *, semisimple: bool = False
+) -> tuple[list[Tensor], list[bool]]:
     """R^d = V₁ ⊕ V₂ ⊕ …: the eigenspaces of a generic element of the commutant.
+
+    Parameters
+    ----------
+    matrices, error
+        As in :func:`commutant`.
+    semisimple
+        Whether the commutant is known to be semisimple. Eigenvalues then move by the error, else by its square root,
+        which is how far a nilpotent part may split them.
 
     Returns
     -------
@@ -61,13 +74,14 @@ def invariant_decomposition(matrices: Tensor, error: float) -> tuple[list[Tensor
     unit = torch.eye(d, dtype=matrices.dtype)
     if basis.shape[0] == 1:
         return [unit], [False]
+    near = max(_EQUAL, 4.0 * error if semisimple else 2.0 * math.sqrt(2.0 * error))
     generator = torch.Generator().manual_seed(0)
     best: tuple[Tensor, list[tuple[complex, int]]] | None = None
     for _ in range(_TRIALS):
         weights = torch.randn(basis.shape[0], generator=generator, dtype=basis.dtype)
         element = torch.einsum("c,cab->ab", weights, basis)
         element = element / torch.linalg.matrix_norm(element, 2)
-        clusters = _clusters(torch.linalg.eigvals(element).tolist())
+        clusters = _clusters(torch.linalg.eigvals(element).tolist(), near)
         if clusters is not None and (best is None or len(clusters) > len(best[1])):
             best = element, clusters
     if best is None:
@@ -86,7 +100,7 @@ def invariant_decomposition(matrices: Tensor, error: float) -> tuple[list[Tensor
     return parts, [centre.imag > 0 for centre, _ in clusters]
 
 
-def _clusters(values: list[complex]) -> list[tuple[complex, int]] | None:
+def _clusters(values: list[complex], near: float) -> list[tuple[complex, int]] | None:
     """Mean and number of equal eigenvalues, conjugate pairs together; None if some are neither equal nor different."""
     left = [complex(v.real, abs(v.imag)) for v in values]
     found: list[list[complex]] = []
@@ -94,18 +108,18 @@ def _clusters(values: list[complex]) -> list[tuple[complex, int]] | None:
         group = [left.pop()]
         grown = True
         while grown:
-            near = [v for v in left if any(abs(v - w) < _EQUAL for w in group)]
-            left = [v for v in left if v not in near]
-            group += near
-            grown = bool(near)
+            close = [v for v in left if any(abs(v - w) < near for w in group)]
+            left = [v for v in left if v not in close]
+            group += close
+            grown = bool(close)
         found.append(group)
     means = [sum(g) / len(g) for g in found]
     for i, g in enumerate(found):
-        if any(abs(v - w) < _DIFFERENT for h in found[:i] for v in g for w in h):
+        if any(abs(v - w) < _RATIO * near for h in found[:i] for v in g for w in h):
             return None
-        if _EQUAL < means[i].imag < _DIFFERENT:
+        if near < means[i].imag < _RATIO * near:
             return None
-    return [(m if m.imag >= _DIFFERENT else complex(m.real, 0.0), len(g)) for m, g in zip(means, found, strict=True)]
+    return [(m if m.imag >= _RATIO * near else complex(m.real, 0.0), len(g)) for m, g in zip(means, found, strict=True)]
 
 
 def _annihilator(element: Tensor, value: complex) -> Tensor:

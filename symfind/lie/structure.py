@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.lie.algebra import LieAlgebra, spectral_size
+from symfind.lie.algebra import LieAlgebra, killing_form, spectral_size
 from symfind.lie.modules import invariant_decomposition
 from symfind.linalg.subspaces import clear_rank, nullspace, orthogonal_complement
 
@@ -39,7 +39,7 @@ class Structure:
     @cached_property
     def killing_cut(self) -> float:
         """What zero can grow to in the Killing form: K = F P Fᵀ, so ‖δK‖ ≤ 2 ‖F‖ ‖δF‖."""
-        return 2.0 * max(self.size, self.algebra.error) * self.algebra.error
+        return self.algebra.cut(killing_form, 2.0 * max(self.size, self.algebra.error) * self.algebra.error)
 
     @cached_property
     def angle_cut(self) -> float:
@@ -123,18 +123,18 @@ class Structure:
             return inner
         _, _, vt = torch.linalg.svd(rest, full_matrices=False)
         outer = vt[:rank]
-        ad = torch.einsum("xi,iab->xab", outer, self.algebra.adjoint())
-        unit = self.whole
-        words = [unit]
-        for m in (1, 2, 3):
-            for chosen in itertools.combinations_with_replacement(range(rank), m):
-                word = unit
-                for i in chosen:
-                    word = word @ ad[i]
-                words.append(word / max(float(torch.linalg.matrix_norm(word, 2)), 1.0))
-        traces = torch.einsum("xab,wba->wx", ad, torch.stack(words))
-        # A trace of k entries, four factors at most: each contributes its own error.
-        kernel = nullspace(traces, 4.0 * self.algebra.error * len(words) ** 0.5)
+
+        def traces(f: Tensor) -> Tensor:
+            ad = torch.einsum("xi,iab->xba", outer, f)
+            words = [torch.eye(f.shape[0], dtype=f.dtype)]
+            for m in (1, 2, 3):
+                for chosen in itertools.combinations_with_replacement(range(rank), m):
+                    words.append(torch.linalg.multi_dot([words[0], words[0], *(ad[i] for i in chosen)]))
+            return torch.einsum("xab,wba->wx", ad, torch.stack(words))
+
+        value = traces(self.algebra.structure_constants)
+        # Without draws: a trace of up to four factors, each with its own error.
+        kernel = nullspace(value, self.algebra.cut(traces, 4.0 * self.algebra.error * value.shape[0] ** 0.5))
         return torch.cat([inner, kernel @ outer])
 
     @cached_property
@@ -168,11 +168,10 @@ class Structure:
         quotient = torch.einsum("xi,yj,ijk,zk->xyz", x, x, f, x)
         moved = x
         eye = torch.eye(s, dtype=f.dtype)
-        act = lambda rows: torch.einsum("xi,rj,ijk,tk->xrt", rows, radical, f, radical)  # noqa: E731
         for _ in range(6):
             defect = torch.einsum("xi,yj,ijk->xyk", moved, moved, f) - torch.einsum("xyz,zk->xyk", quotient, moved)
             residual = defect @ radical.T  # (s, s, r)
-            a = act(moved)
+            a = torch.einsum("xi,rj,ijk,tk->xrt", moved, radical, f, radical)
             jacobian = torch.einsum("xrt,yz->xytzr", a, eye) - torch.einsum("yrt,xz->xytzr", a, eye)
             jacobian = jacobian - torch.einsum("xyz,rt->xytzr", quotient, torch.eye(r, dtype=f.dtype))
             step = torch.linalg.lstsq(jacobian.reshape(s * s * r, s * r), -residual.reshape(-1, 1), driver="gelsd")
@@ -220,6 +219,6 @@ def direct_summands(structure: Structure) -> Summands:
     rest = orthogonal_complement(torch.linalg.qr(span.T).Q.T)
     core = torch.cat([derived, rest])
     part = structure.algebra.restricted(core)
-    ideals, kinds = invariant_decomposition(part.adjoint(), part.error)
+    ideals, kinds = invariant_decomposition(part.adjoint(), part.error, semisimple=structure.semisimple)
     order = sorted(range(len(ideals)), key=lambda i: -ideals[i].shape[0])
     return Summands(abelian, tuple(ideals[i] @ core for i in order), tuple(kinds[i] for i in order))

@@ -11,6 +11,8 @@ from symfind.linalg.subspaces import UnclearRank, nullspace, simplest_rational
 
 # Frequencies are called commensurate if their ratios are fractions up to this denominator within their errors.
 _LARGEST_DENOMINATOR = 24
+# In balanced coordinates a diagonalisable algebra has spectral projectors of norm one, or not much more.
+_LARGEST_GROWTH = 20.0
 
 
 def compact_directions(matrices: Tensor, error: float) -> Tensor:
@@ -18,8 +20,8 @@ def compact_directions(matrices: Tensor, error: float) -> Tensor:
 
     Z generates a compact group with closed orbits iff it is diagonalisable over C with imaginary eigenvalues iω whose
     frequencies are commensurate. With spectral projectors P_j of a generic element, λ_j(Z) = tr(P_j Z)/tr P_j are
-    linear in Z, and so is the nilpotent part Z − Σ λ_j(Z) P_j; directions in which Re λ and the nilpotent part vanish are
-    compact if the λ_j/i on them span a lattice.
+    linear in Z, and so is the nilpotent part Z − Σ λ_j(Z) P_j; directions in which Re λ and the nilpotent part vanish
+    are compact if the λ_j/i on them span a lattice.
 
     Parameters
     ----------
@@ -36,29 +38,46 @@ def compact_directions(matrices: Tensor, error: float) -> Tensor:
     c, d, _ = matrices.shape
     if c == 0:
         return matrices.new_zeros(0, 0)
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(c, generator=generator, dtype=matrices.dtype)
-    generic = torch.einsum("c,cab->ab", weights / weights.norm(), matrices)
-    projectors = _spectral_projectors(generic, error)
+    projectors = _spectral_projectors(_generic(matrices), error)
+    # Projectors add their own size to the errors of the matrices. Large ones mean that eigenvalues which are apart may
+    # be those of one Jordan block, split by the errors.
+    growth = float(torch.linalg.matrix_norm(projectors, 2).max())
+    if growth > _LARGEST_GROWTH:
+        raise UnclearRank("the centre may not be diagonalisable at this noise; give generators with smaller errors")
     dims = torch.einsum("jaa->j", projectors).real
     z = matrices.to(projectors.dtype)
     values = torch.einsum("jab,cba->jc", projectors, z) / dims[:, None]  # λ_j(Z_c)
     nilpotent = z - torch.einsum("jc,jab->cab", values, projectors)
     conditions = torch.cat([values.real, nilpotent.real.flatten(1).T, nilpotent.imag.flatten(1).T])
-    # Projectors add their own size to the errors of the matrices.
-    growth = float(torch.linalg.matrix_norm(projectors, 2).max())
     imaginary = nullspace(conditions, 4.0 * error * growth * math.sqrt(d))
     if imaginary.shape[0] == 0 or not _is_lattice(imaginary, values.imag, error * growth):
         return imaginary[:0]
     return imaginary
 
 
+def _generic(matrices: Tensor) -> Tensor:
+    """An element whose eigenvalues lie as far apart as can be found."""
+    generator = torch.Generator().manual_seed(0)
+    best: tuple[float, Tensor] | None = None
+    for _ in range(1 if matrices.shape[0] == 1 else 32):
+        weights = torch.randn(matrices.shape[0], generator=generator, dtype=matrices.dtype)
+        element = torch.einsum("c,cab->ab", weights / weights.norm(), matrices)
+        values = torch.linalg.eigvals(element)
+        apart = (values[:, None] - values[None, :]).abs()
+        # Eigenvalues that are equal in every element do not count: the mean logarithm ranks the others.
+        quality = float(apart.clamp(min=1e-6).log().mean())
+        if best is None or quality > best[0]:
+            best = quality, element
+    assert best is not None
+    return best[1]
+
+
 def _spectral_projectors(matrix: Tensor, error: float) -> Tensor:
     """P_j = ∮ (λ − Z)⁻¹ dλ / 2πi around each cluster of eigenvalues ``(j, d, d)``, complex."""
     d = matrix.shape[0]
     values = torch.linalg.eigvals(matrix)
-    # A Jordan block spreads its eigenvalue by the square root of the error (or a higher root, which stays unclear).
-    near = max(1e-5, 3.0 * math.sqrt(error))
+    # Eigenvalues of a matrix that is nearly normal move by its error; rounding alone splits Jordan blocks by 1e-8.
+    near = max(1e-6, 4.0 * error)
     left, groups = values.tolist(), []
     while left:
         group = [left.pop()]
