@@ -18,7 +18,8 @@ from torch import Tensor
 from symfind.errors import NumericalError, UsageError
 from symfind.lie import atoms
 from symfind.lie.atoms import Atom
-from symfind.lie.invariants import Action, action_of, component_invariants, connected_invariants
+from symfind.lie.invariants import Action, action_of, component_invariants, connected_invariants, one_thread
+from symfind.lie.irreps import clebsch_gordan
 from symfind.lie.matrix_groups import CompactGroup, Group
 from symfind.lie.representations import Representation, Word
 
@@ -78,7 +79,6 @@ class ClebschGordan:
         self._known: list[Irreducible] = []
         self._splittings: dict[tuple[Hashable, Hashable], list[tuple[Irreducible, Tensor]]] = {}
         self._words: dict[tuple[Hashable, ...], tuple[IsotypicPart, ...]] = {}
-        self._actions: dict[Hashable, Action] = {}
         self._rng = torch.Generator().manual_seed(5)
 
     def decompose(self, word: Word) -> tuple[IsotypicPart, ...]:
@@ -112,39 +112,52 @@ class ClebschGordan:
         for part in parts:
             n = part.irreducible.action.dim
             for target, c in self._splitting(part.irreducible, atom):
-                u = torch.einsum("mDn,ndy->mDdy", part.basis, c.reshape(n, atom.dim, -1))
-                grown.setdefault(target.label, (target, []))[1].append(u.reshape(u.shape[0], -1, u.shape[-1]))
+                u = torch.matmul(part.basis, c.reshape(n, -1)).reshape(part.multiplicity, -1, target.action.dim)
+                grown.setdefault(target.label, (target, []))[1].append(u)
         return tuple(IsotypicPart(irreducible, torch.cat(us)) for irreducible, us in grown.values())
 
     def _splitting(self, x: Irreducible, atom: Atom) -> list[tuple[Irreducible, Tensor]]:
         key = (x.action.key, atom.key)
         if key not in self._splittings:
-            if atom.key not in self._actions:
-                self._actions[atom.key] = action_of(atom, self.group)
-            split = self._by_degree if self.group.name in ("so(3)", "o(3)") else self._by_commutant
-            self._splittings[key] = split(x.action, self._actions[atom.key])
+            named = self._graded and (atom.name == "V" or atom.name.startswith("1x"))
+            if named:
+                self._splittings[key] = self._by_coefficients(x, atom)
+            else:
+                v = action_of(atom, self.group)
+                self._splittings[key] = (self._by_degree if self._graded else self._by_commutant)(x.action, v)
         return self._splittings[key]
 
+    @property
+    def _graded(self) -> bool:
+        """Whether the irreducible representations are the degrees of the catalogue, all of real type."""
+        return self.group.name in ("so(3)", "o(3)")
+
+    def _by_coefficients(self, x: Irreducible, atom: Atom) -> list[tuple[Irreducible, Tensor]]:
+        """D^l ⊗ D^j = D^|l−j| ⊕ … ⊕ D^(l+j), parities multiplied."""
+        low, high = (x.action.dim - 1) // 2, (atom.dim - 1) // 2
+        parity = ""
+        if self.group.name == "o(3)":
+            odd = x.label.endswith("o") != (atom.name == "V" or atom.name.endswith("o"))
+            parity = "o" if odd else "e"
+        return [
+            (self._of_degree(degree, parity), clebsch_gordan(low, high, degree))
+            for degree in range(abs(low - high), low + high + 1)
+        ]
+
     def _by_degree(self, x: Action, v: Action) -> list[tuple[Irreducible, Tensor]]:
-        """Embeddings of D^l for |l_x − l_v| ≤ l ≤ l_x + l_v, each unique up to sign where V is irreducible."""
+        """Embeddings of D^l into X ⊗ V for l = 0, 1, … until the dimensions add up."""
         out: list[tuple[Irreducible, Tensor]] = []
         found, degree = 0, 0
         while found < x.dim * v.dim:
+            if 2 * degree + 1 > x.dim * v.dim:
+                raise NumericalError(f"{x.dim} x {v.dim} dimensions did not split into degrees; report this case")
             for parity in ("o", "e") if self.group.name == "o(3)" else ("",):
-                if degree > x.dim * v.dim:
-                    raise NumericalError(f"{x.dim} x {v.dim} dimensions did not split into degrees; report this case")
                 target = self._of_degree(degree, parity)
-                embeddings = self._embeddings(target.action, (x, v)) if self._may_meet(degree, x, v) else []
+                embeddings = self._embeddings(target.action, (x, v))
                 out.extend((target, e) for e in embeddings)
                 found += len(embeddings) * target.action.dim
             degree += 1
         return out
-
-    def _may_meet(self, degree: int, x: Action, v: Action) -> bool:
-        """A selection rule that costs nothing: |l_x − l_v| ≤ l ≤ l_x + l_v where V is irreducible."""
-        low = abs(x.dim - v.dim) // 2
-        simple = v.key in (a.action.key for a in self._known) or (isinstance(v.key, tuple) and v.key[1] == "V")
-        return not simple or low <= degree <= (x.dim + v.dim - 2) // 2
 
     def _of_degree(self, degree: int, parity: str) -> Irreducible:
         atom = atoms.irreducible(self.group, 2 * degree, parity)
@@ -194,7 +207,7 @@ class ClebschGordan:
         return self._registered(action), q
 
     def _registered(self, action: Action) -> Irreducible:
-        if self.group.name in ("so(3)", "o(3)") and action.dim == 1:
+        if self._graded and action.dim == 1:
             return self._of_degree(0, "e" if self.group.name == "o(3)" else "")
         commutant = invariants_of_actions([action, action]).mT.reshape(-1, action.dim, action.dim)
         same = sum(known.action.dim == action.dim for known in self._known)
@@ -223,7 +236,12 @@ def isotypic_parts(representation: Representation) -> tuple[IsotypicPart, ...]:
             f"{representation} of {group.name} has no decomposition here; "
             "it is made for orthogonal representations of one compact group of positive dimension"
         )
-    chain = ClebschGordan(group)
+    with one_thread():
+        return _isotypic_parts(representation)
+
+
+def _isotypic_parts(representation: Representation) -> tuple[IsotypicPart, ...]:
+    chain = ClebschGordan(representation.group)
     parts: dict[str, tuple[Irreducible, list[Tensor]]] = {}
     for word, index in zip(representation.words, representation.slices, strict=True):
         for part in chain.decompose(word):

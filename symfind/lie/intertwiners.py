@@ -16,8 +16,8 @@ from torch import Tensor
 
 from symfind.errors import UsageError
 from symfind.lie.invariant_cache import InvariantCache
-from symfind.lie.invariant_spaces import InvariantSpace, invariant_space, one_thread
-from symfind.lie.invariants import apply_derivation, apply_product
+from symfind.lie.invariant_spaces import InvariantSpace, invariant_space
+from symfind.lie.invariants import apply_derivation, apply_product, one_thread
 from symfind.lie.representations import Representation, Word, trivial
 
 _F64 = torch.float64
@@ -139,7 +139,12 @@ class HomSpace:
                 f"a dense basis of {self.dim} matrices {self.target.dim} x {self.source.dim} exceeds 2 GB; "
                 "use coefficients() and matrix() in its place"
             )
-        return self.matrix(torch.eye(self.dim, dtype=_F64))
+        out = torch.zeros(self.dim, self.target.dim, self.source.dim, dtype=_F64)
+        start = 0
+        for block in self.blocks:
+            block.place(torch.eye(block.count, dtype=_F64), out[start : start + block.count])
+            start += block.count
+        return out
 
     def project(self, matrix: Tensor, covariance: Tensor | None = None) -> Tensor:
         """The nearest intertwiner to M: argmin ‖N − M‖_F, or argmin E‖(N − M)x‖² when E xxᵀ is given.

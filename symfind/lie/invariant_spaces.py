@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -102,17 +100,6 @@ class OrbitInvariants:
     def combine(self, c: Tensor) -> Tensor:
         """Σ cᵢ bᵢ: ``(…, r)`` → ``(…, D)``."""
         return (c / self.sizes.to(c).sqrt())[..., self.labels.to(c.device)]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run small solves on one thread: threads cost more than they bring on matrices of a few hundred rows."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def invariant_space(group: Group, word: Word, cache: InvariantCache) -> InvariantSpace:

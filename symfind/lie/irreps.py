@@ -28,14 +28,14 @@ def _angular_momentum(twice: int) -> Tensor:
 
 def _real_harmonics(degree: int) -> Tensor:
     """U with |r⟩ = Σ_m U_rm |l, m⟩ for the real harmonics r = −l … l, ``(2l+1, 2l+1)`` unitary."""
-    u = torch.zeros(2 * degree + 1, 2 * degree + 1, dtype=torch.complex128)
-    u[degree, degree] = 1.0
-    half = 1 / math.sqrt(2)
+    n, half = 2 * degree + 1, 1 / math.sqrt(2)
+    rows = [[0j] * n for _ in range(n)]
+    rows[degree][degree] = 1 + 0j
     for m in range(1, degree + 1):
         sign = (-1) ** m
-        u.real[degree + m, degree + m], u.real[degree + m, degree - m] = sign * half, half
-        u.imag[degree - m, degree - m], u.imag[degree - m, degree + m] = half, -sign * half
-    return u
+        rows[degree + m][degree + m], rows[degree + m][degree - m] = complex(sign * half), complex(half)
+        rows[degree - m][degree - m], rows[degree - m][degree + m] = 1j * half, -1j * sign * half
+    return torch.tensor(rows, dtype=torch.complex128)
 
 
 def rotation_generators(twice: int) -> Tensor:
@@ -50,6 +50,34 @@ def rotation_generators(twice: int) -> Tensor:
     real = (u.conj() @ generators @ u.mT).real
     if twice == 2:
         real = real[:, [2, 0, 1]][:, :, [2, 0, 1]]
+    return real.contiguous()
+
+
+def _coupling(j1: int, j2: int, j3: int, m1: int, m2: int) -> float:
+    """⟨j₁m₁ j₂m₂|j₃ m₁+m₂⟩: Racah's sum of binomials in whole numbers, rounded once at the end."""
+    c, s = math.comb, j1 + j2 - j3
+    total = sum(
+        (-1) ** k * c(s, k) * c(j1 - j2 + j3, j1 - m1 - k) * c(j2 + j3 - j1, j2 + m2 - k)
+        for k in range(max(0, j2 - j3 - m1, j1 - j3 + m2), min(s, j1 - m1, j2 + m2) + 1)
+    )
+    above = c(2 * j1, s) * c(2 * j2, s)
+    below = c(j1 + j2 + j3 + 1, s) * c(2 * j1, j1 - m1) * c(2 * j2, j2 - m2) * c(2 * j3, j3 - m1 - m2)
+    return total * math.sqrt(above / below)
+
+
+def clebsch_gordan(l1: int, l2: int, l3: int) -> Tensor:
+    """The isometry D^l₃ → D^l₁ ⊗ D^l₂ of the real representations, ``(2l₁+1, 2l₂+1, 2l₃+1)``; unique up to sign."""
+    c = torch.zeros(2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1, dtype=torch.complex128)
+    orders = [(m1, m2) for m1 in range(-l1, l1 + 1) for m2 in range(max(-l2, -l3 - m1), min(l2, l3 - m1) + 1)]
+    where = torch.tensor([[m1 + l1, m2 + l2, m1 + m2 + l3] for m1, m2 in orders]).mT
+    c[tuple(where)] = torch.tensor([_coupling(l1, l2, l3, *m) for m in orders], dtype=c.dtype)
+    u1, u2, u3 = (_real_harmonics(degree) for degree in (l1, l2, l3))
+    c = torch.matmul(u2.conj(), torch.matmul(u1.conj(), c.flatten(1)).view(c.shape)) @ u3.mT
+    # In the real bases the coefficients are all real or all imaginary, by the parity of l₁ + l₂ + l₃.
+    real = c.imag if (l1 + l2 + l3) % 2 else c.real
+    for axis, degree in enumerate((l1, l2, l3)):
+        if degree == 1:
+            real = real.index_select(axis, torch.tensor([2, 0, 1]))
     return real.contiguous()
 
 
