@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,17 +24,67 @@ def monomial_exponents(d: int, low: int, high: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.int64).reshape(-1, d)
 
 
-def monomials(z: Tensor, exponents: Tensor) -> Tensor:
-    """z^α: ``(…, d)`` and ``(q, d)`` → ``(…, q)``, by multiplication, so that 0⁰ = 1 and gradients are exact."""
-    top = int(exponents.max()) if exponents.numel() else 0
-    powers = [torch.ones_like(z)]
-    for _ in range(top):
-        powers.append(powers[-1] * z)
-    table = torch.stack(powers, -1)  # (..., d, top + 1)
-    out = table[..., 0, :][..., exponents[:, 0]]
-    for i in range(1, z.shape[-1]):
-        out = out * table[..., i, :][..., exponents[:, i]]
-    return out
+@dataclass(frozen=True)
+class Monomials:
+    """z^α for exponents that hold, with every α of degree two or more, each α − e_b with α_b > 0.
+
+    Each monomial is its parent times one coordinate, and each derivative is another monomial times an integer, so both
+    cost one product a monomial.
+
+    Attributes
+    ----------
+    exponents
+        ``(q, d)``, ascending in degree.
+    """
+
+    exponents: Tensor
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, ...], int]:
+        return {tuple(alpha): i for i, alpha in enumerate(self.exponents.tolist())}
+
+    @cached_property
+    def _levels(self) -> list[tuple[Tensor, Tensor]]:
+        """For each degree from two: parents' places, and the coordinate each is multiplied with."""
+        degrees = self.exponents.sum(1).tolist()
+        levels = []
+        for degree in range(2, max(degrees, default=0) + 1):
+            parents, factors = [], []
+            for alpha, total in zip(self.exponents.tolist(), degrees, strict=True):
+                if total == degree:
+                    b = next(i for i, a in enumerate(alpha) if a)
+                    parents.append(self._places[tuple(a - (i == b) for i, a in enumerate(alpha))])
+                    factors.append(b)
+            levels.append((torch.tensor(parents), torch.tensor(factors)))
+        return levels
+
+    @cached_property
+    def _lowered(self) -> list[tuple[Tensor, Tensor]]:
+        """For each coordinate b: place of α − e_b (q, the constant, where that is not among the monomials), and α_b."""
+        q, d = self.exponents.shape
+        out = []
+        for b in range(d):
+            rows = [tuple(a - (i == b) for i, a in enumerate(alpha)) for alpha in self.exponents.tolist()]
+            out.append((torch.tensor([self._places.get(r, q) for r in rows]), self.exponents[:, b].double()))
+        return out
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """z^α ``(…, q)`` for z ``(…, d)``."""
+        degrees = self.exponents.sum(1)
+        first = self.exponents[degrees == 1]
+        parts = [torch.ones_like(z[..., :1])] if bool((degrees == 0).any()) else []
+        if len(first):
+            parts.append(z[..., first.argmax(1).to(z.device)])
+        out = torch.cat(parts, -1)
+        for parents, factors in self._levels:
+            out = torch.cat([out, out[..., parents.to(z.device)] * z[..., factors.to(z.device)]], -1)
+        return out
+
+    def slopes(self, z: Tensor) -> list[Tensor]:
+        """∂z^α/∂z_b ``(…, q)`` for each b."""
+        value = self(z)
+        padded = torch.cat([value, torch.ones_like(value[..., :1])], -1)
+        return [padded[..., place.to(z.device)] * power.to(z) for place, power in self._lowered]
 
 
 @dataclass(frozen=True)
@@ -68,11 +119,15 @@ class PolynomialFields:
         """Number p of fields."""
         return self.table_of_fields.shape[0]
 
+    @cached_property
+    def _monomials(self) -> Monomials:
+        return Monomials(self.exponents)
+
     def _z(self, x: Tensor) -> Tensor:
         return (x - self.mean.to(x)) / self.scale.to(x)
 
     def _phi(self, x: Tensor) -> Tensor:
-        return monomials(self._z(x), self.exponents.to(x.device))
+        return self._monomials(self._z(x))
 
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
@@ -86,12 +141,9 @@ class PolynomialFields:
 
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """dξᵢ(x)·v ``(n, p, d)`` for v ``(n, d)``."""
-        z, exponents = self._z(x), self.exponents.to(x.device)
-        slope = torch.zeros(x.shape[0], exponents.shape[0], dtype=x.dtype, device=x.device)
-        for b in range(self.d):
-            lowered = exponents.clone()
-            lowered[:, b] = (lowered[:, b] - 1).clamp(min=0)
-            slope = slope + monomials(z, lowered) * exponents[:, b] * (v[:, b, None] / self.scale[b].to(x))
+        slope = x.new_zeros(x.shape[0], self.exponents.shape[0])
+        for b, part in enumerate(self._monomials.slopes(self._z(x))):
+            slope = slope + part * (v[:, b, None] / self.scale[b].to(x))
         return torch.einsum("nq,pqd->npd", slope, self.table_of_fields.to(x))
 
     def jacobian(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ A·W(w) − ξ_Y·(F₀ + φW(w)) + dF₀·ξ, and W(w) solves a small system fr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -163,6 +164,15 @@ class RefitSide:
         """Numbers of up to ``count`` rows, the same for the same seed."""
         return self._order[: min(count, len(self.half.samples))]
 
+    @cached_property
+    def residual_fits(self) -> list[FittedFamily]:
+        """Richer families that lower the held-out error of the residual, fitted to it."""
+        residual = self.residual()
+        labels = self.folds[self.half.block]
+        samples = Samples(self.half.samples.x, residual)
+        accepted = [family for family in self.richer() if held_out_error(samples, family, labels)[0] < 1.0]
+        return [FittedFamily.of(family, self.half, residual) for family in accepted]
+
     def along(self, vectors: Tensor) -> RefitAlong:
         """The refits' pencil in the directions ``(P, K)``."""
         return RefitAlong(self, vectors)
@@ -258,26 +268,21 @@ class RefitAlong:
 
     def misfit(self) -> list[Tensor]:
         """Cross-fold Gram matrices of the Lie derivative of the residual, for richer families that see something."""
-        side = self._side
-        residual = side.residual()
-        labels = side.folds[side.half.block]
-        samples = Samples(side.half.samples.x, residual)
-        richer = [f for f in side.richer() if held_out_error(samples, f, labels)[0] < 1.0]
-        return [self._residual_gram(family, residual) for family in richer]
+        return [self._residual_gram(fitted) for fitted in self._side.residual_fits]
 
-    def _residual_gram(self, richer: Family, residual: Tensor) -> Tensor:
+    def _residual_gram(self, fitted: FittedFamily) -> Tensor:
         side, t = self._side, self._side.template
-        x, _, fields = self._evaluation(richer.features.size)
+        features = fitted.family.features
+        x, _, fields = self._evaluation(features.size)
         n = x.shape[0]
-        pushed = richer.features.push(x, fields)
-        fitted = FittedFamily.of(richer, side.half, residual)
+        pushed = features.push(x, fields)
         base = side.values(x, side.plain_weights())[0]
         whole = self._fibre(x, base)
         rows = []
         for w in fitted.weights(side.fold_indicators()):
             moved = torch.einsum("nfK,fm->nmK", pushed, w).reshape(n, *t.output_objects, -1)
             row = torch.einsum("nomK,mh->nohK", moved, t.geometry.outputs)
-            shifted = self._fibre(x, base + richer.features(x) @ w)
+            shifted = self._fibre(x, base + features(x) @ w)
             if shifted is not None and whole is not None:
                 row = row - (shifted - whole)
             rows.append(row.flatten(0, 2))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from symfind.fields.polynomial import monomial_exponents, monomials
+from symfind.fields.polynomial import Monomials, monomial_exponents
 
 
 class Features(Protocol):
@@ -88,19 +89,18 @@ class PolynomialFeatures:
         """Number of monomials."""
         return self.exponents.shape[0]
 
+    @cached_property
+    def _monomials(self) -> Monomials:
+        return Monomials(self.exponents)
+
     def __call__(self, x: Tensor) -> Tensor:
         """φ(x) ``(n, f)``."""
-        return monomials(self.standard(x), self.exponents.to(x.device))
+        return self._monomials(self.standard(x))
 
     def _slopes(self, x: Tensor) -> list[Tensor]:
         """∂φ/∂x_b ``(n, f)`` for each b."""
-        z, exponents = self.standard(x), self.exponents.to(x.device)
-        out = []
-        for b in range(z.shape[1]):
-            lowered = exponents.clone()
-            lowered[:, b] = (lowered[:, b] - 1).clamp(min=0)
-            out.append(monomials(z, lowered) * (exponents[:, b] / self.standard.scale[b].to(x)))
-        return out
+        slopes = self._monomials.slopes(self.standard(x))
+        return [slope / self.standard.scale[b].to(x) for b, slope in enumerate(slopes)]
 
     def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
