@@ -18,13 +18,15 @@ from torch import Tensor
 
 from symfind.errors import UsageError
 from symfind.lie import haar
-from symfind.lie.matrix_groups import CompactGroup, Group, group_from_generators, product
+from symfind.lie.matrix_groups import CompactGroup, Group, conjugate, group_from_generators
+from symfind.lie.product_groups import product
 
 __all__ = [
     "CompactGroup",
     "Family",
     "Group",
     "catalogue",
+    "conjugate",
     "group_from_generators",
     "parse_group",
     "product",

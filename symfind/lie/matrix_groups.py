@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -93,7 +93,8 @@ class Group:
     @cached_property
     def key(self) -> str:
         """Digest of the defining matrices: equal for equal groups, used by caches."""
-        digest = hashlib.sha256(repr((self.degree, self.dimension, self.affine)).encode())
+        shape = (self.degree, self.dimension, self.affine, [f.degree for f in self.factors])
+        digest = hashlib.sha256(repr(shape).encode())
         for t in (self.generators, self.components):
             digest.update(t.contiguous().numpy().tobytes())
         return digest.hexdigest()[:32]
@@ -275,65 +276,41 @@ def _random_walk(group: Group, count: int, rng: torch.Generator) -> Tensor:
     return g
 
 
-def product(factors: Sequence[Group]) -> Group:
-    """G₁ × G₂ × …, carried by block-diagonal matrices; compact where every factor is.
+def conjugate(group: Group, t: Tensor) -> Group:
+    """T G T⁻¹: the same group in other coordinates, with its Haar measure.
 
-    Raises
-    ------
-    UsageError
-        For an affine factor: homogeneous coordinates do not multiply.
+    Parameters
+    ----------
+    group
+        A linear group that is no product.
+    t
+        Invertible T ``(d, d)``; with an invariant form Q, T = Q^{−1/2} carries so(d) to the group that preserves Q.
     """
-    factors = tuple(f for g in factors for f in (g.factors or (g,)))
-    for f in factors:
-        if f.affine:
-            raise UsageError(f"{f.name} acts by affine maps and cannot be a factor of a product; use its linear part")
-    name = " x ".join(f.name for f in factors)
-    sizes = [f.degree for f in factors]
-    total = sum(sizes)
+    if group.factors or group.affine or t.shape != (group.degree, group.degree):
+        raise UsageError(f"{group.name} is not carried by a {tuple(t.shape)} matrix; give a linear group of that size")
+    t = t.detach().to("cpu", _F64)
+    inverse = torch.linalg.inv(t)
 
-    def embed(index: int, blocks: Tensor, base: Tensor) -> Tensor:
-        out = base.expand(len(blocks), -1, -1).clone()
-        start = sum(sizes[:index])
-        out[:, start : start + sizes[index], start : start + sizes[index]] = blocks
-        return out
+    def carry(g: Tensor) -> Tensor:
+        return t @ g @ inverse
 
-    zero, one = torch.zeros(total, total, dtype=_F64), torch.eye(total, dtype=_F64)
-    generators = torch.cat([embed(i, f.generators, zero) for i, f in enumerate(factors)])
-    components = torch.cat([embed(i, f.components, one) for i, f in enumerate(factors)])
-    counts = [f.component_count for f in factors]
-    count = None if None in counts else math.prod(c for c in counts if c is not None)
-    defining = "; ".join(f"{f.name}: {f.defining}" for f in factors)
-    compact = tuple(f for f in factors if isinstance(f, CompactGroup))
-    if len(compact) < len(factors):
-        return Group(name, generators, components, count, False, defining, factors)
-
-    def sampler(n: int, rng: torch.Generator) -> Tensor:
-        out = one.expand(n, -1, -1)
-        for i, f in enumerate(compact):
-            out = out @ embed(i, f.sample(n, rng), one)
-        return out
-
-    def node_count(degree: int) -> int:
-        return math.prod(_exact_node_count(f, degree) for f in compact)
+    moved = {"generators": carry(group.generators), "components": carry(group.components)}
+    name = f"{group.name} (conjugate)"
+    if not isinstance(group, CompactGroup):
+        return replace(group, name=name, **moved)
+    rule, sample = group.quadrature, group.sample
 
     def quadrature(degree: int) -> HaarQuadrature:
-        nodes, weights = one[None], torch.ones(1, dtype=_F64)
-        for i, f in enumerate(compact):
-            rule = f.haar(degree)
-            nodes = torch.einsum("aij,bjk->abik", nodes, embed(i, rule.nodes, one)).reshape(-1, total, total)
-            weights = (weights[:, None] * rule.weights[None]).reshape(-1)
-        return HaarQuadrature(nodes, weights, degree, True)
+        made = rule(degree) if rule else group.haar(degree)
+        return replace(made, nodes=carry(made.nodes))
 
-    return CompactGroup(
-        name, generators, components, count, False, defining, factors, sampler, quadrature, node_count
+    return replace(
+        group,
+        name=name,
+        sampler=lambda count, rng: carry(sample(count, rng)),
+        quadrature=quadrature if rule else None,
+        **moved,
     )
-
-
-def _exact_node_count(group: CompactGroup, degree: int) -> int:
-    if group.node_count is not None:
-        return group.node_count(degree)
-    # A group without an exact rule counts as beyond any bound, so that the product is sampled as a whole.
-    return group.order if group.is_finite else MAX_NODES**2
 
 
 def group_from_generators(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import UsageError
-from symfind.lie.groups import CompactGroup, catalogue, group_from_generators, parse_group
+from symfind.lie.groups import CompactGroup, catalogue, conjugate, group_from_generators, parse_group
 
 F64 = torch.float64
 
@@ -176,3 +176,23 @@ def test_groups_from_generators():
         group_from_generators(torch.zeros(3, 2, 3))
     with pytest.raises(UsageError, match="finite"):
         group_from_generators(torch.full((1, 2, 2), math.nan))
+
+
+@pytest.mark.parametrize("name", ["so3", "o2", "d4", "su2", "so13"])
+def test_conjugate_groups(name):
+    g = parse_group(name)
+    r = rng(2)
+    t = torch.eye(g.degree, dtype=F64) + 0.3 * torch.randn(g.degree, g.degree, dtype=F64, generator=r)
+    moved = conjugate(g, t)
+    assert type(moved) is type(g) and moved.key != g.key
+    form = torch.diag(torch.tensor([1.0, -1, -1, -1], dtype=F64)) if name == "so13" else torch.eye(g.degree, dtype=F64)
+    back = torch.linalg.inv(t)
+    kept = back.mT @ form @ back
+    x = moved.sample(5, r)
+    assert float((x.mT @ kept @ x - kept).abs().max()) < 1e-9
+    if isinstance(moved, CompactGroup):
+        mean = torch.einsum("n,nij,njk->ik", moved.haar(2).weights, moved.haar(2).nodes.mT, moved.haar(2).nodes)
+        shifted = torch.einsum("ji,jk,kl->il", x[0], mean, x[0])
+        assert moved.haar(2).exact and float((shifted - mean).abs().max()) < 1e-11 * float(mean.norm())
+    with pytest.raises(UsageError, match="matrix"):
+        conjugate(g, torch.eye(7, dtype=F64))
