@@ -314,7 +314,8 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
     Parameters
     ----------
     name
-        Letters of any case, with or without brackets. Two bare digits after so, o or iso are p and q.
+        Letters of any case, with or without brackets. Two bare digits after so, o or iso are p and q
+        (but so10 is so(10)).
     dimension
         Dimension of the data, used where the name has no number ("se", "translations").
 
@@ -337,7 +338,7 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
                          "('symfind groups' lists all)")
     numbers = [int(n) for n in digits.split(",") if n]
     pairs = any(f.arguments == 2 for f in chosen)
-    if pairs and len(numbers) == 1 and len(digits) == 2 and "(" not in text:
+    if pairs and len(numbers) == 1 and len(digits) == 2 and digits[1] != "0" and "(" not in text:
         numbers = [int(digits[0]), int(digits[1])]
     if not numbers and dimension is not None:
         numbers = [dimension]

@@ -34,7 +34,10 @@ _CHAIN_DIMENSION = 1500
 """Words of larger dimension go through the chain: it meets the direct solve between T(6) and T(7) of so(3)."""
 
 _MAX_SUMMED = 5000
-"""Finite groups up to this order are averaged over all their elements."""
+"""Finite groups up to this order are averaged over all their elements, …"""
+
+_MAX_AVERAGED = 20_000_000
+"""… where the matrices of all of them have at most this many entries."""
 
 _MAX_DENSE = 4000
 """Largest product of a big finite group that is not a permutation: its Gram matrix is of this size."""
@@ -141,7 +144,9 @@ def _continuous(group: Group, word: Word) -> Tensor:
 def _finite(group: Group, word: Word) -> Tensor:
     """Points of the permutation atoms first, ⊗ the rest; the axes are put back at the end."""
     dim = word_dimension(word)
-    if not isinstance(group, CompactGroup) or group.order > _MAX_SUMMED:
+    entries = math.prod(a.dim for a in word if a.permutation is None) ** 2
+    summed = isinstance(group, CompactGroup) and group.order <= _MAX_SUMMED
+    if not isinstance(group, CompactGroup) or not summed or group.order * entries > _MAX_AVERAGED:
         if dim > _MAX_DENSE:
             raise NumericalError(
                 f"{group.name} on {dim} dimensions is neither a permutation nor small enough; use lower degrees"

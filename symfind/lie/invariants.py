@@ -308,11 +308,10 @@ def connected_invariants(factors: Sequence[Action]) -> Tensor:
 
 
 def component_invariants(factors: Sequence[Action], x: Tensor) -> Tensor:
-    """The part of span(x) that every component representative fixes; ``x`` orthonormal and invariant as a space."""
+    """The part of span(x) that every component representative fixes, ``(D, r)`` → ``(D, s)``, orthonormal."""
     for j in range(factors[0].components.shape[0]):
-        if x.shape[1] == 0:
-            break
-        moved = x.mT @ apply_product([f.components[j] for f in factors], x)
-        one = torch.eye(len(moved), dtype=_F64)
-        x = x @ null_coefficients(moved - one, 1.0)
+        parts = [f.components[j] for f in factors]
+        scale = 1 + math.prod(float(torch.linalg.matrix_norm(p, 2)) for p in parts)
+        if x.shape[1]:
+            x = x @ null_coefficients(apply_product(parts, x) - x, scale)
     return x

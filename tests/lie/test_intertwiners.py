@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import NumericalError, UsageError
-from symfind.lie.groups import group_from_generators, parse_group
+from symfind.lie.groups import conjugate, group_from_generators, parse_group
 from symfind.lie.intertwiners import intertwiners, invariants
 from symfind.lie.invariant_cache import InvariantCache
 from symfind.lie.notation import parse_representation
@@ -76,7 +76,7 @@ def test_invariants_of_so3_are_riordan_numbers():
         ("s9", "V", "det", 0), ("s2", "V", "det", 1), ("z5", "V", "V", 5), ("z5", "regular", "V", 5),
         ("c4", "V", "V", 2), ("d4", "V", "V", 1), ("c4", "image(3)", "image(3)", 21), ("c4", "image(4)", "V", 8),
         ("d4", "image(3)", "det", 0),
-        ("b3", "V^2", "V^2", 4), ("reflections(3)", "V", "V", 3), ("inversion3", "V", "V^2", 0),
+        ("b3", "V^2", "V^2", 4), ("b5", "V", "V^3", 4), ("reflections(3)", "V", "V", 3), ("inversion3", "V", "V^2", 0),
         ("so3 x s5", "V", "V", 2), ("so3 x s5", "V", "V1", 1), ("so3 x s5", "V", "1", 0), ("so3 x s5", "1", "V^2", 2),
         ("so13 x s2", "V", "V", 2), ("so3 x so3", "V", "V", 1), ("so3 x so2", "V", "V", 2),
     ],
@@ -188,6 +188,18 @@ def test_units_of_the_generators_do_not_matter():
     scales = torch.tensor([1e-6, 1, 1e4, 1, 1e-3, 1], dtype=F64)
     moved = group_from_generators(g.generators * scales[:, None, None])
     assert intertwiners(defining(moved) ** 2, defining(moved) ** 2, OFF).dim == 4
+
+
+def test_oblique_finite_groups():
+    """A dihedral group whose generators neither commute nor are orthogonal: End(V) is still R."""
+    d6 = parse_group("d6")
+    tilt = torch.tensor([[1.0, 0.7], [0, 0.5]], dtype=F64)
+    moved = group_from_generators(torch.empty(0, 2, 2), tilt @ d6.components @ torch.linalg.inv(tilt))
+    for g in (moved, conjugate(d6, tilt)):
+        v = defining(g)
+        space = intertwiners(v, v, OFF)
+        assert space.dim == 1 and float(space.basis()[0][0, 1].abs()) < 1e-14
+        assert intertwiners(v, v.dual, OFF).dim == 1
 
 
 def test_equivalent_but_unequal_representations_meet():
