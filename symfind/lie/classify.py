@@ -387,9 +387,9 @@ def _with_centre(
         elif name.family == "su":
             unitary = circles == 1 and part.module == name.module == d and part.text == name.text
             out.append((name.text.replace("su", "u"), unitary))
-    if part.text.startswith("sb("):
-        n = int(part.text[3:-1])
-        out.append((f"b({n})", True))
+    if part.text.startswith("sborel("):
+        n = int(part.text[7:-1])
+        out.append((f"borel({n})", True))
     if part.text == "aff(1)":
-        out.append(("b(2)", d == 2))
+        out.append(("borel(2)", d == 2))
     return sorted(out, key=lambda item: not item[1])

@@ -6,7 +6,7 @@ solved by Levenberg–Marquardt steps from Y = 0, in variables Z = sY in which t
 in every direction (s are the singular values of the normalised generators: a combination of generators in which they
 cancel is known less well). The normal equations are assembled from their blocks, never as a Jacobian.
 
-Axis letters: k generators, p coordinates of the ambient space, q coordinates of brackets (q ≥ p), m complement of the span.
+Axis letters: k generators, p coordinates of the ambient space, q of brackets (q ≥ p), m complement of the span.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from symfind.errors import InputError
 from symfind.linalg.subspaces import orthogonal_complement
 
 _EPS = torch.finfo(torch.float64).eps
+# A single generator, or all of gl(d), closes whatever its errors are: six digits are assumed where none are stated.
+_UNSEEN = 1e-6
+# Random vectors for the trace of a projector: its relative error is about √(2/(24·rank)).
+_PROBES = 24
 
 
 class Bracket(Protocol):
@@ -99,7 +103,7 @@ def closure_residual(basis: Tensor, bracket: Bracket) -> float:
     inside = value[..., :p] @ basis.T
     outside = value.clone()
     outside[..., :p] -= inside @ basis
-    return float(outside.square().sum() / (k * (k - 1))) ** 0.5
+    return math.sqrt(float(outside.square().sum()) / (k * (k - 1)))
 
 
 def nearest_subalgebra(
@@ -114,8 +118,8 @@ def nearest_subalgebra(
     bracket
         Of the ambient space.
     noise
-        Relative error ‖ΔX‖/‖X‖ of each generator; None estimates it from the distance to the nearest subalgebra. A
-        given value smaller than what the closure shows is raised to that.
+        Relative error ‖ΔX‖/‖X‖ of each generator; None estimates it from the distance to the nearest subalgebra
+        (1e-6 where every span is closed). A given value smaller than what the closure shows is raised to that.
     draws
         Number of equally likely spans to return in ``spread``.
     steps
@@ -136,22 +140,20 @@ def nearest_subalgebra(
     if k > p or float(s[-1]) < max(k, p) * _EPS * 10:
         raise InputError(f"{k} generators of lower rank were given; give independent ones")
     graph = _Graph(basis, orthogonal_complement(basis), s, bracket)
-    z, eigenvalues, vectors = graph.solve(steps)
-    # Directions of Z that closure leaves open: singular values of the constraint below 1e-6 of the largest.
-    open_share = 1.0 / (1.0 + eigenvalues / max(1e-12 * float(eigenvalues[-1]), 1e-300)) if len(eigenvalues) else s[:0]
-    closed_directions = float((1.0 - open_share).sum())
+    z, h = graph.solve(steps)
+    generator = torch.Generator().manual_seed(0)
+    opened = _open_part(h, torch.randn(z.numel(), _PROBES + draws, generator=generator, dtype=z.dtype))
+    # tr of the projector on closed directions, by Hutchinson's estimate from the first probes.
+    closed_directions = float(z.numel() - opened[:, :_PROBES].square().sum() / _PROBES) if z.numel() else 0.0
     seen = float(z.norm()) * math.sqrt(p / closed_directions) if closed_directions > 0.5 else 0.0
     if noise is None and closed_directions > 0.5:
         # Seen in ν directions the noise may be larger: this is close to the upper 95 % point of σ for ν from 2 on.
         seen *= 1.0 + 8.0 / closed_directions**1.5
+    if noise is None and closed_directions <= 0.5:
+        seen = _UNSEEN
     # Rounding of normalised generators is the least error anything can have.
     used = max(seen, noise or 0.0, 4 * _EPS)
-    generator = torch.Generator().manual_seed(0)
-    spread = []
-    for _ in range(draws):
-        xi = torch.randn(z.numel(), generator=generator, dtype=z.dtype) * (used / math.sqrt(p))
-        dz = vectors @ (open_share * (vectors.T @ xi)) if z.numel() else xi
-        spread.append(graph.span(z + dz.reshape(z.shape)))
+    spread = [graph.span(z + opened[:, _PROBES + i].reshape(z.shape) * (used / math.sqrt(p))) for i in range(draws)]
     span = graph.span(z)
     q, r = torch.linalg.qr(span.T)
     found: Tensor = q.T
@@ -192,7 +194,7 @@ class _Graph:
         return inside @ self.basis.T, torch.cat([inside @ self.complement.T, value[..., p:]], -1)
 
     def defect(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """t ``(k, k, k)`` and c ``(k, k, l)``."""
+        """Coefficients t ``(k, k, k)`` and defects c ``(k, k, l)``."""
         w = self.span(z)
         t, nu = self._split(self.bracket(w, w))
         m = self.complement.shape[0]
@@ -222,16 +224,15 @@ class _Graph:
         hessian = h.reshape(k * m, k * m) * weight[:, None] * weight[None, :]
         return 0.5 * (hessian + hessian.T), slope.reshape(-1) * weight, c
 
-    def solve(self, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Z, and the spectrum of JᵀJ there."""
+    def solve(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Z, and JᵀJ there."""
         k, m = self.basis.shape[0], self.complement.shape[0]
         z = self.basis.new_zeros(k, m)
         if m == 0 or k == 1:
-            n = k * m
-            return z, z.new_zeros(n), torch.eye(n, dtype=z.dtype)
+            return z, z.new_zeros(k * m, k * m)
         h, slope, c = self.normal_equations(z)
         size = float(c.norm())
-        top = float(torch.linalg.matrix_norm(h, 2)) or 1.0
+        top = _largest_eigenvalue(h) or 1.0
         damping = 1e-8 * top
         eye = torch.eye(k * m, dtype=z.dtype)
         # Rounding of k² brackets; a defect of this size cannot be reduced.
@@ -239,18 +240,47 @@ class _Graph:
         for _ in range(steps):
             if size <= floor:
                 break
-            step = -torch.linalg.solve(h + damping * eye, slope).reshape(k, m)
-            h_new, slope_new, c_new = self.normal_equations(z + step)
-            size_new = float(c_new.norm())
+            factor, failed = torch.linalg.cholesky_ex(h + damping * eye)
+            step = -torch.cholesky_solve(slope[:, None], factor).reshape(k, m)
+            h_new, slope_new, c_new = self.normal_equations(z + step) if not failed else (h, slope, c)
+            size_new = float(c_new.norm()) if not failed else size
             if size_new < size:
                 stalled = size_new > 0.7 * size and damping <= 1e-12 * top
                 z, h, slope, size = z + step, h_new, slope_new, size_new
-                damping = max(damping * 0.1, 1e-14 * top)
+                # 1e-13 is well above the rounding that could make JᵀJ indefinite.
+                damping = max(damping * 0.1, 1e-13 * top)
                 if stalled:
                     break
             elif damping > top:
                 break
             else:
                 damping *= 10.0
-        values, vectors = torch.linalg.eigh(h)
-        return z, values.clamp(min=0.0), vectors
+        return z, h
+
+
+def _largest_eigenvalue(h: Tensor) -> float:
+    """λ₁ of a positive semidefinite matrix by power iteration: only its size matters."""
+    v = torch.randn(h.shape[0], generator=torch.Generator().manual_seed(0), dtype=h.dtype)
+    size = 0.0
+    for _ in range(20):
+        v = h @ v
+        size = float(v.norm())
+        if size == 0.0:
+            return 0.0
+        v = v / size
+    return size
+
+
+def _open_part(h: Tensor, x: Tensor) -> Tensor:
+    """η(H + η)⁻¹x: the part of the columns of x in directions that closure leaves open.
+
+    η = 1e-12 λ₁ calls a direction closed if the singular value of the constraint exceeds 1e-6 of the largest.
+    """
+    if h.shape[0] == 0:
+        return x
+    eta = 1e-12 * _largest_eigenvalue(h)
+    if eta == 0.0:
+        return x
+    factor = torch.linalg.cholesky(h + eta * torch.eye(h.shape[0], dtype=h.dtype))
+    out: Tensor = eta * torch.cholesky_solve(x, factor)
+    return out

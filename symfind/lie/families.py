@@ -93,7 +93,7 @@ def affine_family(structure: Structure) -> FamilyName | None:
     # A trace of m entries with the error of f each.
     scales = clear_rank(traces.norm()[None], error * m) == 1
     if size == m * m:
-        aliases = ("sim(1)", "sb(2)", "upper triangular 2×2, modulo scalars") if m == 1 else ()
+        aliases = ("sim(1)", "sborel(2)", "upper triangular 2×2, modulo scalars") if m == 1 else ()
         return FamilyName(f"aff({m})", aliases, rigid=True)
     if m >= 2 and size == m * m - 1 and not scales:
         return FamilyName(f"saff({m})", (f"sl({m},R) ⋉ R^{m}",) + (("sp(2,R) ⋉ R^2",) if m == 2 else ()))
@@ -119,7 +119,7 @@ def action_on(structure: Structure, ideal: Tensor) -> Tensor:
 
 
 def form_spectrum(matrices: Tensor, error: float) -> Tensor | None:
-    """Eigenvalues ``(m,)``, none of them zero, of the one Q = Qᵀ up to a factor with AᵀQ + QA = 0 for all A ``(x, m, m)``.
+    """Eigenvalues ``(m,)``, all nonzero, of the one Q = Qᵀ (up to a factor) with AᵀQ + QA = 0 for all A ``(x, m, m)``.
 
     None if there is not just one such form.
 
@@ -187,7 +187,7 @@ def galilei(structure: Structure) -> FamilyName | None:
 
 
 def upper_triangular(structure: Structure) -> FamilyName | None:
-    """sb(n), n ≥ 3: upper triangular n × n matrices modulo scalars, the Borel subalgebra of sl(n, R).
+    """Sborel(n), n ≥ 3: upper triangular n × n matrices modulo scalars, the Borel subalgebra of sl(n, R).
 
     A generic element outside the nilradical N has an abelian centraliser T of dimension n − 1 with g = T ⊕ N. If the
     weights of T on N are the positive roots of A_{n−1}, once each, and those of N/[N, N] are the simple roots, then
@@ -217,7 +217,7 @@ def upper_triangular(structure: Structure) -> FamilyName | None:
     if float((found - whole).abs().max()) > 0.1:
         return None
     patterns = {tuple(int(v) for v in row) for row in whole.tolist()}
-    return FamilyName(f"sb({n})", (f"upper triangular {n}×{n}, modulo scalars",), rigid=True) \
+    return FamilyName(f"sborel({n})", (f"upper triangular {n}×{n}, modulo scalars",), rigid=True) \
         if _is_type_a(patterns, rank) else None  # fmt: skip
 
 
