@@ -1,0 +1,104 @@
+"""The recovery suite: ``python benchmarks/recovery.py [--quick] [--only PATTERN] [--seeds N] [--jobs N]``.
+
+Every problem's exact algebra is computed from its exact F, the program is asked what it certifies, and the tables
+of docs/recovery.md are written (a full run writes them; a partial one prints them). ``--simulations N`` measures
+instead how often the bounds hold.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before torch is imported: each process works on one thread, processes share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: E402
+from multiprocessing import get_context  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from recovery_suite import simulations, tables  # noqa: E402
+from recovery_suite.catalogue import chosen, suite  # noqa: E402
+from recovery_suite.evaluation import Outcome, evaluate  # noqa: E402
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "recovery.md"
+
+
+def outcome(name: str, seed: int) -> Outcome:
+    return evaluate(next(p for p in suite() if p.name == name), seed)
+
+
+def computed(function, tasks: list[tuple], jobs: int) -> Iterator:  # type: ignore[no-untyped-def, type-arg]
+    """function(*task) for every task, as they end."""
+    if jobs == 1:
+        yield from (function(*task) for task in tasks)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(function, *task) for task in tasks]):
+            yield future.result()
+
+
+def recovery_section(outcomes: list[Outcome], command: str, seconds: float) -> str:
+    return "\n\n".join([
+        f"`{command}` ({seconds / 60:.0f} minutes)",
+        "### Summary", tables.summary(outcomes),
+        "### Cost", tables.cost(outcomes),
+        "### Every problem", tables.problems(outcomes),
+    ])  # fmt: skip
+
+
+def write_section(name: str, text: str) -> None:
+    """Replace one part of the document, between its two marks."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    whole = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "# Recovery of known symmetries\n"
+    part = f"{start}\n{text}\n{end}"
+    if start in whole and end in whole:
+        before, after = whole.split(start, 1)[0], whole.split(end, 1)[1]
+        whole = before + part + after
+    else:
+        whole = whole.rstrip() + "\n\n" + part + "\n"
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(whole, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", metavar="PATTERN", help="problems whose kind/name matches, such as 'flow/*hopf*'")
+    parser.add_argument("--quick", action="store_true", help="a subset, under two minutes")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="draw each problem N times")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes at once")
+    parser.add_argument("--simulations", type=int, default=0, metavar="N", help="measure the bounds in N draws instead")
+    parser.add_argument("--list", action="store_true", help="only list the problems")
+    options = parser.parse_args()
+    command = " ".join(["python benchmarks/recovery.py", *sys.argv[1:]])
+    start = time.perf_counter()
+    if options.simulations:
+        tasks = [(i, s) for i in range(len(simulations.simulated())) for s in range(options.simulations)]
+        draws = list(computed(simulations.simulate, tasks, options.jobs))
+        text = f"### Do the bounds hold?\n\n`{command}`\n\n" + simulations.coverage(draws)
+        print(text)
+        write_section("simulations", text)
+        return 0
+    problems = chosen(options.only, options.quick)
+    if options.list:
+        for p in problems:
+            print(f"{p.kind:9s} {p.name:34s} {p.algebra:24s} dimension {p.dimension:2d} N {p.n:6d} noise {p.noise:g}")
+        return 0
+    tasks = [(p.name, seed) for seed in range(options.seeds) for p in problems]
+    order = {p.name: i for i, p in enumerate(problems)}
+    outcomes: list[Outcome] = []
+    for done in computed(outcome, tasks, options.jobs):
+        outcomes.append(done)
+        print(tables.line(done), flush=True)
+    outcomes.sort(key=lambda o: order[o.name])
+    print("\n" + tables.summary(outcomes) + "\n\n" + tables.cost(outcomes))
+    if options.only is None and not options.quick:
+        write_section("recovery", recovery_section(outcomes, command, time.perf_counter() - start))
+    return 0 if not any(o.false or o.crash for o in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Problems whose symmetry algebras are known exactly, and what a program says about them."""
