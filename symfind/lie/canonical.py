@@ -41,7 +41,7 @@ class CanonicalBasis:
 
 
 def canonical_basis(
-    coefficients: Tensor, standard_errors: Tensor | None = None, *, largest_denominator: int = 12
+    coefficients: Tensor, standard_errors: Tensor | None = None, *, largest_denominator: int = 200
 ) -> CanonicalBasis:
     """The sparsest basis of a span, scaled to coprime integers where its entries are rational.
 
@@ -55,7 +55,7 @@ def canonical_basis(
     standard_errors
         ``(k, P)``; without them the errors are estimated from entries that a sparse basis leaves almost zero.
     largest_denominator
-        Fractions with larger denominators are not recognised.
+        Fractions with larger numerators or denominators are not recognised.
 
     Raises
     ------
@@ -101,8 +101,8 @@ def _sparse_with_unknown_noise(c: Tensor) -> tuple[Tensor, float]:
         # Ten times the noise is where sparsest_basis calls an entry zero; an entry beyond a hundred times the noise
         # and above 1e-3 is one that a sparse generator has.
         if bool((small | (size > max(100 * noise, 1e-3))).all()):
-            # Half of the largest: then the interval of every small entry, ± 4 errors, contains zero.
-            return sparse, max(_ROUNDING, 0.5 * float(size[small].max()) if bool(small.any()) else 0.0)
+            # The largest: then ± 4 errors cover the small entries and, as these are few, the others too.
+            return sparse, max(_ROUNDING, float(size[small].max()) if bool(small.any()) else 0.0)
     assert first is not None
     return first
 
@@ -178,7 +178,8 @@ def _recognised(value: float, error: float, largest_denominator: int) -> Fractio
     found = simplest_rational(value - half, value + half, largest_denominator)
     if found is None:
         return None
-    # Fractions with denominators ≤ q lie about 1/q² apart: an interval wider than a tenth of that proves nothing.
-    if found.denominator > 1 and 2 * half * found.denominator**2 > 0.1:
+    # Fractions of height h = max(|p|, q) lie about 1/h² apart: an interval wider than a tenth of that proves nothing.
+    height = max(abs(found.numerator), found.denominator)
+    if height > max(largest_denominator, 1) or (found != 0 and 2 * half * height**2 > 0.1):
         return None
     return found if half < 0.25 else None
