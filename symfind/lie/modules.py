@@ -10,7 +10,7 @@ from torch import Tensor
 from symfind.linalg.subspaces import UnclearRank, clear_rank
 
 # Eigenvalues of a generic element of the commutant closer than this are equal; five times as far they differ.
-_EQUAL, _RATIO = 0.02, 5.0
+_EQUAL, _RATIO = 1e-3, 5.0
 # Generic elements tried; the eigenvalues of a random one are near one another now and then.
 _TRIALS = 64
 
@@ -81,7 +81,11 @@ def invariant_decomposition(
         weights = torch.randn(basis.shape[0], generator=generator, dtype=basis.dtype)
         element = torch.einsum("c,cab->ab", weights, basis)
         element = element / torch.linalg.matrix_norm(element, 2)
-        clusters = _clusters(torch.linalg.eigvals(element).tolist(), near)
+        try:
+            values = torch.linalg.eigvals(element).tolist()
+        except RuntimeError:  # LinAlgError: the QR iteration gives up on a few matrices; the next element will do
+            continue
+        clusters = _clusters(values, near)
         if clusters is not None and (best is None or len(clusters) > len(best[1])):
             best = element, clusters
     if best is None:

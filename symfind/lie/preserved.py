@@ -193,8 +193,10 @@ def polynomial_invariants(matrices: Tensor, degree: int, error: float = 1e-9) ->
         kernel = nullspace(action.flatten(0, 1), max(error, 1e-10) * m * math.sqrt(k))
         old = _products(found, m, place)
         if old.shape[0]:
-            q = span_basis(old)
-            kernel = span_basis(kernel - (kernel @ q.T) @ q, 1e-6)
+            # Products of invariants are invariant: they fill known dimensions of the kernel.
+            q = span_basis(old, 1e-9)
+            _, _, vt = torch.linalg.svd(kernel - (kernel @ q.T) @ q, full_matrices=False)
+            kernel = vt[: max(kernel.shape[0] - q.shape[0], 0)]
         if kernel.shape[0]:
             for row in canonical_basis(kernel).coefficients:
                 found.append(PolynomialInvariant(m, torch.tensor(exponents), row))
