@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence
+from symfind.errors import NumericalError
 from symfind.lie.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import DirectionBounds, direction_bounds, exchanged_bounds
@@ -108,7 +109,9 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
             f"functions that vanish on the data change along {small - covered} of {small} small directions "
             f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
         )
-    listed = max(certified, _leading(bounds.lower <= tolerance))
+    # Without bounds nothing is refuted; what is listed then is small at least.
+    open_to = bounds.lower if evidence.sides is not None else bounds.estimate
+    listed = max(certified, _leading(open_to <= tolerance))
     generators = [
         *_canonical(evidence, vectors[:, :certified], bounds, upper, tolerance, certified, True),
         *_canonical(evidence, vectors[:, certified:listed], bounds, upper, tolerance, certified, False),
@@ -203,7 +206,10 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
         return vectors
     scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
     errors = torch.full_like(rows, noise * float(scale) / rows.shape[1] ** 0.5)
-    basis = canonical_basis(rows, errors)
+    try:
+        basis = canonical_basis(rows, errors)
+    except NumericalError:  # a span that the noise leaves without a sparse basis is shown as it is
+        return vectors
     units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
     exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T).solution
     return torch.cat([exact, basis.coefficients[:, table.shape[1] :].T])

@@ -152,10 +152,10 @@ def evidence_of_model(
     x = samples.x.reshape(-1, *model.input_shape)
     derivative = lie_derivative(frame, model, x)
     split = halves(samples, generator)
-    doubts: tuple[str, ...] = ()
+    doubts = tuple(_constant(derivative))
     sides: tuple[GivenSide, GivenSide] | None = None
     if split is None:
-        doubts = ("all rows are of one group, so that nothing can be said beyond it",)
+        doubts = (*doubts, "all rows are of one group, so that nothing can be said beyond it")
         whole = GivenSide(_one_block(samples), derivative, model.input_shape)
         spectrum = whole.directions()
     else:
@@ -205,6 +205,7 @@ def evidence_of_fit(
             RefitSide(split[0], derivative, choice.family, None, seed),
             RefitSide(split[1], derivative, choice.family, None, seed + 1),
         )
+    doubts += _constant(derivative)
     if choice.r2 < POOR_FIT:
         doubts.append(f"the fit explains only {100 * max(choice.r2, 0):.0f} % of held-out variance")
     quadratic = (choice.family.degree or 3) < 3
@@ -226,6 +227,12 @@ def evidence_of_fit(
         rank=spectrum.values.shape[0],
         bracket_points=points.reshape(-1, frame.objects[1])[:_REACH_POINTS],
     )  # fmt: skip
+
+
+def _constant(derivative: LieDerivative) -> list[str]:
+    if derivative.geometry.outputs.shape[1]:
+        return []
+    return ["F is constant on the data: every field leaves it unchanged, so that nothing is found"]
 
 
 def _one_block(samples: Samples) -> Half:

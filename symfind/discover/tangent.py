@@ -10,7 +10,8 @@ from torch import Tensor
 from symfind.discover.evidence import Evidence
 from symfind.discover.nullspace import Frame, enough_rows
 from symfind.discover.weak import WeakExtent
-from symfind.errors import InputError
+from symfind.errors import InputError, UsageError
+from symfind.fields.space import finite_fields
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import Pencil, generalised_spectrum
 from symfind.significance.given import GivenSide
@@ -62,7 +63,7 @@ class NormalPencil:
         flat = x.flatten(1)
         _, _, frames = local_planes(flat @ t.T, self.reference, self.neighbours)
         normal = frames[:, :, self.dimension :]  # (n, r, codim)
-        xi = torch.einsum("npd,rd->nrp", self.frame.space.evaluate(flat), t)
+        xi = torch.einsum("npd,rd->nrp", finite_fields(self.frame.space, flat), t)
         return Pencil(torch.einsum("nrc,nrp->ncp", normal, xi), xi)
 
 
@@ -105,7 +106,14 @@ def evidence_of_tangency(frame: Frame, samples: Samples, generator: torch.Genera
     ------
     InputError
         For too few points, or points that fill the space.
+    UsageError
+        For several objects in a row: local planes are of one space.
     """
+    if frame.objects[0] > 1:
+        raise UsageError(
+            f"--method tangent takes points of one space, each row holds {frame.objects[0]} objects; "
+            "take --acts-on all or --method weak"
+        )
     enough_rows(frame, len(samples))
     whitened = samples.x @ frame.geometry.inputs.whiten.T
     chosen = torch.randperm(len(samples), generator=generator)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from symfind.discover.evidence import Evidence
 from symfind.discover.nullspace import Frame, enough_rows
+from symfind.fields.space import finite_fields
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.significance.halves import Half, halves
-from symfind.significance.refits import FOLDS, pair_mean
 from symfind.sources.features import Features, FourierFeatures, PolynomialFeatures, Standardiser
 from symfind.sources.surrogate import Samples
 
@@ -69,7 +69,7 @@ class WeakForm:
         s = x.new_zeros(p, p)
         for part in torch.split(x, max(1, min(_CHUNK, 2**22 // (p * k * d)))):
             n = part.shape[0]
-            xi = frame.space.evaluate(part.reshape(n * k, d)).reshape(n, k, p, d).transpose(1, 2)
+            xi = finite_fields(frame.space, part.reshape(n * k, d)).reshape(n, k, p, d).transpose(1, 2)
             white = (xi @ frame.geometry.inputs.whiten.T).flatten(2)
             if frame.geometry.support is not None:
                 white = white @ frame.geometry.support
@@ -77,23 +77,18 @@ class WeakForm:
             else:
                 back = xi
             s += torch.einsum("npD,nqD->pq", white, white)
-            b += self._contracted(part, back.flatten(2))
+            b += self.whiten.T @ torch.cat([test.total_push(part, back.flatten(2)) for test in self.tests])
         return b, s
-
-    def _contracted(self, x: Tensor, xi: Tensor) -> Tensor:
-        return torch.einsum("tT,ntp->Tp", self.whiten, self._slopes(x, xi))
 
 
 class WeakSide:
     """One half of the points: a :class:`~symfind.significance.bounds.Side`."""
 
-    def __init__(self, half: Half, form: WeakForm, seed: int) -> None:
+    def __init__(self, half: Half, form: WeakForm) -> None:
         sums = [form.sums(half.samples.x[half.block == i]) for i in range(half.blocks)]
         self.b = torch.stack([b for b, _ in sums])  # (B, T′, p)
         self.s = torch.stack([s for _, s in sums])
         self.count = torch.bincount(half.block, minlength=half.blocks).double()
-        order = torch.randperm(half.blocks, generator=torch.Generator().manual_seed(seed))
-        self.folds = order % min(FOLDS, half.blocks)
 
     @property
     def blocks(self) -> int:
@@ -115,23 +110,18 @@ class WeakAlong:
     def __init__(self, side: WeakSide, vectors: Tensor) -> None:
         self._b = side.b @ vectors  # (B, T′, K)
         self._s = vectors.T @ side.s @ vectors
-        self._count, self._folds = side.count, side.folds
+        self._count = side.count
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Means over pairs of folds of b_iᵀb_j, whose sampling noise is independent; E‖ξ‖² below."""
-        folds = int(self._folds.max()) + 1
-        numerators = []
-        for w in weights:
-            means = torch.stack(
-                [
-                    torch.einsum("b,btK->tK", w[self._folds == i], self._b[self._folds == i])
-                    / (w[self._folds == i] @ self._count[self._folds == i])
-                    for i in range(folds)
-                ]
-            )
-            numerators.append(pair_mean(means[:, None])[0])
-        total = (weights @ self._count)[:, None, None]
-        return torch.stack(numerators), torch.einsum("rb,bKL->rKL", weights, self._s) / total
+        """Means of b_iᵀb_j over pairs of blocks i ≠ j, whose sampling noise is independent; E‖ξ‖² below.
+
+        Every block is a fold of its own: over F folds the variance of the mean is F/(F − 1) times the least one.
+        """
+        total = torch.einsum("rb,btK->rtK", weights, self._b)
+        own = torch.einsum("rb,bKL->rKL", weights.square(), self._b.mT @ self._b)
+        mass = (weights @ self._count)[:, None, None]
+        pairs = mass.square() - (weights.square() @ self._count.square())[:, None, None]
+        return (total.mT @ total - own) / pairs, torch.einsum("rb,bKL->rKL", weights, self._s) / mass
 
     def misfit(self) -> list[Tensor]:
         """Nothing was fitted."""
@@ -156,7 +146,7 @@ def _plain_spectrum(b: Tensor, s: Tensor, count: float) -> GeneralisedSpectrum:
     return generalised_spectrum(b / count, root, trivial_cut=1e-7)
 
 
-def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generator, seed: int) -> Evidence:
+def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generator) -> Evidence:
     """The weak form over all points, and over two halves of them."""
     enough_rows(frame, len(samples))
     split = halves(samples, generator)
@@ -167,7 +157,7 @@ def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generato
         doubts = ("all points are of one group: nothing can be said beyond it",)
         b, s = form.sums(samples.x)
     else:
-        sides = (WeakSide(split[0], form, seed), WeakSide(split[1], form, seed + 1))
+        sides = (WeakSide(split[0], form), WeakSide(split[1], form))
         b = sides[0].b.sum(0) + sides[1].b.sum(0)
         s = sides[0].s.sum(0) + sides[1].s.sum(0)
     spectrum = _plain_spectrum(b, s, len(samples))

@@ -137,7 +137,7 @@ class PolynomialFields:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``: an outer product with the monomials, then the table."""
         n, m, d = covectors.shape
         outer = self._phi(x)[:, None, :, None] * covectors[:, :, None, :]  # (n, m, q, d)
-        return outer.reshape(n, m, -1) @ self.table_of_fields.to(x).reshape(self.dim, -1).T
+        return outer.flatten(2) @ self.table_of_fields.to(x).reshape(self.dim, -1).T
 
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """dξᵢ(x)·v ``(n, p, d)`` for v ``(n, d)``."""

@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from symfind.errors import InputError
+
 
 @runtime_checkable
 class VectorFieldSpace(Protocol):
@@ -68,6 +70,20 @@ class VectorFieldSpace(Protocol):
     def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
         """Σ cᵢ ξᵢ as text, in the user's coordinates."""
         ...
+
+
+def finite_fields(space: VectorFieldSpace, x: Tensor) -> Tensor:
+    """ξᵢ(x) ``(n, p, d)`` at points of the data ``(n, d)``.
+
+    Raises
+    ------
+    InputError
+        If a field is not finite there: a formula of the user's that does not go with the data.
+    """
+    xi = space.evaluate(x)
+    if not bool(torch.isfinite(xi).all()):
+        raise InputError(f"a field of the space '{space.name}' is not finite on the data; check its formulas")
+    return xi
 
 
 class LinearFieldSpace(VectorFieldSpace, Protocol):

@@ -41,10 +41,7 @@ class UserFields:
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
         values = dict(zip(self.components[0][0].variables, x.unbind(-1), strict=True))
-        out = torch.stack([torch.stack([f(values) for f in row], -1) for row in self.components], -2)
-        if not bool(torch.isfinite(out).all()):
-            raise InputError(f"a field of the space '{self.name}' is not finite on the data; check its formulas")
-        return out
+        return torch.stack([torch.stack([f(values) for f in row], -1) for row in self.components], -2)
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.lie_derivative import LieDerivative, constant_slope
+from symfind.significance.refits import fields_on_support
 from symfind.sources.features import Features
 
 Inside = Callable[[Tensor], Tensor]
@@ -47,22 +48,28 @@ def leverage_inside(features: Features, x: Tensor) -> Inside:
 
 
 def unit_of_flow(derivative: LieDerivative, vector: Tensor, x: Tensor) -> float:
-    """One over the spectral radius of ∂ξ/∂x; for a nilpotent or nonlinear field, of its size relative to the data."""
+    """One over the spectral radius of ∂ξ/∂x, or over the drift Eξ in units of the data's spread if that is larger.
+
+    For a nilpotent or nonlinear field, one over its size in the same units.
+    """
     slope = constant_slope(derivative.space, vector)
     k, d = derivative.objects
     xi = torch.einsum("npd,p->nd", derivative.space.evaluate(x.reshape(-1, d)), vector[: derivative.space.dim])
-    size = float((xi @ derivative.geometry.inputs.whiten.T).square().sum(1).mean()) ** 0.5 / float(d) ** 0.5
+    white = xi @ derivative.geometry.inputs.whiten.T
+    size = float(white.square().sum(1).mean()) ** 0.5 / float(d) ** 0.5
     if slope is not None:
         radius = float(torch.linalg.eigvals(slope).abs().max())
         # A shear has radius zero but rounding leaves the cube root of the unit; the size is then the measure.
         if radius > 1e-3 * size:
-            return 1.0 / radius
+            # Far from the origin a small turn carries all the data away together; that drift is the measure there.
+            return 1.0 / max(radius, float(white.mean(0).norm()) / float(d) ** 0.5)
     return 1.0 / max(size, 1e-300)
 
 
 def _velocity(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     n, k, d = x.shape
-    xi = torch.einsum("npd,p->nd", derivative.space.evaluate(x.reshape(n * k, d)), vector[: derivative.space.dim])
+    # On the support: what a generator does off it is arbitrary (a trivial field), and F is not known there.
+    xi = fields_on_support(derivative, x.reshape(n, -1), vector[:, None])
     columns = derivative.action.columns(derivative.space, x, y)
     fibre = torch.zeros_like(y) if columns is None else columns @ vector
     return xi.reshape(n, k, d), fibre

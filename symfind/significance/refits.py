@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.lie_derivative import LieDerivative
+from symfind.lie_derivative import LieDerivative, about_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
 from symfind.significance.halves import Half
 from symfind.sources.differentiable_map import DifferentiableMap
@@ -256,7 +256,7 @@ class RefitAlong:
         slope = pair_mean(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
         xi = fields.reshape(n, -1, *t.objects) @ t.geometry.inputs.whiten.T
         if t.field_mean is not None:
-            xi = xi - torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :]
+            xi = about_mean(xi, torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :])
         flat = xi.flatten(2)
         if t.geometry.support is not None:
             flat = flat @ t.geometry.support

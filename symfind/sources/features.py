@@ -44,6 +44,10 @@ class Features(Protocol):
         """dφ(x)·v for v ``(n, p, D)``: ``(n, f, p)``."""
         ...
 
+    def total_push(self, x: Tensor, v: Tensor) -> Tensor:
+        """Σ_n dφ(xₙ)·vₙ ``(f, p)``, without holding the summands."""
+        ...
+
 
 @dataclass(frozen=True)
 class Standardiser:
@@ -113,6 +117,10 @@ class PolynomialFeatures:
             out += slope[:, :, None] * v[:, None, :, b]
         return out
 
+    def total_push(self, x: Tensor, v: Tensor) -> Tensor:
+        """Σ_n dφ(xₙ)·vₙ ``(f, p)``."""
+        return torch.stack([slope.T @ v[:, :, b] for b, slope in enumerate(self._slopes(x))]).sum(0)
+
 
 @dataclass(frozen=True)
 class FourierFeatures:
@@ -171,3 +179,11 @@ class FourierFeatures:
         moved = (v / self.standard.scale.to(x)).transpose(1, 2)  # (n, D, p)
         waves = self._sine(x)[:, :, None] * torch.einsum("ndp,dw->nwp", moved, self.omega.to(x))
         return torch.cat([torch.zeros_like(moved[:, :1]), moved, waves], 1)
+
+    def total_push(self, x: Tensor, v: Tensor) -> Tensor:
+        """Σ_n dφ(xₙ)·vₙ ``(f, p)``."""
+        moved = v / self.standard.scale.to(x)  # (n, p, D)
+        summed = (self._sine(x).T @ moved.flatten(1)).reshape(-1, *v.shape[1:])  # (w, p, D)
+        waves = torch.einsum("wpd,dw->wp", summed, self.omega.to(x))
+        linear = moved.sum(0).T
+        return torch.cat([torch.zeros_like(linear[:1]), linear, waves])

@@ -14,6 +14,8 @@ from torch import Tensor
 # Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
 # off the support: float64 covariances of exactly dependent coordinates come out near 1e-16 in variance.
 SUPPORT_CUT = 1e-7
+# Sums of up to 10⁷ equal numbers give their mean to better than this share of it.
+_ROUNDING = 1e-13
 
 
 class Moments:
@@ -37,8 +39,10 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """Population covariance ``(width, width)``."""
-        return self._scatter / max(self.count, 1)
+        """Population covariance ``(width, width)``, zero where a coordinate varies by rounding alone."""
+        covariance = self._scatter / max(self.count, 1)
+        varies = covariance.diagonal().sqrt() > _ROUNDING * self.mean.abs()
+        return covariance * varies[:, None] * varies
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Geometry:
     Attributes
     ----------
     mean, scale
-        ``(d,)`` of x, pooled over the objects.
+        ``(d,)`` of x, pooled over the objects; the scale of a constant coordinate is one.
     inputs
         Roots of G, the pooled covariance of x.
     support
@@ -131,7 +135,9 @@ def input_geometry(moments: Moments, objects: int) -> Geometry:
     keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300) if values.numel() else values > 0
     rank = int(keep.sum())
     support = None if rank == objects * r and r == mean.shape[0] else vectors[:, keep]
-    return Geometry(mean, covariance.diagonal().sqrt(), root, support, mean.new_zeros(0, 0), rank)
+    scale = covariance.diagonal().sqrt()
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    return Geometry(mean, scale, root, support, mean.new_zeros(0, 0), rank)
 
 
 def output_root(values: Iterable[Tensor]) -> Tensor:
