@@ -97,7 +97,7 @@ def main() -> int:
     print("\n" + tables.summary(outcomes) + "\n\n" + tables.cost(outcomes))
     if options.only is None and not options.quick:
         write_section("recovery", recovery_section(outcomes, command, time.perf_counter() - start))
-    return 0 if not any(o.false or o.crash for o in outcomes) else 1
+    return 0 if not any(o.false or o.astray or o.crash for o in outcomes) else 1
 
 
 if __name__ == "__main__":

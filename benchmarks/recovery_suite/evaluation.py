@@ -23,6 +23,8 @@ from symfind.report.document import Generator, Report
 
 # Below this a problem is not without symmetry: it has an approximate one.
 SMALLEST_GAP = 0.09
+# δ of every run: the program's default.
+TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,14 @@ class Outcome:
         return self.certified > self.most
 
     @property
+    def astray(self) -> bool:
+        """A certified direction whose true ρ exceeds the tolerance, whatever their number."""
+        return self.worst > TOLERANCE
+
+    @property
     def exact(self) -> bool:
-        """The true dimension certified."""
-        return self.certified == self.dimension
+        """The true dimension certified, by directions that are symmetries."""
+        return self.certified == self.dimension and not self.astray
 
     @property
     def well_posed(self) -> bool:

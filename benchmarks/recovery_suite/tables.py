@@ -65,6 +65,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         ["problems; of these without symmetry or degenerate", "≥ 120; ≥ 40", f"{len(outcomes)}; {len(counted)}"],
         ["false certifications, without symmetry or degenerate", "0", wrong],
         ["more certified than true, all problems", "0", share(len(false), len(outcomes))],
+        ["a certified direction whose true ρ exceeds δ", "0", share(sum(o.astray for o in outcomes), len(outcomes))],
     ]
     for title, target, belongs in CELLS:
         cell = [o for o in inside if belongs(o)]
@@ -105,6 +106,8 @@ def verdict(o: Outcome) -> str:
         return f"crash: {o.crash}"
     if o.false:
         return "FALSE"
+    if o.astray:
+        return "WRONG DIRECTION"
     if o.declined:
         return "declined: " + o.declined.split(";")[0]
     if o.control and o.certified <= o.most:
