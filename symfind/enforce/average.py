@@ -4,7 +4,7 @@ F̄ is the equivariant map nearest to F in L² of any invariant measure. A finit
 activations the error of the quadrature falls exponentially in its degree, for ReLU like a power of it.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript reads the types of a class's attributes as they are.
 
 from dataclasses import dataclass
 
@@ -44,6 +44,8 @@ class AveragedNetwork(nn.Module):
     rows_at_once
         At most so many rows are put through F in one call.
     """
+
+    weights: Tensor
 
     def __init__(
         self,

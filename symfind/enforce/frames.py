@@ -8,7 +8,7 @@ the whole rotation group, and F̄ jumps there.
 Axis letters: n points, k vectors of d coordinates, e of them turned (d − 1 for the Lorentz group), s frames.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript reads the types of a class's attributes as they are.
 
 import itertools
 import re
@@ -65,7 +65,7 @@ def _vectors_and_scalars(rep: Representation, what: str) -> tuple[Tensor, Tensor
         name = word[0].name if len(word) == 1 else ("" if word else "1")
         if name in ("1", "1x0", "1x0e"):
             scalars.append(index)
-        elif name in ("V", "V'", "1x1", "1x1o", "L") and not (rep.group.affine and name == "V"):
+        elif (name in ("V", "1x1", "1x1o", "L") or name.startswith("V'[")) and not (rep.group.affine and name == "V"):
             vectors.append(index)
         elif name.startswith("points("):
             points = True
@@ -96,6 +96,14 @@ class FrameAveragedNetwork(nn.Module):
     UsageError
         For another group or representation; the message says which method to take.
     """
+
+    change: Tensor
+    change_back: Tensor
+    places: Tensor
+    places_out: Tensor
+    signs: Tensor
+    nodes: Tensor
+    weights: Tensor
 
     def __init__(self, model: nn.Module, task: Equivariance, fed_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
@@ -145,10 +153,10 @@ class FrameAveragedNetwork(nn.Module):
         if self.boosted:
             vectors = vectors @ boost.transpose(1, 2)
         axes, gap = self.principal_axes(vectors)
-        y = self.framed(flat, vectors, axes.unsqueeze(1) * self.signs.to(x.dtype).unsqueeze(0).unsqueeze(2))
+        turns = axes.unsqueeze(1) * self.signs.to(x.dtype).unsqueeze(0).unsqueeze(2)
+        y = self.framed(flat, vectors, turns)
         shape = list(y.shape)[2:]
         merged = y.reshape(y.shape[0], y.shape[1], -1)
-        turns = axes.unsqueeze(1) * self.signs.to(x.dtype).unsqueeze(0).unsqueeze(2)
         weights = torch.full([turns.shape[1]], 1.0 / turns.shape[1], dtype=x.dtype, device=x.device)
         out = self.returned(merged, turns, weights)
         rows = torch.nonzero(gap < 1e-6).reshape(-1)
@@ -183,7 +191,8 @@ class FrameAveragedNetwork(nn.Module):
         """The inverse of a boost: η B η."""
         sign = -torch.ones(self.d, dtype=boost.dtype, device=boost.device)
         sign[0] = 1.0
-        return boost * sign.unsqueeze(0) * sign.unsqueeze(1)
+        out: Tensor = boost * sign.unsqueeze(0) * sign.unsqueeze(1)
+        return out
 
     def principal_axes(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Eigenvectors of Σ xᵢxᵢᵀ as columns ``(n, e, e)``, and the smallest relative gap ``(n,)`` that matters."""
@@ -215,7 +224,8 @@ class FrameAveragedNetwork(nn.Module):
         rows = flat.unsqueeze(1).expand(n, s, flat.shape[1]).reshape(n * s, -1)
         rows = rows.index_copy(1, self.places, moved.reshape(n * s, -1))
         y = self.model(rows.reshape([n * s] + self.fed_shape))
-        return y.reshape([n, s] + list(y.shape)[1:])
+        moved_: Tensor = out
+        return moved_
 
     def returned(self, y: Tensor, turns: Tensor, weights: Tensor) -> Tensor:
         """Σ wᵢ ρ_out(Uᵢ)yᵢ in the group's coordinates: ``(n, s, m)`` → ``(n, m)``."""

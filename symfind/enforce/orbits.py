@@ -3,7 +3,7 @@
 Axis letters: n points, q elements, D width, k copies of a block of size d.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript reads the types of a class's attributes as they are.
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,11 @@ class Orbit(nn.Module):
     UsageError
         If ρ is a large sum of different summands, whose matrices at all elements would not fit into memory.
     """
+
+    matrices: Tensor
+    index: Tensor
+    order: Tensor
+    back: Tensor
 
     def __init__(self, rep: Representation, elements: Tensor) -> None:
         super().__init__()
