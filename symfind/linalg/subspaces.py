@@ -152,7 +152,9 @@ def _least_norm_candidates(basis: Tensor, noise: float) -> Tensor:
     """Least ‖cB‖_q over c with (cB)_j = 1, for every coordinate j that the span reaches."""
     k, p = basis.shape
     reach = basis.norm(dim=0)
-    columns = torch.nonzero(reach > max(100.0 * noise, 1e-6)).flatten()
+    # Dividing by v_j multiplies the noise; where it is large everywhere, the columns reached best must do.
+    least = min(max(100.0 * noise, 1e-6), 0.5 * float(reach.max()))
+    columns = torch.nonzero(reach > least).flatten()
     b_j = basis[:, columns].T  # (J, k)
     ones = torch.ones(len(columns), p, dtype=basis.dtype)
     out = []

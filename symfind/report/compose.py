@@ -10,8 +10,12 @@ from torch import Tensor
 
 from symfind.discover import finding as found
 from symfind.discover.evidence import Evidence
+from symfind.discover.span import affine_fields, algebra_at_points, constants_at_points, flow_among
+from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
-from symfind.lie_derivative import Bracket, constant_slope
+from symfind.lie.affine_fields import AffineFields
+from symfind.lie_derivative import Bracket
+from symfind.report.algebra import algebra_of_abstract, algebra_of_affine
 from symfind.report.document import (
     Algebra,
     Coverage,
@@ -32,8 +36,10 @@ def report_of_finding(
     """The report of one discovery, without its timing."""
     evidence = finding.evidence
     names = source.names
-    generators = tuple(_generator(evidence, g, names) for g in finding.generators)
+    actions = _input_actions(evidence, [g.vector for g in finding.generators])
+    generators = tuple(_generator(evidence, g, a, names) for g, a in zip(finding.generators, actions, strict=True))
     certified = sum(g.verdict == "certified" for g in generators)
+    algebra, algebra_warnings = _algebra(finding, names)
     return Report(
         source=source,
         settings=settings,
@@ -47,16 +53,68 @@ def report_of_finding(
         spectrum=tuple(SpectrumEntry(defect=d, lower=lo, upper=up) for d, lo, up in finding.spectrum),
         generators=generators,
         set_apart=tuple(SetApart(expression=s.expression, reason=s.reason) for s in evidence.set_apart),
-        algebra=Algebra(dimension=certified),
+        algebra=algebra,
         coverage=_coverage(finding, certified),
-        warnings=(*finding.doubts, *evidence.messages),
+        notes=(*evidence.messages, *_flow_note(finding, names)),
+        warnings=(*finding.doubts, *algebra_warnings),
     )
 
 
-def _generator(evidence: Evidence, g: found.Generator, names: tuple[str, ...]) -> Generator:
-    space, action = evidence.space, evidence.action
-    output = action.matrix(space, g.vector)
-    slope = constant_slope(space, g.vector)
+def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, tuple[str, ...]]:
+    """The algebra of the certified generators."""
+    certified = [g for g in finding.generators if g.verdict == "certified"]
+    if not certified:
+        return Algebra(dimension=0), ()
+    evidence = finding.evidence
+    space, points = evidence.space, evidence.bracket_points.double().cpu()
+    vectors = torch.stack([g.vector for g in certified], 1).double().cpu()
+    noise = max(g.error for g in certified)
+    fields = affine_fields(space, vectors, points, noise)
+    if fields is None:
+        constants = constants_at_points(space, vectors, points)
+        return algebra_of_abstract(
+            lambda: algebra_at_points(space, vectors, points, noise), len(certified), constants
+        )
+    # The directions as they were measured: recognised entries close exactly, whatever was measured.
+    raw = evidence.spectrum.vectors[:, : len(certified)].double().cpu()
+    return algebra_of_affine(fields, names, as_given=affine_fields(space, raw, points, noise))
+
+
+def _flow_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell that the flow itself is among the certified generators, if it is."""
+    certified = [g for g in finding.generators if g.verdict == "certified"]
+    if not certified:
+        return ()
+    vectors = torch.stack([g.vector for g in certified], 1)
+    mix = flow_among(finding.evidence, vectors)
+    if mix is None:
+        return ()
+    text = finding.evidence.space.expression((vectors @ mix)[: finding.evidence.space.dim], names)
+    return (f"the flow itself, ξ = F = {text}, is one of the symmetries counted",)
+
+
+def _input_actions(evidence: Evidence, vectors: list[Tensor]) -> list[Any]:
+    """What the report says ξ is, of one form for all generators (see the schema)."""
+    if not vectors:
+        return []
+    space = evidence.space
+    stacked = torch.stack(vectors, 1).double().cpu()
+    affine = affine_fields(space, stacked, evidence.bracket_points.double().cpu(), None)
+    if affine is not None:
+        return _matrices(affine)
+    if isinstance(space, PolynomialFields):
+        exponents, tables = space.plain(stacked[: space.dim])
+        return [{"exponents": exponents.tolist(), "coefficients": t.tolist()} for t in tables]
+    return list(space.table(stacked[: space.dim]).tolist())
+
+
+def _matrices(fields: AffineFields) -> list[Any]:
+    linear = not bool((fields.shift != 0).any())
+    return list((fields.linear if linear else fields.homogeneous).tolist())
+
+
+def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple[str, ...]) -> Generator:
+    output = evidence.action.matrix(evidence.space, g.vector)
     return Generator(
         expression=_expression(evidence, g.vector, names),
         latex=_expression(evidence, g.vector, names, latex=True),
@@ -66,7 +124,7 @@ def _generator(evidence: Evidence, g: found.Generator, names: tuple[str, ...]) -
         verdict=g.verdict,
         reach=g.reach,
         coefficients=tuple(g.vector.tolist()),
-        input_action=(space.table(g.vector[: space.dim, None])[0] if slope is None else slope).tolist(),
+        input_action=action,
         output_action=None if output is None else output.tolist(),
     )
 
@@ -88,7 +146,10 @@ def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, l
 
 def _fit(evidence: Evidence) -> Fit | None:
     s = evidence.surrogate
-    return None if s is None else Fit(surrogate=s.name, degree=s.degree, r2=s.r2)
+    if s is None:
+        return None
+    # The name of a polynomial ends in its degree, which is a field of its own.
+    return Fit(surrogate=s.name.removesuffix(f", degree {s.degree}"), degree=s.degree, r2=s.r2)
 
 
 def _coverage(finding: found.Finding, certified: int) -> Coverage:

@@ -6,11 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from symfind.report.document import Algebra, Generator, Report, Source, SpectrumEntry
+from symfind.report.document import (
+    Algebra,
+    FixedPoints,
+    Generator,
+    PreservedForm,
+    Report,
+    Source,
+    SpectrumEntry,
+)
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
 _MOST_FORMS = 3
+# A fixed point this near the origin is the origin: coordinates of the centre come from means of rounded numbers.
+_ORIGIN = 1e-9
+# Entries of an output action below this share of the largest entry are rounding.
+_NEGLIGIBLE = 1e-6
+# A larger matrix is no longer read in a line; it is in the report.
+_WIDEST_OUTPUT = 4
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,17 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
     undecided = len(report.generators) - len(report.certified)
-    yield "algebra", algebra_text(report.algebra) + (f"; {undecided} undecided" if undecided else "")
-    if report.algebra.preserved_forms:
-        yield "preserves", forms_text(report.algebra.preserved_forms)
+    algebra = report.algebra
+    yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
+    structure = structure_text(algebra)
+    if structure:
+        yield "structure", structure
+    if algebra.preserved_forms:
+        yield "preserves", forms_text(algebra.preserved_forms)
+    if algebra.invariants:
+        yield "invariant", _some([invariant.expression for invariant in algebra.invariants])
+    if algebra.fixed_points is not None and fixed_text(algebra.fixed_points):
+        yield "fixes", fixed_text(algebra.fixed_points)
     if report.coverage.message:
         yield "covers", report.coverage.message
     for direction in report.set_apart:
@@ -49,7 +71,7 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
 
 def generator_rows(report: Report) -> list[GeneratorRow]:
     """Return a row for each generator, and one for the first direction that is not a symmetry."""
-    rows = [_generator_row(i, g) for i, g in enumerate(report.generators, start=1)]
+    rows = [_generator_row(i, g, output_text(report, g)) for i, g in enumerate(report.generators, start=1)]
     first_refuted = next_in_spectrum(report)
     if first_refuted is not None:
         number = len(rows) + 1
@@ -117,8 +139,9 @@ def algebra_text(algebra: Algebra) -> str:
         return "nothing certified"
     name = f"{algebra.name}, " if algebra.name else ""
     aliases = f" (= {' = '.join(algebra.aliases)})" if algebra.aliases else ""
-    properties = [
-        *_property(algebra.semisimple, "semisimple"),
+    properties = [f"because {algebra.reason}"] if algebra.reason else []
+    properties += ["simple"] if algebra.simple else _property(algebra.semisimple, "semisimple")
+    properties += [
         *_property(algebra.solvable, "solvable", silent_if=algebra.semisimple),
         *_property(algebra.compact, "compact"),
     ]
@@ -128,10 +151,66 @@ def algebra_text(algebra: Algebra) -> str:
     return f"{name}dimension {algebra.dimension}{aliases}{listed}"
 
 
-def forms_text(forms: Sequence[object]) -> str:
-    """Show the preserved bilinear forms, diagonal ones as ``diag(1, −1)``."""
-    shown = "; ".join(_form_text(form) for form in forms[:_MOST_FORMS])
-    return shown + (f"; and {len(forms) - _MOST_FORMS} more" if len(forms) > _MOST_FORMS else "")
+def structure_text(algebra: Algebra) -> str:
+    """Describe what makes up the algebra: Killing form, centre, radical, derived series, summands."""
+    parts = []
+    if algebra.killing_signature is not None:
+        parts.append(f"Killing signature ({', '.join(map(str, algebra.killing_signature))})")
+    if algebra.center_dimension:
+        parts.append(f"centre of dimension {algebra.center_dimension}")
+    if algebra.radical_dimension and not algebra.solvable:
+        parts.append(f"radical of dimension {algebra.radical_dimension}")
+    if algebra.nilradical_dimension and algebra.nilradical_dimension != algebra.radical_dimension:
+        parts.append(f"nilradical of dimension {algebra.nilradical_dimension}")
+    if algebra.levi not in (None, "0", algebra.name):
+        parts.append(f"Levi factor {algebra.levi}")
+    if algebra.derived_dimensions is not None and len(algebra.derived_dimensions) > 1:
+        parts.append(f"derived series {' ⊃ '.join(map(str, algebra.derived_dimensions))}")
+    if algebra.lower_central_dimensions is not None and algebra.nilpotent and len(algebra.lower_central_dimensions) > 2:
+        parts.append(f"lower central series {' ⊃ '.join(map(str, algebra.lower_central_dimensions))}")
+    if algebra.ideals is not None and len(algebra.ideals) > 1:
+        parts.append(f"ideals {' ⊕ '.join(algebra.ideals)}")
+    return ", ".join(parts)
+
+
+def forms_text(forms: Sequence[PreservedForm]) -> str:
+    """Show the preserved bilinear forms, diagonal ones as ``diag(1, −1) ± 2e-11, signature (1, 1)``."""
+    return _some([_form_text(form) for form in forms])
+
+
+def fixed_text(fixed: FixedPoints) -> str:
+    """Say which points stay where they are; nothing of the origin alone, which every linear map fixes."""
+    away = any(abs(entry) > _ORIGIN for entry in fixed.point)
+    point = f"({', '.join(coefficient_text(entry) for entry in fixed.point)})"
+    if fixed.directions:
+        rows = _some([f"({', '.join(coefficient_text(entry) for entry in row)})" for row in fixed.directions])
+        return f"{point if away else 'the origin'} and what lies along {rows}"
+    return point if away else ""
+
+
+def output_text(report: Report, generator: Generator) -> str:
+    """Say how a generator acts on y, as ``y ↦ −2 y``; nothing where y does not change."""
+    # For a flow the action on dx/dt follows from ξ; what is free is the rescaling of time, which is in ξ's expression.
+    matrix = None if report.source.kind == "flow" else matrix_of(generator.output_action)
+    if matrix is None:
+        return ""
+    largest = max(abs(entry) for row in matrix for entry in row)
+    tiny = _NEGLIGIBLE * max(largest, *(abs(entry) for row in matrix_of(generator.input_action) or ((0.0,),)
+                                        for entry in row))  # fmt: skip
+    if largest <= tiny:
+        return ""
+    if matrix == matrix_of(generator.input_action):
+        return "y ↦ likewise"
+    scaled = all(
+        abs(entry - (matrix[0][0] if i == j else 0.0)) <= tiny
+        for i, row in enumerate(matrix)
+        for j, entry in enumerate(row)
+    )
+    if scaled:
+        factor = coefficient_text(matrix[0][0])
+        return "y ↦ " + {"1": "y", "−1": "−y"}.get(factor, f"{factor} y")
+    rows = "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix)
+    return f"y ↦ [{rows}] y" if len(matrix) <= _WIDEST_OUTPUT else f"y ↦ By with B ({len(matrix)} × {len(matrix)})"
 
 
 def coefficient_text(value: object) -> str:
@@ -166,10 +245,10 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
     return "   ".join([text, ", ".join(remarks)]).rstrip()
 
 
-def _generator_row(number: int, generator: Generator) -> GeneratorRow:
+def _generator_row(number: int, generator: Generator, output: str) -> GeneratorRow:
     return GeneratorRow(
         number=str(number),
-        expression=generator.expression,
+        expression=f"{generator.expression}, {output}" if output else generator.expression,
         defect=number_text(generator.defect),
         interval=interval_text(generator),
         reach="" if generator.reach is None else f"{generator.reach:.2g}",
@@ -183,14 +262,26 @@ def _property(holds: bool | None, name: str, silent_if: bool | None = None) -> l
     return [name if holds else f"not {name}"]
 
 
-def _form_text(form: object) -> str:
-    matrix = matrix_of(form)
-    if matrix is None:
-        return str(form)
+def _form_text(form: PreservedForm) -> str:
+    matrix = form.matrix
     off_diagonal = any(entry != 0 for i, row in enumerate(matrix) for j, entry in enumerate(row) if i != j)
-    if not off_diagonal and len(matrix) == len(matrix[0]):
-        return f"diag({', '.join(coefficient_text(row[i]) for i, row in enumerate(matrix))})"
-    return "[" + "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix) + "]"
+    if off_diagonal:
+        text = "[" + "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix) + "]"
+    else:
+        text = f"diag({', '.join(coefficient_text(row[i]) for i, row in enumerate(matrix))})"
+    if form.uncertainty is not None:
+        text += f" ± {number_text(form.uncertainty)}"
+    if not form.symmetric:
+        text += ", antisymmetric"
+    elif form.signature is not None:
+        text += f", signature ({', '.join(map(str, form.signature))})"
+    return text
+
+
+def _some(texts: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(texts) - _MOST_FORMS
+    return "; ".join(texts[:_MOST_FORMS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _count(number: int, noun: str) -> str:
