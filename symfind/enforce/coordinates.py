@@ -30,3 +30,12 @@ def changed(group: Group, coordinates: Tensor | None) -> Representation:
         group_key=group.key,
     )
     return of_word(group, (atom,))
+
+
+def in_coordinates(rep: Representation, coordinates: Tensor | None) -> Representation:
+    """The representation with every V in it written as T⁻¹ g T."""
+    if coordinates is None:
+        return rep
+    atom = changed(rep.group, coordinates).words[0][0]
+    words = tuple(tuple((atom.dual if a.is_dual else atom) if a.name == "V" else a for a in w) for w in rep.words)
+    return Representation(rep.group, words, rep.positions)

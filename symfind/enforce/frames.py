@@ -223,9 +223,8 @@ class FrameAveragedNetwork(nn.Module):
         moved = moved @ self.change_back.to(flat.dtype).t()
         rows = flat.unsqueeze(1).expand(n, s, flat.shape[1]).reshape(n * s, -1)
         rows = rows.index_copy(1, self.places, moved.reshape(n * s, -1))
-        y = self.model(rows.reshape([n * s] + self.fed_shape))
-        moved_: Tensor = out
-        return moved_
+        y: Tensor = self.model(rows.reshape([n * s] + self.fed_shape))
+        return y.reshape([n, s] + list(y.shape)[1:])
 
     def returned(self, y: Tensor, turns: Tensor, weights: Tensor) -> Tensor:
         """Σ wᵢ ρ_out(Uᵢ)yᵢ in the group's coordinates: ``(n, s, m)`` → ``(n, m)``."""
