@@ -202,14 +202,15 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
     table = evidence.space.table(vectors[:p])
     rows = torch.cat([table, vectors[p:].T], 1)
     rank_one = torch.linalg.matrix_rank(rows)
+    unit = vectors / rows.abs().amax(1).clamp(min=1e-300)
     if int(rank_one) < rows.shape[0]:
-        return vectors
+        return unit
     scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
     errors = torch.full_like(rows, noise * float(scale) / rows.shape[1] ** 0.5)
     try:
         basis = canonical_basis(rows, errors)
     except NumericalError:  # a span that the noise leaves without a sparse basis is shown as it is
-        return vectors
+        return unit
     units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
     exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T).solution
     return torch.cat([exact, basis.coefficients[:, table.shape[1] :].T])

@@ -138,8 +138,9 @@ def sparsest_basis(rows: Tensor, noise: float = 1e-9) -> Tensor:
     if k == 0:
         return rows
     candidates = torch.cat([_least_norm_candidates(basis, noise), _echelon_candidates(basis)])
-    # Ten times the noise: noise enters a candidate through k coefficients of order one.
-    threshold = max(10.0 * noise, 1e-9)
+    # Ten times the noise: noise enters a candidate through k coefficients of order one. An entry of a third of the
+    # largest is there whatever the noise; without this bound all supports become alike and no basis is found.
+    threshold = min(max(10.0 * noise, 1e-9), 0.3)
     candidates = _projected_on_support(candidates, basis, threshold)
     weight = (candidates.abs() > threshold).sum(1).double()
     # Among equally sparse ones the smallest l1 norm, then the earlier leading entries: a fixed order.

@@ -28,6 +28,8 @@ from symfind.report.document import Algebra, FixedPoints, Invariant, PreservedFo
 # Invariants are asked for up to this degree, as long as there are at most so many monomials: the time grows with the
 # cube of their number, and 150 take a tenth of a second.
 _DEGREE, _MOST_MONOMIALS = 4, 150
+# Decisions allow for several times the noise of unit generators: above this nothing could be told from zero.
+_LARGEST_NOISE = 0.1
 # An entry of a form below this is rounding of the change of coordinates.
 _DIGITS = 12
 
@@ -49,22 +51,23 @@ def algebra_of_affine(
         The span before rational entries were recognised, whose closure and distance are the honest ones.
     """
     warnings: list[str] = []
-    k = fields.linear.shape[0]
     found = _or_warn(lambda: algebra_of_affine_fields(fields), warnings)
     if found is None:
-        return _unidentified(k, warnings), tuple(warnings)
+        return _unidentified(fields.linear.shape[0], warnings), tuple(warnings)
+    raw = found.algebra
+    if as_given is not None:
+        raw = _or_warn(lambda: algebra_of_affine_fields(as_given).algebra, warnings) or raw
+    constants = structure_constants(fields.homogeneous)
+    if max(raw.noise, found.algebra.noise) > _LARGEST_NOISE:
+        return _too_noisy(raw, constants), tuple(warnings)
     report = _or_warn(lambda: identify(found.algebra), warnings)
     if report is None:
-        return _unidentified(k, warnings), tuple(warnings)
-    block = _named(report)
-    if as_given is not None:
-        raw = _or_warn(lambda: algebra_of_affine_fields(as_given).algebra, warnings)
-        if raw is not None:
-            block = replace(block, closure=raw.closure, distance=raw.distance)
+        return _unidentified(fields.linear.shape[0], warnings), tuple(warnings)
+    block = replace(_named(report), closure=raw.closure, distance=raw.distance)
     centre = None if found.fixed is None else found.fixed[0]
     block = replace(
         block,
-        structure_constants=structure_constants(fields.homogeneous),
+        structure_constants=constants,
         preserved_forms=_or_warn(lambda: _forms(found.metric), warnings) or (),
         invariants=_or_warn(lambda: _invariants(fields, centre, names), warnings) or (),
         fixed_points=None if found.fixed is None else _fixed(*found.fixed),
@@ -78,7 +81,10 @@ def algebra_of_abstract(
 ) -> tuple[Algebra, tuple[str, ...]]:
     """The block of an algebra known by structure constants alone: no forms, no invariants."""
     warnings: list[str] = []
-    report = _or_warn(lambda: identify(algebra()), warnings)
+    found = _or_warn(algebra, warnings)
+    if found is not None and found.noise > _LARGEST_NOISE:
+        return _too_noisy(found, constants), tuple(warnings)
+    report = None if found is None else _or_warn(lambda: identify(found), warnings)
     if report is None:
         return _unidentified(dimension, warnings), tuple(warnings)
     return replace(_named(report), structure_constants=constants), tuple(warnings)
@@ -105,6 +111,26 @@ def _or_warn(value: Callable[[], _T], warnings: list[str]) -> _T | None:
         if text not in warnings:
             warnings.append(text)
         return None
+
+
+def _too_noisy(algebra: LieAlgebra, constants: Tensor | None) -> Algebra:
+    """What can be said of generators whose errors hide which combinations of them vanish: no invariant."""
+    if algebra.closure > _LARGEST_NOISE:
+        reason = (
+            f"the generators are not closed under brackets (residual {number_text(algebra.closure)}): "
+            "some are missing, or not symmetries"
+        )
+    else:
+        reason = f"the generators have errors of up to {number_text(algebra.noise)}"
+    return Algebra(
+        dimension=algebra.dimension,
+        name=UNIDENTIFIED,
+        reason=reason,
+        closure=algebra.closure,
+        distance=algebra.distance,
+        noise=algebra.noise,
+        structure_constants=constants,
+    )
 
 
 def _unidentified(dimension: int, warnings: Sequence[str]) -> Algebra:

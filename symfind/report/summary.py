@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from symfind.report.document import (
     Algebra,
@@ -23,8 +23,13 @@ _MOST_FORMS = 3
 _ORIGIN = 1e-9
 # Entries of an output action below this share of the largest entry are rounding.
 _NEGLIGIBLE = 1e-6
+# Two actions that differ by less than the default tolerance are nearly one.
+_ALIKE = 0.05
 # A larger matrix is no longer read in a line; it is in the report.
 _WIDEST_OUTPUT = 4
+
+
+Matrix: TypeAlias = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -191,26 +196,33 @@ def fixed_text(fixed: FixedPoints) -> str:
 def output_text(report: Report, generator: Generator) -> str:
     """Say how a generator acts on y, as ``y ↦ −2 y``; nothing where y does not change."""
     # For a flow the action on dx/dt follows from ξ; what is free is the rescaling of time, which is in ξ's expression.
-    matrix = None if report.source.kind == "flow" else matrix_of(generator.output_action)
-    if matrix is None:
+    output = None if report.source.kind == "flow" else matrix_of(generator.output_action)
+    if output is None:
         return ""
-    largest = max(abs(entry) for row in matrix for entry in row)
-    tiny = _NEGLIGIBLE * max(largest, *(abs(entry) for row in matrix_of(generator.input_action) or ((0.0,),)
-                                        for entry in row))  # fmt: skip
-    if largest <= tiny:
+    given = matrix_of(generator.input_action) or ()
+    largest = max(abs(entry) for row in (*output, *given) for entry in row)
+    difference = _difference(output, given) if len(given) == len(output) else largest
+    if _difference(output, ()) <= _NEGLIGIBLE * largest:
         return ""
-    if matrix == matrix_of(generator.input_action):
-        return "y ↦ likewise"
-    scaled = all(
-        abs(entry - (matrix[0][0] if i == j else 0.0)) <= tiny
-        for i, row in enumerate(matrix)
-        for j, entry in enumerate(row)
-    )
-    if scaled:
-        factor = coefficient_text(matrix[0][0])
-        return "y ↦ " + {"1": "y", "−1": "−y"}.get(factor, f"{factor} y")
-    rows = "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix)
-    return f"y ↦ [{rows}] y" if len(matrix) <= _WIDEST_OUTPUT else f"y ↦ By with B ({len(matrix)} × {len(matrix)})"
+    if difference <= _ALIKE * largest:
+        return "y likewise" if difference <= _NEGLIGIBLE * largest else "y nearly likewise"
+    m = len(output)
+    factor = output[0][0]
+    scaling = tuple(tuple(factor if i == j else 0.0 for j in range(m)) for i in range(m))
+    if _difference(output, scaling) <= _NEGLIGIBLE * largest:
+        text = coefficient_text(factor)
+        return "y ↦ " + {"1": "y", "−1": "−y"}.get(text, f"{text} y")
+    if m > _WIDEST_OUTPUT:
+        return f"y ↦ By, B {m} × {m}"
+    # Three digits, and none for entries that three digits of the largest would not show.
+    shown = ((entry if abs(entry) >= 1e-3 * largest else 0.0 for entry in row) for row in output)
+    rows = "; ".join(" ".join(f"{entry:.3g}".replace("-", "−") for entry in row) for row in shown)
+    return f"y ↦ [{rows}] y"
+
+
+def _difference(a: Matrix, b: Matrix) -> float:
+    """The largest |a − b|; an empty b is zero."""
+    return max(abs(x - (b[i][j] if b else 0.0)) for i, row in enumerate(a) for j, x in enumerate(row))
 
 
 def coefficient_text(value: object) -> str:
@@ -220,7 +232,7 @@ def coefficient_text(value: object) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def matrix_of(value: object) -> tuple[tuple[float, ...], ...] | None:
+def matrix_of(value: object) -> Matrix | None:
     """Return a rectangular list of rows of numbers, None for anything else (such as a coefficient table)."""
     if not isinstance(value, tuple) or not value or not all(isinstance(row, tuple) and row for row in value):
         return None
