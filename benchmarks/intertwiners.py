@@ -204,7 +204,8 @@ def report(repeats: int) -> str:
         "(float32).",
         "",
         f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".",
+        + ", ".join(f"{k} {v}" for k, v in versions.items())
+        + f". Load average of the machine when the run began: {os.getloadavg()[0]:.1f}.",
         "",
         "## Bases of invariants and of intertwiners",
         "",
