@@ -22,11 +22,14 @@ from symfind.discover.tangent import evidence_of_tangency
 from symfind.discover.weak import evidence_of_points
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
+from symfind.lie.groups import catalogue
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
+from symfind.report.contents import Contents, contents
 from symfind.report.document import Environment, Report, Source
+from symfind.report.identification import identify_source
 from symfind.significance.halves import with_duplicates_grouped
 from symfind.sources.checkpoint import CHECKPOINT_FORMAT
 from symfind.sources.dataset import Dataset, open_dataset
@@ -35,6 +38,7 @@ from symfind.sources.geometry import Geometry, Moments, input_geometry
 from symfind.sources.hdf5 import opened, root_text
 from symfind.sources.model import Model, load_model
 from symfind.sources.model_file import HDF5_SIGNATURE
+from symfind.sources.samples import write_sample
 from symfind.sources.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights
 
 # Rows held in memory for choosing a fit and for the bounds; every row counts for the fit and the spectrum.
@@ -92,15 +96,74 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         with clock.phase("bounds"):
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
     with clock.phase("algebra"):
-        environment = Environment(
-            symfind=__version__,
-            torch=torch.__version__,
-            device=str(device),
-            dtype=options.dtype,
-            threads=torch.get_num_threads(),
-        )
+        environment = _environment(str(device), options.dtype)
         report = report_of_finding(finding, source, options.settings(), environment, close=options.close)
     return replace(report, timing=clock.seconds)
+
+
+def identify(source: str) -> Report:
+    """The Lie algebra that generators span: its name, structure and what it preserves.
+
+    Parameters
+    ----------
+    source
+        A report (JSON or HDF5), or a YAML file with ``generators``, a list of square matrices; ``-`` for standard
+        input.
+
+    Raises
+    ------
+    InputError
+        It is neither, or holds no generators.
+    """
+    with readable(source) as path:
+        return identify_source(path, source, {"source": source}, _environment("cpu", "float64"))
+
+
+def inspect(source: str) -> Contents:
+    """What a file holds (data, a trained model, a report; ``-`` for standard input) and what could be asked of it.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or none of these.
+    """
+    with readable(source) as path:
+        return contents(path, source, is_model=_is_model(path))
+
+
+def sample(name: str, out: str | Path, *, seed: int = 0, rows: int | None = None) -> None:
+    """Write a named dataset whose symmetries are known to an HDF5 file; the same seed, the same bytes.
+
+    Raises
+    ------
+    UsageError
+        There is no such sample, or fewer than one row was asked for.
+    InputError
+        The file cannot be written.
+    """
+    write_sample(name, Path(out), rows=rows, seed=seed)
+
+
+def groups() -> list[dict[str, Any]]:
+    """The groups that are known by name, one record a family."""
+    return [
+        {
+            "name": family.name,
+            "example": family.example,
+            "dimension": family.dimension,
+            "compact": family.compact,
+            "components": family.components,
+            "representation": family.defining,
+            "aliases": family.aliases,
+        }
+        for family in catalogue()
+    ]
+
+
+def _environment(device: str, dtype: str) -> Environment:
+    return Environment(
+        symfind=__version__, torch=torch.__version__, device=device, dtype=dtype, threads=torch.get_num_threads()
+    )
 
 
 def _device(name: str) -> torch.device:
