@@ -56,8 +56,8 @@ def rotation_generators(twice: int) -> Tensor:
 def _coupling(j1: int, j2: int, j3: int, m1: int, m2: int) -> float:
     """⟨j₁m₁ j₂m₂|j₃ m₁+m₂⟩: Racah's sum of binomials in whole numbers, rounded once at the end."""
     c, s = math.comb, j1 + j2 - j3
-    total = sum(
-        (-1) ** k * c(s, k) * c(j1 - j2 + j3, j1 - m1 - k) * c(j2 + j3 - j1, j2 + m2 - k)
+    total: int = sum(
+        (-1 if k % 2 else 1) * c(s, k) * c(j1 - j2 + j3, j1 - m1 - k) * c(j2 + j3 - j1, j2 + m2 - k)
         for k in range(max(0, j2 - j3 - m1, j1 - j3 + m2), min(s, j1 - m1, j2 + m2) + 1)
     )
     above = c(2 * j1, s) * c(2 * j2, s)

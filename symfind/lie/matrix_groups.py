@@ -292,12 +292,13 @@ def conjugate(group: Group, t: Tensor) -> Group:
     inverse = torch.linalg.inv(t)
 
     def carry(g: Tensor) -> Tensor:
-        return t @ g @ inverse
+        out: Tensor = t @ g @ inverse
+        return out
 
-    moved = {"generators": carry(group.generators), "components": carry(group.components)}
+    generators, components = carry(group.generators), carry(group.components)
     name = f"{group.name} (conjugate)"
     if not isinstance(group, CompactGroup):
-        return replace(group, name=name, **moved)
+        return replace(group, name=name, generators=generators, components=components)
     rule, sample = group.quadrature, group.sample
 
     def quadrature(degree: int) -> HaarQuadrature:
@@ -307,9 +308,10 @@ def conjugate(group: Group, t: Tensor) -> Group:
     return replace(
         group,
         name=name,
+        generators=generators,
+        components=components,
         sampler=lambda count, rng: carry(sample(count, rng)),
         quadrature=quadrature if rule else None,
-        **moved,
     )
 
 

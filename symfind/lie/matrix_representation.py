@@ -130,4 +130,4 @@ def _logarithm(g: Tensor) -> Tensor | None:
     for k in range(12):
         total = total + power / (2 * k + 1)
         power = power @ square
-    return total * 2 ** (halvings + 1)
+    return total * float(2 ** (halvings + 1))
