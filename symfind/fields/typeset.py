@@ -13,7 +13,7 @@ _DROPPED = 1e-6
 def number_text(value: float) -> str:
     """Four significant digits, without a trailing ``.0``; exact integers stay integers."""
     text = f"{value:.4g}"
-    return text.replace("e+0", "e").replace("e-0", "e-")
+    return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
 def monomial_text(alpha: Sequence[int], coordinates: Sequence[str], *, latex: bool = False) -> str:

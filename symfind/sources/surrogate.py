@@ -26,6 +26,7 @@ _EXACT = 1e-18
 _FOLDS = 4
 # Smooth functions of two or three variables (a Kepler field) gain up to here; beyond, monomials are too dependent.
 _HIGHEST = 9
+_FEWEST_WAVES = 8
 _REQUEST = re.compile(
     r"(?P<head>auto|features|polynomial)"
     r"((?<=polynomial):(?P<degree>[1-9])(,ridge=(?P<ridge>\d+\.?\d*([eE][-+]?\d+)?))?)?"
@@ -244,7 +245,7 @@ def polynomial_families(standard: Standardiser, rows: int, low: int, high: int, 
 def wave_families(standard: Standardiser, rows: int, generator: torch.Generator) -> list[Family]:
     """Random features at three lengths, at most 384 waves and rows/4 features, so that half of the rows fit them."""
     waves = min(384, rows // 4 - 1 - standard.mean.shape[0])
-    if waves < 8:
+    if waves < _FEWEST_WAVES:
         return []
     return [Family(FourierFeatures.draw(standard, waves, length, generator)) for length in (0.7, 1.5, 3.0)]
 
@@ -283,20 +284,20 @@ def choose_family(
         )
     head, degree, ridge = asked["head"], asked["degree"], float(asked["ridge"] or 0)
     families: list[Family] = []
+    low = 1 if head == "polynomial" else min(min_degree, 2)
     if degree:
         needed = 2 * math.comb(d + int(degree), d)
         if n < needed:
             raise InputError(f"{n} rows are too few for {request} in {d} variables; give at least {needed}")
         families = [Family(PolynomialFeatures.of_degree(standard, int(degree)), ridge)]
     elif head in ("auto", "polynomial"):
-        low = 1 if head == "polynomial" else min(min_degree, 2)
         families = polynomial_families(standard, n, low, _HIGHEST, feature_limit)
         if head == "auto" and min_degree > 2:
             families = [f for f in families if (f.degree or 0) >= min_degree] or families
     if head == "features" or (head == "auto" and n >= 200):
         families += wave_families(standard, n, generator)
     if not families:
-        needed = max(2 * math.comb(d + min_degree, d), 32)
+        needed = 4 * (_FEWEST_WAVES + 1 + d if head == "features" else math.comb(d + low, d))
         raise InputError(f"{n} rows in {d} variables are too few for any fit; give at least {needed}")
     labels = fold_labels(n, samples.group, _FOLDS, generator)
     if int(labels.max()) == 0:  # one group: segments of it, for want of anything independent
