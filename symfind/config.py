@@ -196,9 +196,9 @@ class DiscoverOptions(ComputeOptions):
     alpha: float = option(
         "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
     )
-    # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8), 200 are cheap.
+    # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
     bootstrap: int = option(
-        "Refits with random weights, for the bounds.", 200, panel="Decision", least=0
+        "Refits with random weights, for the bounds.", 100, panel="Decision", least=0
     )
     close: bool = option(
         "Project the certified generators onto the nearest Lie algebra.", False, panel="Decision"

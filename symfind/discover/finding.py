@@ -11,7 +11,7 @@ from symfind.discover.evidence import Evidence
 from symfind.errors import NumericalError
 from symfind.lie.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
-from symfind.significance.bounds import DirectionBounds, direction_bounds, exchanged_bounds
+from symfind.significance.bounds import DirectionBounds, direction_bounds, exchanged_bounds, exponential_weights
 from symfind.significance.reach import LEAST_REACH
 
 # Directions beyond this many, or of a plain defect beyond this multiple of the tolerance, are not candidates for a
@@ -96,8 +96,9 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
         plain = spectrum.values[:k]
         bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
     else:
-        upper = exchanged_bounds(evidence.sides, k, alpha, refits, generator)
-        bounds = direction_bounds(vectors, evidence.sides, alpha, refits, generator)
+        weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
+        upper = exchanged_bounds(evidence.sides, k, alpha, weights)
+        bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
     if evidence.given:
         bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
     small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0

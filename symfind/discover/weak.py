@@ -127,6 +127,10 @@ class WeakAlong:
         """Nothing was fitted."""
         return []
 
+    def untested(self) -> tuple[float, float]:
+        """Nothing was fitted."""
+        return 0.0, 0.0
+
 
 class WeakExtent:
     """No finite statement is made about a distribution, and every test function was seen on the points."""

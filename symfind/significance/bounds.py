@@ -37,6 +37,13 @@ class Along(Protocol):
         """Gram matrices ``(K, K)`` of the Lie derivative of what richer families find in the residual."""
         ...
 
+    def untested(self) -> tuple[float, float]:
+        """Share of variance left over that no richer family could be fitted to, and how steep that can be.
+
+        Steep: the ratio of ‖∂R‖_G to ‖R‖ that a function just beyond the family can have.
+        """
+        ...
+
 
 class Side(Protocol):
     """One half of the data, as a pencil that can be made again with other weights of its blocks.
@@ -112,35 +119,44 @@ def _whitened(numerator: Tensor, denominator: Tensor) -> Tensor:
     return white
 
 
-def leading_bounds(
-    chosen: Tensor, other: Side, alpha: float, refits: int, generator: torch.Generator
-) -> Tensor:
+def leading_bounds(chosen: Tensor, other: Side, alpha: float, weights: Tensor) -> Tensor:
     """U ``(K,)`` on one side for directions ``(P, K)`` that were chosen on the other; non-decreasing."""
     along = other.along(chosen)
     numerator, denominator = along.grams(torch.ones(1, other.blocks, dtype=torch.float64))
     plain = _top_eigenvalues(numerator, denominator)[0]
-    drawn = _top_eigenvalues(*along.grams(exponential_weights(refits, other.blocks, generator)))
+    drawn = _top_eigenvalues(*along.grams(weights))
     u = (2 * plain - drawn.mean(0)).clamp(min=0) + quantile_factor(alpha) * drawn.std(0)
-    e = torch.zeros_like(u)
+    # What could not be tested is taken as it stands: a residual as steep as F itself, all of it against the symmetry.
+    e = torch.full_like(u, along.untested()[0])
     for gram in along.misfit():
         e = torch.maximum(e, _top_eigenvalues(gram[None], denominator)[0])
     return torch.cummax((u + e).clamp(min=0).sqrt(), 0).values
 
 
-def exchanged_bounds(
-    sides: Sequence[Side], keep: int, alpha: float, refits: int, generator: torch.Generator
-) -> Tensor:
-    """U ``(keep,)``: the larger of both orders, directions chosen on one side and judged on the other."""
+def exchanged_bounds(sides: Sequence[Side], keep: int, alpha: float, weights: Sequence[Tensor]) -> Tensor:
+    """U ``(keep,)``: the larger of both orders, directions chosen on one side and judged on the other.
+
+    Parameters
+    ----------
+    sides
+        Both halves.
+    keep
+        How many directions.
+    alpha
+        Level.
+    weights
+        ``(R, B)`` for each side, from :func:`exponential_weights`.
+    """
     both = []
-    for a, b in ((sides[0], sides[1]), (sides[1], sides[0])):
-        chosen = a.directions().vectors[:, :keep]
-        upper = leading_bounds(chosen, b, alpha, refits, generator)
+    for a, b in ((0, 1), (1, 0)):
+        chosen = sides[a].directions().vectors[:, :keep]
+        upper = leading_bounds(chosen, sides[b], alpha, weights[b])
         both.append(torch.cat([upper, upper.new_full((keep - upper.shape[0],), torch.inf)]))
     return torch.maximum(both[0], both[1])
 
 
 def direction_bounds(
-    vectors: Tensor, sides: Sequence[Side], alpha: float, refits: int, generator: torch.Generator
+    vectors: Tensor, sides: Sequence[Side], alpha: float, weights: Sequence[Tensor]
 ) -> DirectionBounds:
     """Estimate and bounds of ρ for each column of ``vectors`` ``(P, K)``, averaged over the sides.
 
@@ -148,24 +164,26 @@ def direction_bounds(
     the fit, which gives the size of the bias. Lower quantiles of the refits are therefore no lower bounds until they
     are shifted by twice the bias.
     """
-    means, spreads, misfits = [], [], []
-    for side in sides:
+    means, spreads, misfits, slack = [], [], [], 0.0
+    for side, drawn_weights in zip(sides, weights, strict=True):
         along = side.along(vectors)
         numerator, denominator = along.grams(torch.ones(1, side.blocks, dtype=torch.float64))
         size = denominator[0].diagonal().clamp(min=1e-300)
         plain = numerator[0].diagonal() / size
-        a, s = along.grams(exponential_weights(refits, side.blocks, generator))
+        a, s = along.grams(drawn_weights)
         drawn = a.diagonal(dim1=1, dim2=2) / s.diagonal(dim1=1, dim2=2).clamp(min=1e-300)
         means.append(2 * plain - drawn.mean(0))
         spreads.append(drawn.std(0))
-        grams = [g.diagonal() / size for g in along.misfit()]
-        misfits.append(torch.stack([torch.zeros_like(size), *grams]).max(0).values)
+        share, steep = along.untested()
+        slack = max(slack, steep * share**0.5)
+        grams = [torch.full_like(size, share), *(g.diagonal() / size for g in along.misfit())]
+        misfits.append(torch.stack(grams).max(0).values)
     mean = torch.stack(means).mean(0)
     spread = torch.stack(spreads).square().mean(0).sqrt() / len(sides) ** 0.5
     misfit = torch.stack(misfits).max(0).values
     q = quantile_factor(alpha)
     return DirectionBounds(
         mean.clamp(min=0).sqrt(),
-        ((mean - q * spread).clamp(min=0).sqrt() - misfit.sqrt()).clamp(min=0),
+        ((mean - q * spread).clamp(min=0).sqrt() - misfit.sqrt() - slack).clamp(min=0),
         (mean.clamp(min=0) + q * spread + misfit).sqrt(),
     )

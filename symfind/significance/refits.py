@@ -27,6 +27,8 @@ _BUDGET = 1.2e7
 _MIN_POINTS = 300
 # Largest number of features of a family that looks for misfit.
 _RICHEST = 700
+# Random features reach frequencies a few times that of their kernel's length.
+_WAVE_STEEPNESS = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class FittedFamily:
     def weights(self, block_weights: Tensor) -> Tensor:
         """W ``(R, f, m)`` for weights ``(R, B)`` of the blocks."""
         total = (block_weights @ self.count)[:, None, None]
-        gram = torch.einsum("rb,bij->rij", block_weights, self.gram) / total + self.penalty
-        moment = torch.einsum("rb,bim->rim", block_weights, self.moment) / total
+        gram = (block_weights @ self.gram.flatten(1)).reshape(-1, *self.gram.shape[1:]) / total + self.penalty
+        moment = (block_weights @ self.moment.flatten(1)).reshape(-1, *self.moment.shape[1:]) / total
         # Weights that drop many blocks can leave a feature unseen; the whitened Gram matrix has unit scale.
         eye = torch.eye(gram.shape[-1], dtype=gram.dtype)
         solved: Tensor = torch.linalg.solve(gram + 1e-13 * eye, moment)
@@ -116,6 +118,7 @@ class RefitSide:
         # Folds are unions of blocks, so that what is correlated stays together.
         self.folds = torch.randperm(self.blocks, generator=generator) % FOLDS
         self._order = torch.randperm(len(half.samples), generator=generator)
+        self._last: tuple[Tensor, Tensor] | None = None
 
     @property
     def blocks(self) -> int:
@@ -173,6 +176,28 @@ class RefitSide:
         accepted = [family for family in self.richer() if held_out_error(samples, family, labels)[0] < 1.0]
         return [FittedFamily.of(family, self.half, residual) for family in accepted]
 
+    @cached_property
+    def untested(self) -> tuple[float, float]:
+        """Held-out share of variance that no family as rich as this one could be fitted to, and its steepness."""
+        if any(family.features.size >= self.family.features.size for family in self.richer()):
+            return 0.0, 0.0
+        samples = Samples(self.half.samples.x, self._targets)
+        share = held_out_error(samples, self.family, self.folds[self.half.block])[0]
+        spread = self.half.samples.y.var(0, correction=0)
+        varies = spread > 0
+        share *= (
+            float((self._targets.var(0, correction=0)[varies] / spread[varies]).mean()) if bool(varies.any()) else 0.0
+        )
+        features = self.family.features
+        # A polynomial of degree k on an interval is at most k² times as steep as it is large, typically k times.
+        return share, float(features.degree if isinstance(features, PolynomialFeatures) else _WAVE_STEEPNESS)
+
+    def refits(self, weights: Tensor) -> Tensor:
+        """W ``(R, f, m)`` for weights ``(R, B)``; the last answer is kept, because every direction asks for it."""
+        if self._last is None or self._last[0] is not weights:
+            self._last = (weights, self.fitted.weights(weights))
+        return self._last[1]
+
     def along(self, vectors: Tensor) -> RefitAlong:
         """The refits' pencil in the directions ``(P, K)``."""
         return RefitAlong(self, vectors)
@@ -216,8 +241,9 @@ class RefitAlong:
             slope = side.offset.value_and_jacobian(x.reshape(-1, *side.template.map.input_shape))[1]
             fixed = torch.einsum("nmD,nKD->nmK", slope, fields)
         numerator = []
-        for part in torch.split(weights, max(1, int(2e7 / max(1, x.shape[0] * self._vectors.shape[1])))):
-            rows = self._rows(x, pushed, fixed, side.fitted.weights(part))
+        at_once = max(1, int(2e7 / max(1, x.shape[0] * self._vectors.shape[1])))
+        for part, fits in zip(torch.split(weights, at_once), torch.split(side.refits(weights), at_once), strict=True):
+            rows = self._rows(x, pushed, fixed, fits)
             flat = (rows * part[:, block].sqrt()[:, :, None, None]).flatten(1, 2)
             numerator.append(flat.mT @ flat / x.shape[0])
         return torch.cat(numerator), self._denominators(x, block, fields, weights)
@@ -265,6 +291,10 @@ class RefitAlong:
             per_point = per_point + pair_mean(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
         sums = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
         return torch.einsum("rb,bKL->rKL", weights, sums) / n
+
+    def untested(self) -> tuple[float, float]:
+        """Of this side."""
+        return self._side.untested
 
     def misfit(self) -> list[Tensor]:
         """Cross-fold Gram matrices of the Lie derivative of the residual, for richer families that see something."""
