@@ -35,13 +35,19 @@ class Half:
 
 
 def with_duplicates_grouped(samples: Samples) -> Samples:
-    """Rows that are equal to the last bit belong together: a copy across a split is no new evidence."""
+    """Rows that are equal to the last bit belong together: a copy across a split is no new evidence.
+
+    Where groups are given, a row that an earlier one of another group repeats is left out: trajectories that meet
+    stay two, a trajectory that was stored twice becomes one.
+    """
     unique, inverse = torch.unique(torch.cat([samples.x, samples.y], 1), dim=0, return_inverse=True)
     if unique.shape[0] == len(samples):
         return samples
-    if samples.group is not None:
-        return samples
-    return Samples(samples.x, samples.y, inverse)
+    if samples.group is None:
+        return Samples(samples.x, samples.y, inverse)
+    first = torch.full((unique.shape[0],), len(samples), dtype=torch.int64)
+    first = first.scatter_reduce(0, inverse, torch.arange(len(samples)), "amin")
+    return samples.rows((samples.group[first[inverse]] == samples.group).nonzero()[:, 0])
 
 
 def halves(samples: Samples, generator: torch.Generator) -> tuple[Half, Half] | None:

@@ -1,0 +1,138 @@
+"""t*: exact symmetries reach all the way, false ones stop where their finite defect passes δ."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from symfind.discover.nullspace import Frame, lie_derivative
+from symfind.discover.questions import QUESTIONS
+from symfind.fields.catalogue import make_space
+from symfind.lie_derivative import Bracket, Free, Invariant, LieDerivative, OutputAction
+from symfind.significance.reach import STEPS, leverage_inside, reach, unit_of_flow
+from symfind.sources.features import PolynomialFeatures, Standardiser
+from symfind.sources.geometry import Moments, input_geometry
+from symfind.sources.surrogate import Family, LinearFit, fit_weights
+
+TURN = torch.tensor([[0.0, -1.0, 0], [1.0, 0, 0], [0, 0, 0]], dtype=torch.float64)
+END = STEPS[-1]
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def derivative_of(
+    x: Tensor, y: Tensor, degree: int, action: OutputAction, kind: str = "function", space: str = "affine"
+) -> LieDerivative:
+    d, m = x.shape[1], y.shape[1]
+    family = Family(PolynomialFeatures.of_degree(Standardiser.of(x.mean(0), x.std(0)), degree))
+    weights, _ = fit_weights(family, [(x, y)], m)
+    moments = Moments(d)
+    moments.add(x)
+    geometry = input_geometry(moments, 1)
+    fields = make_space(space, d, tuple("xyz"[:d])).centred(geometry.mean, geometry.scale)
+    frame = Frame(QUESTIONS[kind], (1, d), (1, m), geometry, fields, action)
+    return lie_derivative(frame, LinearFit(family.features, weights, (d,), (m,)), x)
+
+
+def vector_of(derivative: LieDerivative, x: Tensor, matrix: Tensor, extra: list[float] | None = None) -> Tensor:
+    basis = derivative.space.evaluate(x).transpose(1, 2).reshape(x.numel(), -1)
+    c = torch.linalg.lstsq(basis, (x @ matrix.T).reshape(-1, 1)).solution[:, 0]
+    return torch.cat([c, torch.tensor(extra or [], dtype=torch.float64)])
+
+
+def quartic(x: Tensor) -> Tensor:
+    return (x[:, :1].square() + x[:, 1:2].square()).square() + x[:, 2:]
+
+
+@pytest.fixture(scope="module")
+def scalar() -> tuple[Tensor, LieDerivative]:
+    x = normal(600, 3)
+    return x, derivative_of(x, quartic(x), 4, Invariant())
+
+
+def test_an_exact_rotation_reaches_half_a_turn(scalar: tuple[Tensor, LieDerivative]) -> None:
+    x, derivative = scalar
+    assert reach(derivative, vector_of(derivative, x, TURN), x[:300], 0.05, None) == END
+
+
+def test_the_length_of_the_vector_does_not_matter(scalar: tuple[Tensor, LieDerivative]) -> None:
+    x, derivative = scalar
+    assert reach(derivative, 1e4 * vector_of(derivative, x, TURN), x[:300], 0.05, None) == END
+
+
+def test_a_false_field_does_not_reach(scalar: tuple[Tensor, LieDerivative]) -> None:
+    x, derivative = scalar
+    assert reach(derivative, vector_of(derivative, x, torch.eye(3).double()), x[:300], 0.05, None) == 0.0
+
+
+def test_a_scaling_with_its_action_on_y_and_a_flow_with_its_rescaling_of_time() -> None:
+    x = normal(500, 3)
+    y = torch.stack([x[:, 1] * x[:, 2], -x[:, 0] * x[:, 2], x[:, 0] * x[:, 1] / 3], 1)
+    eye = torch.eye(3).double()
+    free = derivative_of(x, y, 2, Free(3))
+    right = vector_of(free, x, eye, (2 * eye).flatten().tolist())
+    wrong = vector_of(free, x, eye, (1.5 * eye).flatten().tolist())
+    assert reach(free, right, x[:300], 0.05, None) == END
+    assert reach(free, wrong, x[:300], 0.05, None) == 0.0
+    flow = derivative_of(x, y, 2, Bracket(), "flow")
+    assert reach(flow, vector_of(flow, x, eye, [1.0]), x[:300], 0.05, None) == END
+    assert reach(flow, vector_of(flow, x, eye, [0.0]), x[:300], 0.05, None) == 0.0
+
+
+def test_thin_data_stop_a_rotation_that_is_only_small_at_first() -> None:
+    """x² + y² + 5z² with σ_z = 0.1: the rotation of x and z has a small ρ, and no finite turn holds."""
+    x = normal(2000, 3) * torch.tensor([1.0, 1.0, 0.1])
+    y = x[:, :1] ** 2 + x[:, 1:2] ** 2 + 5 * x[:, 2:] ** 2
+    derivative = derivative_of(x, y, 3, Invariant())
+    turn = torch.tensor([[0.0, 0, -1.0], [0, 0, 0], [1.0, 0, 0]], dtype=torch.float64)
+    v = vector_of(derivative, x, turn)
+    assert reach(derivative, v, x[:400], 0.05, None) < 0.3
+
+
+def test_a_translation_far_from_the_origin() -> None:
+    """sin-free: F = (x − y)² at mean 30; x∂x + x∂y is a symmetry, which carries the data away within 1/30."""
+    x = normal(800, 2) + 30.0
+    derivative = derivative_of(x, (x[:, :1] - x[:, 1:]) ** 2 + (x[:, :1] - x[:, 1:]) ** 3, 3, Invariant())
+    matrix = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    inside = leverage_inside(derivative.map.features, x)  # type: ignore[attr-defined]
+    assert reach(derivative, vector_of(derivative, x, matrix), x[:400], 0.05, inside) >= 0.3
+
+
+def test_redundant_coordinates_do_not_shorten_it() -> None:
+    x = normal(600, 3)
+    x[:, 2] = x[:, 0] + x[:, 1]
+    y = (x[:, :1] ** 2 + x[:, 1:2] ** 2) ** 2
+    derivative = derivative_of(x, y, 4, Invariant())
+    tangent = torch.tensor([[0.0, -1.0, 0], [1.0, 0, 0], [1.0, -1.0, 0]], dtype=torch.float64)
+    normal_to_plane = x.var(0) * torch.tensor([1.0, 1.0, -1.0])  # in standardised coordinates
+    off = tangent + torch.outer(normal_to_plane, torch.tensor([5.0, -3.0, 0.0]).double())
+    for matrix in (tangent, off):  # they differ by a trivial field: both are the same generator
+        assert reach(derivative, vector_of(derivative, x, matrix), x[:300], 0.05, None) == END
+
+
+def test_a_zero_vector_reaches_nowhere(scalar: tuple[Tensor, LieDerivative]) -> None:
+    x, derivative = scalar
+    assert reach(derivative, torch.zeros(12).double(), x[:50], 0.05, None) == 0.0
+
+
+def test_points_that_leave_where_the_fit_was_made_do_not_count_and_none_left_is_the_end() -> None:
+    x = normal(600, 3)
+    derivative = derivative_of(x, quartic(x), 4, Invariant())
+    v = vector_of(derivative, x, TURN)
+    assert reach(derivative, v, x[:300], 0.05, lambda p: torch.zeros(len(p), dtype=torch.bool)) == 0.0
+    inside = leverage_inside(derivative.map.features, x)  # type: ignore[attr-defined]
+    assert float(inside(x).double().mean()) > 0.97
+    assert not bool(inside(50 * x).any())
+    assert reach(derivative, v, x[:300], 0.05, inside) == END
+
+
+def test_unit_is_a_radian_for_a_rotation_and_a_spread_for_a_shift(scalar: tuple[Tensor, LieDerivative]) -> None:
+    x, derivative = scalar
+    assert unit_of_flow(derivative, vector_of(derivative, x, 2 * TURN), x) == pytest.approx(0.5, rel=1e-6)
+    wide = replace(derivative, space=make_space("translations", 3, ("x", "y", "z")))
+    shift = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64)
+    expected = float(x[:, 0].std()) * 3**0.5 / 2
+    assert unit_of_flow(wide, shift, x) == pytest.approx(expected, rel=0.05)
