@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from symfind.discover import finding as found
+from symfind.discover.closing import closed
 from symfind.discover.evidence import Evidence
 from symfind.discover.span import affine_fields, algebra_at_points, constants_at_points, flow_among
+from symfind.errors import SymfindError
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
 from symfind.lie.affine_fields import AffineFields
@@ -34,6 +36,14 @@ def report_of_finding(
     finding: found.Finding, source: Source, settings: Mapping[str, Any], environment: Environment, *, close: bool
 ) -> Report:
     """The report of one discovery, without its timing."""
+    closing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    if close:
+        try:
+            finding, text = closed(finding, float(settings["tolerance"]))
+            closing = (text,)
+        except SymfindError as fault:
+            faults = (f"not closed: {' '.join(str(fault).split())}",)
     evidence = finding.evidence
     names = source.names
     actions = _input_actions(evidence, [g.vector for g in finding.generators])
@@ -55,8 +65,8 @@ def report_of_finding(
         set_apart=tuple(SetApart(expression=s.expression, reason=s.reason) for s in evidence.set_apart),
         algebra=algebra,
         coverage=_coverage(finding, certified),
-        notes=(*evidence.messages, *_flow_note(finding, names)),
-        warnings=(*finding.doubts, *algebra_warnings),
+        notes=(*evidence.messages, *closing, *_flow_note(finding, names)),
+        warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
 
 
