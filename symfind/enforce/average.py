@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from symfind.enforce.equivariance import Equivariance, compact, equivariance_error
+from symfind.enforce.equivariance import Equivariance, compact, equivariance_error, transformed
 from symfind.enforce.orbits import Orbit
 from symfind.lie.haar import HaarQuadrature
 
@@ -79,6 +79,72 @@ class AveragedNetwork(nn.Module):
             total = part if start == 0 else total + part
             shape = list(y.shape)[1:]
         return total.reshape([n] + shape)
+
+
+class LiftedNetwork(nn.Module):
+    """F̄ with the orbit of the first layer written out: W₁ρ_in(gᵢ) as one layer, the rest of F shared by all nodes.
+
+    The network lifted to the functions on the nodes: no input is moved any more, and all weights are plain.
+
+    Parameters
+    ----------
+    weight, bias
+        Of the first layer, ``(h, D)`` and ``(h,)``.
+    rest
+        The layers behind it.
+    task, rule
+        As in :class:`AveragedNetwork`.
+    rows_at_once
+        At most so many rows are put through the rest in one call.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    weights: Tensor
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        rest: nn.Module,
+        task: Equivariance,
+        rule: HaarQuadrature,
+        rows_at_once: int = 2**14,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", first_layer_orbit(weight, task, rule))
+        self.register_buffer("bias", weight.new_zeros(len(weight)) if bias is None else bias.clone())
+        self.rest = rest
+        self.inverse = Orbit(task.rep_out, torch.linalg.inv(rule.nodes))
+        self.register_buffer("weights", rule.weights.clone())
+        self.rows_at_once = rows_at_once
+        self.count = len(rule.nodes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """F̄(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""
+        n = x.shape[0]
+        flat = x.reshape(n, -1)
+        h = self.weight.shape[1]
+        step = max(1, self.rows_at_once // max(1, n))
+        total = torch.zeros(0, dtype=x.dtype, device=x.device)
+        shape: list[int] = []
+        for start in range(0, self.count, step):
+            stop = min(self.count, start + step)
+            lifted = flat @ self.weight[start:stop].reshape((stop - start) * h, -1).t()
+            y = self.rest(lifted.reshape(n * (stop - start), h) + self.bias)
+            part = self.inverse.sum(y.reshape(n, stop - start, -1), self.weights, start, stop)
+            total = part if start == 0 else total + part
+            shape = list(y.shape)[1:]
+        return total.reshape([n] + shape)
+
+
+def first_layer_orbit(weight: Tensor, task: Equivariance, rule: HaarQuadrature) -> Tensor:
+    """W₁ρ_in(gᵢ) for all nodes: ``(h, D)`` → ``(q, h, D)``."""
+    q, (h, d) = len(rule.nodes), weight.shape
+    # Rows of Wρ(g) are ρ(g)ᵀ of rows of W, which is the dual at g⁻¹.
+    inverse = torch.linalg.inv(rule.nodes).repeat_interleave(h, 0)
+    rows = weight.double().repeat(q, 1)
+    return transformed(task.rep_in.dual, inverse, rows).reshape(q, h, d).to(weight.dtype)
 
 
 def rows_at_once(width: int) -> int:

@@ -22,7 +22,7 @@ def distilled_network(
     target: Tensor,
     rng: torch.Generator,
     *,
-    steps: int = 1500,
+    steps: int = 800,
     channels: int = 16,
     depth: int = 2,
     advance: Advance | None = None,
