@@ -33,7 +33,7 @@ def closed(finding: Finding, tolerance: float) -> tuple[Finding, str]:
     if fields is None:
         return finding, "only linear and affine fields can be closed; the span was left as it is"
     rows = _rows(fields)
- span = nearest_subalgebra(rows, MatrixBracket(int(rows.shape[1] ** 0.5)))
+    span = nearest_subalgebra(rows, MatrixBracket(int(rows.shape[1] ** 0.5)))
     xi = _coefficients(space, _fields_at(fields, span.basis, points), points)
     # The output action and the rescaling of time follow their fields: ξ′ = Σ Tᵢⱼ ξⱼ as nearly as may be.
     change = torch.linalg.lstsq(raw[: space.dim], xi).solution
