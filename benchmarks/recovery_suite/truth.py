@@ -50,9 +50,9 @@ class Pencil:
     s: Array
 
     def defects(self, vectors: Array) -> Array:
-        """ρ of each column of ``(P, K)``."""
-        m, s = self.m @ vectors, self.s @ vectors
-        return np.asarray(np.sqrt(np.square(m).sum(0) / np.square(s).sum(0)))
+        """ρ of each column of ``(P, K)``; infinite for a field that acts as zero, which is no symmetry."""
+        numerator, size = np.square(self.m @ vectors).sum(0), np.square(self.s @ vectors).sum(0)
+        return np.asarray(np.sqrt(np.divide(numerator, size, out=np.full_like(size, np.inf), where=size > 0)))
 
     def truth(self) -> Truth:
         """Generalised singular values, directions that do not act dropped."""
