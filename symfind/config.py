@@ -218,6 +218,108 @@ class DiscoverOptions(ComputeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionOptions(ComputeOptions):
+    """Which group acts on which model, and how; on which rows that is measured."""
+
+    model: str = option("A trained model: TorchScript, torch.export or a checkpoint; - is standard input.")
+    group: str | None = option(
+        "The group by name, such as so3, o3, so13, se3, s5, c4 (`symfind groups` lists them).",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    generators: str | None = option(
+        "Or the group that the certified generators of a report span; - is standard input.",
+        None,
+        panel="Search",
+        shown_as="REPORT",
+    )
+    rep_in: str | None = option(
+        "How the group acts on a row of x, such as 9V, 4x1+2x0 or image(28,28); inferred if not given.",
+        None,
+        panel="Search",
+        shown_as="FORMULA",
+    )
+    rep_out: str | None = option(
+        "How it acts on F(x), such as 1 (invariant) or V; inferred if not given.",
+        None,
+        panel="Search",
+        shown_as="FORMULA",
+    )
+    data: str | None = option(
+        "A file of rows x to judge the model on, with targets y if there are any.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
+    shape: tuple[int, ...] | None = option(
+        "Without data: the shape of one input, such as 27 or 9,3; rows are standard normal.",
+        None,
+        panel="Input",
+        shown_as="N,N",
+    )
+    n_samples: int = option("Without data: how many rows.", 1024, panel="Input", least=8)
+    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
+    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    mapping: str | Mapping[str, object] | None = option(
+        "A YAML file that says which dataset plays which role, for files of another layout.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
+    max_rows: int = option("Use at most so many rows, drawn at random.", 4096, panel="Input", least=8)
+    trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
+
+    def __post_init__(self) -> None:
+        """Validate every option; one group is named, in one way."""
+        super().__post_init__()
+        if (self.group is None) == (self.generators is None):
+            raise UsageError("name the group: either --group NAME or --generators REPORT (exactly one of them)")
+        if self.model == "-" and self.generators == "-":
+            raise UsageError("both the model and the report are -, and there is one standard input; name one file")
+        if self.shape is not None and (not self.shape or min(self.shape) < 1):
+            given = ",".join(map(str, self.shape))
+            raise UsageError(f"--shape is {given!r}, expected whole numbers of at least 1, such as 27 or 9,3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnforceOptions(ActionOptions):
+    """Which model to make equivariant under which group, and how."""
+
+    method: str = option(
+        "How: layerwise projection, the mean over the group, the mean over frames, or an equivariant network fitted "
+        "to that mean; auto compares them.",
+        "auto",
+        panel="Search",
+        choices=("auto", "project", "average", "frames", "distill"),
+    )
+    rep_hidden: str | None = option(
+        "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
+        None,
+        panel="Search",
+        shown_as="FORMULAS",
+    )
+    tolerance: float = option(
+        "The equivariance error that counts as none, in units of the spread of the model's values.",
+        1e-6,
+        panel="Decision",
+        open_unit=True,
+    )
+    steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    weights: str | None = option(
+        "Write weights, bases and coefficients layer by layer to this HDF5 file.",
+        None,
+        panel="Output",
+        shown_as="FILE.h5",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(ActionOptions):
+    """Which model to judge under which group."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdentifyOptions(ComputeOptions):
     """Whose Lie algebra to name."""
 
