@@ -60,7 +60,7 @@ def report_of_finding(
             dimension=evidence.space.dim + evidence.action.extra,
             trivial=tuple(_expression(evidence, c, names) for c in evidence.spectrum.trivial.T),
         ),
-        spectrum=tuple(SpectrumEntry(defect=d, lower=lo, upper=up) for d, lo, up in finding.spectrum),
+        spectrum=_ascending(finding.spectrum),
         generators=generators,
         set_apart=tuple(SetApart(expression=s.expression, reason=s.reason) for s in evidence.set_apart),
         algebra=algebra,
@@ -68,6 +68,19 @@ def report_of_finding(
         notes=(*evidence.messages, *closing, *_flow_note(finding, names)),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
+
+
+def _ascending(
+    entries: tuple[tuple[float, float | None, float | None], ...],
+) -> tuple[SpectrumEntry, ...]:
+    """The defects in order; an upper bound holds for the span of all directions up to its own, so it never falls."""
+    out = []
+    highest: float | None = None
+    for defect, lower, upper in sorted(entries, key=lambda entry: entry[0]):
+        if upper is not None:
+            highest = upper if highest is None else max(highest, upper)
+        out.append(SpectrumEntry(defect=defect, lower=lower, upper=None if upper is None else highest))
+    return tuple(out)
 
 
 def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, tuple[str, ...]]:

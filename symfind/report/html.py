@@ -8,7 +8,7 @@ from html import escape
 from symfind.report.document import Report
 from symfind.report.plots import spectrum_svg
 from symfind.report.render import title
-from symfind.report.summary import coefficient_text, conclusions, generator_rows, headline, matrix_of
+from symfind.report.summary import bracket_texts, coefficient_text, conclusions, generator_rows, headline, matrix_of
 
 # Wider matrices are no longer read entry by entry; they are in the JSON report.
 _WIDEST_MATRIX = 16
@@ -45,6 +45,8 @@ figure { margin: 0; background: var(--card); border: 1px solid var(--line); bord
 figcaption { color: var(--soft); margin-bottom: .5rem; max-width: 24rem; overflow-wrap: anywhere; }
 .matrix td { width: 3.2rem; padding: .2rem .35rem; text-align: right; font-size: .85rem;
   border: 1px solid var(--line); }
+.brackets { columns: 16rem; padding-left: 1.2rem; margin: 0; }
+pre { overflow-x: auto; background: var(--card); padding: .8rem; border-radius: 8px; font-size: .85rem; }
 details { margin-top: 2.25rem; } summary { cursor: pointer; font-weight: 600; }
 .settings td { padding: .15rem 1.25rem .15rem 0; overflow-wrap: anywhere; }
 footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
@@ -75,7 +77,9 @@ def _sections(report: Report) -> Iterator[str]:
     if drawing:
         yield "<h2>Spectrum</h2>"
         yield drawing
+    yield from _brackets(report)
     yield from _matrices(report)
+    yield from _typeset(report)
     yield from _settings(report)
 
 
@@ -103,11 +107,32 @@ def _matrices(report: Report) -> Iterator[str]:
         for i, generator in enumerate(report.generators, start=1)
         if (matrix := matrix_of(generator.input_action)) is not None and len(matrix[0]) <= _WIDEST_MATRIX
     ]
+    figures += [
+        _matrix(f"preserved form, signature {form.signature}", form.matrix)
+        for form in report.algebra.preserved_forms
+        if len(form.matrix) <= _WIDEST_MATRIX
+    ]
     if figures:
-        yield "<h2>Matrices of the generators</h2>"
+        yield "<h2>Matrices</h2>"
         yield '<div class="cards">'
         yield from figures
         yield "</div>"
+
+
+def _brackets(report: Report) -> Iterator[str]:
+    texts = bracket_texts(report)
+    if texts:
+        yield "<h2>Brackets</h2>"
+        yield '<ul class="brackets expression">'
+        yield from (f"<li>{escape(text)}</li>" for text in texts)
+        yield "</ul>"
+
+
+def _typeset(report: Report) -> Iterator[str]:
+    lines = [f"{i}: {g.latex}" for i, g in enumerate(report.generators, start=1) if g.latex]
+    lines += [f"invariant: {v.latex}" for v in report.algebra.invariants if v.latex]
+    if lines:
+        yield "<details><summary>LaTeX</summary><pre>" + escape("\n".join(lines)) + "</pre></details>"
 
 
 def _matrix(caption: str, matrix: tuple[tuple[float, ...], ...]) -> str:

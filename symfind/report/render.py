@@ -15,6 +15,7 @@ from rich.text import Text
 from symfind.report.document import Report
 from symfind.report.summary import (
     GeneratorRow,
+    bracket_texts,
     coefficient_text,
     conclusions,
     generator_rows,
@@ -118,6 +119,19 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield f"- **{label}**: {_escape(text)}"
     for text in report.warnings:
         yield f"- **warning**: {_escape(text)}"
+    brackets = bracket_texts(report)
+    if brackets:
+        yield ""
+        yield "## Brackets"
+        yield ""
+        yield from (f"- {_escape(text)}" for text in brackets)
+    typeset = [(i, g.latex) for i, g in enumerate(report.generators, start=1) if g.latex]
+    if typeset:
+        yield ""
+        yield "## LaTeX"
+        yield ""
+        yield from (f"- generator {i}: `{latex}`" for i, latex in typeset)
+        yield from (f"- invariant: `{v.latex}`" for v in report.algebra.invariants if v.latex)
     actions = [(i, matrix_of(g.input_action)) for i, g in enumerate(report.generators, start=1)]
     if any(matrix is not None for _, matrix in actions):
         yield ""

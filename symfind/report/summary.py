@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from symfind.fields.typeset import sum_text
 from symfind.report.document import (
     Algebra,
     FixedPoints,
@@ -25,6 +26,8 @@ _ORIGIN = 1e-9
 _NEGLIGIBLE = 1e-6
 # Two actions that differ by less than the default tolerance are nearly one.
 _ALIKE = 0.05
+# So(6) has 15 generators and 60 brackets that are not zero; longer lists are in the JSON report.
+_MOST_BRACKETED = 15
 # A larger matrix is no longer read in a line; it is in the report.
 _WIDEST_OUTPUT = 4
 
@@ -183,6 +186,22 @@ def forms_text(forms: Sequence[PreservedForm]) -> str:
     return _some([_form_text(form) for form in forms])
 
 
+def bracket_texts(report: Report) -> list[str]:
+    """Write out the brackets that are not zero, in the numbers of the generators: ``[1, 2] = 3``."""
+    f = report.algebra.structure_constants
+    numbers = [i for i, g in enumerate(report.generators, start=1) if g.verdict == "certified"]
+    if not isinstance(f, tuple) or len(f) != len(numbers) or len(f) > _MOST_BRACKETED:
+        return []
+    largest = max((abs(c) for plane in f for row in plane for c in row), default=0.0)
+    out = []
+    for i, plane in enumerate(f):
+        for j in range(i + 1, len(f)):
+            terms = [(c, f"ξ{numbers[k]}") for k, c in enumerate(plane[j]) if abs(c) > _NEGLIGIBLE * largest]
+            if terms:
+                out.append(f"[ξ{numbers[i]}, ξ{numbers[j]}] = {sum_text(terms)}")
+    return out
+
+
 def fixed_text(fixed: FixedPoints) -> str:
     """Say which points stay where they are; nothing of the origin alone, which every linear map fixes."""
     away = any(abs(entry) > _ORIGIN for entry in fixed.point)
@@ -201,6 +220,8 @@ def output_text(report: Report, generator: Generator) -> str:
         return ""
     given = matrix_of(generator.input_action) or ()
     largest = max(abs(entry) for row in (*output, *given) for entry in row)
+    if len(given) == len(output) + 1:  # ((A, b), (0, 0)): a vector moves by A alone
+        given = tuple(row[:-1] for row in given[:-1])
     difference = _difference(output, given) if len(given) == len(output) else largest
     if _difference(output, ()) <= _NEGLIGIBLE * largest:
         return ""
