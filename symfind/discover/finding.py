@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -167,16 +168,45 @@ def _canonical(
     following = spectrum_after(evidence.spectrum, first + count)
     # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
     noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
-    vectors = canonical_vectors(evidence, vectors, noise)
+    vectors, strayed = canonical_in_span(evidence, first, count, noise, worst if worst < 1 else tolerance)
     own = _defects(evidence, vectors, bounds, first)
     lowest = float(bounds.lower[first : first + count].min())
     out = []
-    for vector, defect in zip(vectors.unbind(1), own, strict=True):
+    for vector, defect, away in zip(vectors.unbind(1), own, strayed, strict=True):
         t = evidence.extent.reach(vector, tolerance)
         far = t is None or evidence.given or t >= LEAST_REACH
-        verdict = "certified" if sure and far else "undecided"
-        out.append(Generator(vector, defect, min(lowest, defect), max(worst, defect), verdict, t, noise))
+        # What recognised entries moved out of the span is added to the span's bound.
+        bound = max(math.hypot(worst, away), defect)
+        verdict = "certified" if sure and far and bound < tolerance else "undecided"
+        out.append(Generator(vector, defect, min(lowest, defect), bound, verdict, t, noise))
     return out
+
+
+def canonical_in_span(
+    evidence: Evidence, first: int, count: int, noise: float, allowed: float
+) -> tuple[Tensor, list[float]]:
+    """Canonical vectors ``(P, k)`` of directions first … first + k − 1, and how far in ρ each lies out of their span.
+
+    Errors of equal size in the user's coordinates are not equal in the metric of the data: in oblique coordinates an
+    entry that looks like noise can carry a large defect. So every recognised basis is measured by the whole spectrum,
+    whose vectors are orthonormal in S; one that strays further than ``allowed`` is tried again with less noise taken
+    for granted, and projected back onto the span in the end.
+    """
+    spectrum = evidence.spectrum
+    span = spectrum.vectors[:, first : first + count]
+    whole = torch.cat([spectrum.vectors, spectrum.trivial], 1)
+    scale = torch.linalg.vector_norm(whole, dim=0).clamp(min=1e-300)
+    r = spectrum.values.shape[0]
+    outside = torch.ones(r, dtype=torch.bool)
+    outside[first : first + count] = False
+    for share in (1.0, 0.1, 0.01):
+        vectors = canonical_vectors(evidence, span, max(noise * share, 1e-10))
+        mix = (torch.linalg.lstsq(whole / scale, vectors).solution / scale[:, None])[:r]
+        stray = mix[outside] * spectrum.values[outside, None]
+        strayed = torch.linalg.vector_norm(stray, dim=0) / torch.linalg.vector_norm(mix, dim=0).clamp(min=1e-300)
+        if float(strayed.max()) <= allowed:
+            return vectors, strayed.tolist()
+    return span @ mix[first : first + count], [0.0] * count
 
 
 def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:

@@ -24,6 +24,8 @@ from symfind.linalg.nullspace import GeneralisedSpectrum
 # estimated); prototyped with no false certification in 494 runs. Other α scale it as the normal quantile does.
 _QUANTILE_05 = 2.13
 _NORMAL_05 = 1.6448536269514722
+# A ρ² far above every tolerance.
+_NO_EVIDENCE = 1e6
 
 
 class Along(Protocol):
@@ -104,19 +106,18 @@ def _top_eigenvalues(numerator: Tensor, denominator: Tensor) -> Tensor:
 
 
 def _whitened(numerator: Tensor, denominator: Tensor) -> Tensor:
-    scale = denominator.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None].clamp(min=1e-300)
-    eye = torch.eye(denominator.shape[-1], dtype=denominator.dtype, device=denominator.device)
-    factor, failed = torch.linalg.cholesky_ex(denominator)
+    scale = denominator.diagonal(dim1=-2, dim2=-1).abs().mean(-1)[:, None, None].clamp(min=1e-300)
+    factor, failed = torch.linalg.cholesky_ex(denominator / scale)
     if bool(failed.any()):
-        # A debiased denominator can be indefinite when the fit is mostly noise; raising it to the smallest
-        # positive definite matrix near it makes ρ larger only where nothing could be certified anyway.
-        values, vectors = torch.linalg.eigh(denominator)
-        floor = (1e-3 * scale[..., 0]).expand_as(values)
-        repaired = vectors @ torch.diag_embed(torch.maximum(values, floor)) @ vectors.mT
-        factor = torch.linalg.cholesky(repaired + 1e-12 * scale * eye)
-    inner = torch.linalg.solve_triangular(factor, numerator, upper=False)
+        # A debiased denominator can be indefinite when the fit is mostly noise; raising it to the nearest
+        # positive definite matrix makes ρ larger only where nothing could be certified anyway.
+        values, vectors = torch.linalg.eigh(denominator / scale)
+        raised = values.clamp(min=1e-3)  # share of the mean size of a direction
+        factor = torch.linalg.cholesky_ex(vectors @ torch.diag_embed(raised) @ vectors.mT)[0]
+    inner = torch.linalg.solve_triangular(factor, numerator / scale, upper=False)
     white: Tensor = torch.linalg.solve_triangular(factor, inner.mT, upper=False)
-    return white
+    # What is not finite (a denominator without any size) is no evidence for a symmetry.
+    return torch.nan_to_num(white, nan=_NO_EVIDENCE, posinf=_NO_EVIDENCE, neginf=_NO_EVIDENCE)
 
 
 def leading_bounds(chosen: Tensor, other: Side, alpha: float, weights: Tensor) -> Tensor:

@@ -242,12 +242,22 @@ def polynomial_families(standard: Standardiser, rows: int, low: int, high: int, 
     return [Family(PolynomialFeatures.of_degree(standard, k)) for k in degrees]
 
 
-def wave_families(standard: Standardiser, rows: int, generator: torch.Generator) -> list[Family]:
+def wave_families(standard: Standardiser, x: Tensor, generator: torch.Generator) -> list[Family]:
     """Random features at three lengths, at most 384 waves and rows/4 features, so that half of the rows fit them."""
+    rows = x.shape[0]
     waves = min(384, rows // 4 - 1 - standard.mean.shape[0])
     if waves < _FEWEST_WAVES:
         return []
-    return [Family(FourierFeatures.draw(standard, waves, length, generator)) for length in (0.7, 1.5, 3.0)]
+    z = standard(x)
+    correlation = z.T @ z / rows
+    drawn = [FourierFeatures.draw(standard, waves, length, generator, correlation) for length in (0.7, 1.5, 3.0)]
+    return [Family(features) for features in drawn]
+
+
+def _settled(errors: Sequence[float]) -> bool:
+    """Whether two degrees beyond the best one found nothing: each is worse by no more than its own variance."""
+    best = min(range(len(errors)), key=errors.__getitem__) if errors else 0
+    return len(errors) - best > 2
 
 
 def choose_family(
@@ -295,7 +305,7 @@ def choose_family(
         if head == "auto" and min_degree > 2:
             families = [f for f in families if (f.degree or 0) >= min_degree] or families
     if head == "features" or (head == "auto" and n >= 200):
-        families += wave_families(standard, n, generator)
+        families += wave_families(standard, samples.x, generator)
     if not families:
         needed = 4 * (_FEWEST_WAVES + 1 + d if head == "features" else math.comb(d + low, d))
         raise InputError(f"{n} rows in {d} variables are too few for any fit; give at least {needed}")
@@ -307,6 +317,8 @@ def choose_family(
     for family in families:
         if errors and min(errors) < _EXACT:
             break  # a family that holds F exactly was found; richer ones only add rounding
+        if head == "auto" and _settled(errors):
+            break  # F is a polynomial as far as the noise lets one see: waves cannot do better
         ridges = _RIDGES if isinstance(family.features, FourierFeatures) else (family.ridge,)
         tried += [Family(family.features, ridge) for ridge in ridges]
         errors += held_out_error(samples, family, labels, ridges)
