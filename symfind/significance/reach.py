@@ -2,9 +2,11 @@
 
 A small ρ on thin data proves nothing about finite transformations. The finite defect at t is
 
-    ‖F(x_t) − y_t‖_H / (|t|·‖ξ‖_S),     d/dt (x_t, y_t) = (ξ(x_t), ξ_Y(x_t)·y_t),  y_0 = F(x_0),
+    ‖F(x_t) − y_t‖_H / min(|t|·‖ξ‖_S, √2·‖F‖_H),     d/dt (x_t, y_t) = (ξ(x_t), ξ_Y(x_t)·y_t),  y_0 = F(x_0),
 
-which tends to ρ as t → 0. Over fits it is taken over the points that stay where the fit was made.
+which tends to ρ as t → 0; two values of F that have nothing to do with one another differ by √2 of its spread, so that
+no more than that is asked where data are thin along ξ and |t|·‖ξ‖_S is large. Over fits it is taken over the points
+that stay where the fit was made.
 """
 
 from __future__ import annotations
@@ -109,10 +111,19 @@ def reach(
     size = float((pencil.s @ vector).square().sum(1).mean().sqrt())
     if size == 0.0:
         return 0.0
+    most = 2.0**0.5 * _spread(derivative, points)
     found = []
     for sign in (1.0, -1.0):
-        found.append(_one_way(derivative, vector, points, tolerance, inside, sign * unit, size))
+        found.append(_one_way(derivative, vector, points, tolerance, inside, sign * unit, size, most))
     return min(found)
+
+
+def _spread(derivative: LieDerivative, points: Tensor) -> float:
+    """‖F‖_H over the points, about its mean where F is an invariant (a constant is then no part of it)."""
+    y = derivative.map(points).reshape(-1, *derivative.output_objects)
+    if derivative.action.columns(derivative.space, points[:1].reshape(-1, *derivative.objects), y[:1]) is None:
+        y = y - y.mean(0)
+    return float((y @ derivative.geometry.outputs).square().sum((1, 2)).mean().sqrt())
 
 
 def _one_way(
@@ -123,6 +134,7 @@ def _one_way(
     inside: Inside | None,
     unit: float,
     size: float,
+    most: float,
 ) -> float:
     x = points.reshape(-1, *derivative.objects)
     y = derivative.map(points).reshape(-1, *derivative.output_objects).to(x)
@@ -140,7 +152,7 @@ def _one_way(
             return last
         value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
         gap = (value - y[usable]) @ derivative.geometry.outputs
-        if float(gap.square().sum((1, 2)).mean().sqrt()) > tolerance * abs(target * unit) * size:
+        if float(gap.square().sum((1, 2)).mean().sqrt()) > tolerance * min(abs(target * unit) * size, most):
             return last
         last = target
     return last

@@ -39,7 +39,8 @@ def derivative_of(
 
 def vector_of(derivative: LieDerivative, x: Tensor, matrix: Tensor, extra: list[float] | None = None) -> Tensor:
     basis = derivative.space.evaluate(x).transpose(1, 2).reshape(x.numel(), -1)
-    c = torch.linalg.lstsq(basis, (x @ matrix.T).reshape(-1, 1)).solution[:, 0]
+    # gelsd: the default driver returns noise for dependent columns (torch 2.13).
+    c = torch.linalg.lstsq(basis, (x @ matrix.T).reshape(-1, 1), driver="gelsd").solution[:, 0]
     return torch.cat([c, torch.tensor(extra or [], dtype=torch.float64)])
 
 
