@@ -211,7 +211,8 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(
     (options,) = api.given
     assert options.alpha == 0.05  # equals the default, but the command line said it
     assert (options.source, options.tolerance, options.output_name) == ("disc.h5", 1e-3, "z")
-    assert (options.shape, options.close, options.bootstrap) == ((2, 3), True, 200)
+    default = DiscoverOptions(source="z.h5").bootstrap
+    assert (options.shape, options.close, options.bootstrap) == ((2, 3), True, default)
     assert options.mapping == {"x": "events/p", "t": {"start": 0.0, "step": 0.1}}
     assert run("discover", "other.h5", "--config", str(config)).status == 0
     assert api.given[-1].source == "other.h5"
