@@ -12,20 +12,42 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symfind.api import discover, groups, identify, inspect, sample
-    from symfind.config import DiscoverOptions
+    from symfind.api import discover, enforce, groups, identify, inspect, sample, score
+    from symfind.config import DiscoverOptions, EnforceOptions, ScoreOptions
     from symfind.report.document import Report
+    from symfind.report.enforcement import Enforcement, Score
     from symfind.report.store import read_report
 
-__all__ = ["DiscoverOptions", "Report", "discover", "groups", "identify", "inspect", "read_report", "sample"]
+__all__ = [
+    "DiscoverOptions",
+    "EnforceOptions",
+    "Enforcement",
+    "Report",
+    "Score",
+    "ScoreOptions",
+    "discover",
+    "enforce",
+    "groups",
+    "identify",
+    "inspect",
+    "read_report",
+    "sample",
+    "score",
+]
 
 _HOMES = {
     "discover": "symfind.api",
+    "enforce": "symfind.api",
     "groups": "symfind.api",
     "identify": "symfind.api",
     "inspect": "symfind.api",
     "sample": "symfind.api",
+    "score": "symfind.api",
     "DiscoverOptions": "symfind.config",
+    "EnforceOptions": "symfind.config",
+    "ScoreOptions": "symfind.config",
+    "Enforcement": "symfind.report.enforcement",
+    "Score": "symfind.report.enforcement",
     "Report": "symfind.report.document",
     "read_report": "symfind.report.store",
 }

@@ -10,20 +10,25 @@ from typing import Annotated, NoReturn
 import typer
 
 from symfind.cli.discover import discover
+from symfind.cli.enforce import enforce
 from symfind.cli.groups import groups
 from symfind.cli.identify import identify
 from symfind.cli.inspect import inspect
+from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb
 from symfind.cli.output import abandon_standard_output
 from symfind.cli.report import report
 from symfind.cli.sample import sample
+from symfind.cli.score import score
 from symfind.config import (
     DiscoverOptions,
+    EnforceOptions,
     GroupsOptions,
     IdentifyOptions,
     InspectOptions,
     ReportOptions,
     SampleOptions,
+    ScoreOptions,
 )
 from symfind.errors import SymfindError
 
@@ -35,6 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 add_verb(app, "discover", DiscoverOptions, discover)
+add_verb(app, "enforce", EnforceOptions, enforce, ModelOutput)
+add_verb(app, "score", ScoreOptions, score)
 add_verb(app, "identify", IdentifyOptions, identify)
 add_verb(app, "inspect", InspectOptions, inspect)
 add_verb(app, "report", ReportOptions, report)

@@ -15,10 +15,15 @@ from symfind.errors import UsageError
 from symfind.report.records import field_types
 
 OptionsT = TypeVar("OptionsT", bound=Options)
+OutputT = TypeVar("OutputT", bound=Output)
 
 
 def add_verb(
-    app: typer.Typer, name: str, options_type: type[OptionsT], verb: Callable[[OptionsT, Output], None]
+    app: typer.Typer,
+    name: str,
+    options_type: type[OptionsT],
+    verb: Callable[[OptionsT, OutputT], None],
+    output_type: type[OutputT] = Output,  # type: ignore[assignment]
 ) -> None:
     """Register ``verb`` as a command whose parameters are the fields of ``options_type`` and those of every verb.
 
@@ -28,7 +33,7 @@ def add_verb(
 
     def command(context: typer.Context, **given: Any) -> None:
         values = _with_config(context, given)
-        output = Output(*(values.pop(shared) for shared in ("output", "format", "quiet")))
+        output = output_type(*(values.pop(shared) for shared in ("output", "format", "quiet")))
         verb(_options(options_type, values), output)
 
     hints = field_types(options_type)

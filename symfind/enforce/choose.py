@@ -252,7 +252,8 @@ def _best_of(trial: _Trial, before: EquivarianceError, loss: Loss | None) -> tup
     live = [i for i, v in enumerate(verdicts) if v.candidate is not None and v.candidate.made.dead is None]
     if not live:
         reasons = "; ".join(f"{v.method}: {v.why}" for v in verdicts)
-        raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {trial.task.group.name} ({reasons})")
+        name = trial.task.group.name
+        raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {name} ({reasons})")
     exact = [i for i in live if _candidate(verdicts[i]).error.largest <= trial.choices.tolerance] or live
     if loss is not None:
         best = min(exact, key=lambda i: _loss_value(_candidate(verdicts[i])))

@@ -80,6 +80,33 @@ def nearest_group(generators: Tensor, noise: float = 1e-9) -> NearestGroup:
     return _of_algebra(algebra, given)
 
 
+def nearest_affine_group(fields: Tensor, noise: float = 1e-9) -> NearestGroup:
+    """The group of affine fields ((A, b), (0, 0)), ``(k, d+1, d+1)``: t(d), se(d), or a linear one where all b = 0.
+
+    Raises
+    ------
+    InputError
+        For another algebra of affine fields; the message says what to do.
+    """
+    k, d = len(fields), fields.shape[-1] - 1
+    if k == 0:
+        return nearest_group(fields, noise)
+    size = float(fields[:, :d].abs().max())
+    if float(fields[:, :d, d].abs().max()) <= max(noise, 1e-12) * size:
+        return nearest_group(fields[:, :d, :d], noise)
+    name = {d: f"t({d})", d + d * (d - 1) // 2: f"se({d})"}.get(k)
+    if name is not None:
+        group = parse_group(name)
+        distance = largest_sine(_unit_rows(fields), _unit_rows(group.generators))
+        # The algebra named is within the errors of the generators, or it is another one.
+        if distance <= max(10 * noise, 1e-9):
+            return NearestGroup(group, None, distance, algebra_of_matrices(fields).closure)
+    raise InputError(
+        f"{k} affine generators that are neither t({d}) nor se({d}) are not made exact; find them with --space linear "
+        "about the origin, or name the group (--group)"
+    )
+
+
 def _turning(a: Tensor, noise: float) -> Tensor:
     """The nearest matrix with purely imaginary eigenvalues in small whole ratios, if that is within the noise; else a.
 

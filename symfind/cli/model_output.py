@@ -1,0 +1,54 @@
+"""Where a verb that writes a model puts it (``--output``), and where what was done (standard output)."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from symfind.cli.output import Output
+from symfind.errors import InputError, UsageError
+
+_WIDTH_OF_A_FILE = 100
+
+
+@dataclass(frozen=True)
+class ModelOutput(Output):
+    """``--output`` names the model file; ``--format`` is of the document, which goes to standard output."""
+
+    def __post_init__(self) -> None:
+        """Refuse an output that cannot be written, before anything is computed."""
+        if self.format not in (None, "json", "table"):
+            raise UsageError(f"--format is {self.format!r}, expected json or table, of what is said about the model")
+        if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
+            raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
+        if self.path == "-" and sys.stdout.isatty():
+            raise UsageError("--output is -, but a model is binary and standard output a terminal; name a file")
+
+    def chosen_format(self) -> str:
+        """Return the format of the document: the one asked for, else by what standard output is."""
+        return self.format or ("table" if sys.stdout.isatty() else "json")
+
+
+def write_document(document: Any, render: Callable[[Any], Any], output: Output) -> None:
+    """Write a record as a table or as JSON."""
+    from symfind.report.store import json_text
+
+    def encode(form: str) -> bytes:
+        if form == "json":
+            return (json_text(document.to_plain()) + "\n").encode("utf-8", "backslashreplace")
+        if form == "table":
+            from rich.console import Console
+
+            console = Console(file=io.StringIO(), width=_WIDTH_OF_A_FILE, color_system=None)
+            with console.capture() as captured:
+                console.print(render(document))
+            return "".join(line.rstrip() + "\n" for line in captured.get().splitlines()).encode()
+        raise UsageError(f"format {form} is for reports; use --format json or table")
+
+    # The model has taken --output; its document goes to standard output.
+    target = Output(None, output.format, output.quiet) if isinstance(output, ModelOutput) else output
+    target.write(encode, lambda: render(document))

@@ -1,0 +1,125 @@
+"""The verbs ``enforce`` and ``score`` as functions; :mod:`symfind.api` offers them beside the others."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from symfind import __version__
+from symfind.config import ActionOptions, EnforceOptions, ScoreOptions
+from symfind.enforce.choose import Choices, enforce_model
+from symfind.enforce.request import Prepared, RowsAsked, prepared
+from symfind.enforce.score import scored
+from symfind.enforce.writing import check_ending, format_written, write_weights
+from symfind.errors import UsageError
+from symfind.progress import Progress, SilentProgress
+from symfind.report.document import Environment
+from symfind.report.enforcement import Enforcement, Score
+from symfind.report.enforcement_compose import enforcement_of, generators_of, score_of
+from symfind.report.store import read_report
+from symfind.sources.files import appearing_whole, readable, sha256
+
+
+def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:
+    """The equivariant map next to a trained model: the model file it makes, and what that costs.
+
+    Parameters
+    ----------
+    options
+        Model, group and method, :class:`~symfind.config.EnforceOptions`.
+    to
+        The file to write, of the same kind as the model's; None writes none.
+    progress
+        Told how far the computation is.
+
+    Raises
+    ------
+    SymfindError
+        The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
+    """
+    watch, seconds = progress or SilentProgress(), dict[str, float]()
+    rng = torch.Generator().manual_seed(options.seed)
+    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        with _timed(seconds, "read"):
+            ready = _prepared(options, path, rng)
+        used = ready.task
+        provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": used.group.name,
+                      "rep_in": str(used.rep_in), "rep_out": str(used.rep_out)}
+        choices = Choices(options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows)
+        if to is not None and options.method != "auto":
+            check_ending(to, format_written(ready.subject, options.method), options.method)
+        with _timed(seconds, "enforce"):
+            done = enforce_model(ready.subject, used, choices, provenance, Path(folder), rng, watch)
+        if to is not None:
+            check_ending(to, format_written(ready.subject, done.method), done.method)
+            with appearing_whole(to) as part:
+                shutil.copyfile(done.path, part)
+        if options.weights is not None:
+            arrays = done.chosen.made.weights if done.chosen is not None else {}
+            if not arrays:
+                raise UsageError(f"--weights: method {done.method} leaves the weights of the layers as they are")
+            write_weights(Path(options.weights), arrays, {**provenance, "method": done.method})
+        settings, environment = options.settings(), _environment()
+        written = None if to is None else str(to)
+        document = enforcement_of(ready, done, written, options.model, settings, environment)
+    return replace(document, timing=seconds)
+
+
+def score(options: ScoreOptions, progress: Progress | None = None) -> Score:
+    """How well a trained model obeys a group: relative defects, and errors along finite transformations.
+
+    Parameters
+    ----------
+    options
+        Model and group, :class:`~symfind.config.ScoreOptions`.
+    progress
+        Told how far the computation is.
+
+    Raises
+    ------
+    SymfindError
+        The model, the group or the rows cannot be used; the message says what to do.
+    """
+    watch, seconds = progress or SilentProgress(), dict[str, float]()
+    rng = torch.Generator().manual_seed(options.seed)
+    with readable(options.model) as path:
+        with _timed(seconds, "read"):
+            ready = _prepared(options, path, rng)
+        with _timed(seconds, "score"), watch.phase("score"):
+            found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
+        settings, environment = options.settings(), _environment()
+        document = score_of(ready, found, error, options.model, settings, environment)
+    return replace(document, timing=seconds)
+
+
+def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepared:
+    generators = None
+    if options.generators is not None:
+        generators = generators_of(read_report(options.generators), options.generators)
+    asked = RowsAsked(
+        options.data, options.shape, options.max_rows, options.n_samples,
+        options.input, options.output_name, options.mapping,
+    )
+    return prepared(
+        path, options.group, generators, options.rep_in, options.rep_out, asked, options.trust_model, rng
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[phase] = round(time.perf_counter() - start, 4)
+
+
+def _environment() -> Environment:
+    return Environment(
+        symfind=__version__, torch=torch.__version__, device="cpu", dtype="float64", threads=torch.get_num_threads()
+    )
