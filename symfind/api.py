@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from symfind import __version__
 from symfind.config import DiscoverOptions
-from symfind.discover.evidence import Evidence
 from symfind.discover.finding import decide
-from symfind.discover.nullspace import Frame, evidence_of_fit, evidence_of_model, streamed_spectrum
-from symfind.discover.questions import QUESTIONS, Question, objects_of
-from symfind.discover.tangent import evidence_of_tangency
-from symfind.discover.weak import evidence_of_points
+from symfind.discover.search import Clock, is_model, search
 from symfind.enforcing import enforce, score
-from symfind.errors import InputError, UsageError
-from symfind.fields.catalogue import make_space
+from symfind.errors import UsageError
 from symfind.lie.groups import catalogue
-from symfind.lie_derivative import LieDerivative, OutputAction
-from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
 from symfind.report.contents import Contents, contents
 from symfind.report.document import Environment, Report, Source
 from symfind.report.identification import identify_source
-from symfind.significance.halves import with_duplicates_grouped
-from symfind.sources.checkpoint import CHECKPOINT_FORMAT
-from symfind.sources.dataset import Dataset, open_dataset
-from symfind.sources.files import readable, sha256
-from symfind.sources.geometry import Geometry, Moments, input_geometry
-from symfind.sources.hdf5 import opened, root_text
-from symfind.sources.model import Model, load_model
-from symfind.sources.model_file import HDF5_SIGNATURE
+from symfind.sources.files import readable
 from symfind.sources.samples import write_sample
-from symfind.sources.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights
 
 __all__ = ["discover", "enforce", "groups", "identify", "inspect", "sample", "score"]
 
@@ -64,16 +45,15 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     SymfindError
         The input cannot be used, or an option does not go with it; the message says what to do.
     """
-    clock = _Clock(progress or SilentProgress())
-    generator = torch.Generator().manual_seed(options.seed)
+    clock = Clock(progress or SilentProgress())
     device = _device(options.device)
     with readable(options.source) as path:
-        if _is_model(path):
-            source, evidence = _model_evidence(options, path, generator, device, clock)
-        else:
-            source, evidence = _data_evidence(options, path, generator, clock)
+        origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"):
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
+    source = Source(
+        path=options.source, sha256=origin.sha256, kind=origin.kind, shapes=origin.shapes, names=origin.names
+    )
     with clock.phase("algebra"):
         environment = _environment(str(device), options.dtype)
         report = report_of_finding(finding, source, options.settings(), environment, close=options.close)
@@ -107,7 +87,7 @@ def inspect(source: str) -> Contents:
         It is missing, damaged, or none of these.
     """
     with readable(source) as path:
-        return contents(path, source, is_model=_is_model(path))
+        return contents(path, source, is_model=is_model(path))
 
 
 def sample(name: str, out: str | Path, *, seed: int = 0, rows: int | None = None) -> None:

@@ -80,8 +80,10 @@ class Frame:
     action: OutputAction
 
 
-def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor) -> LieDerivative:
-    """L for one F, H and the means taken over rows x ``(n, *input_shape)``."""
+def lie_derivative(
+    frame: Frame, function: DifferentiableMap, x: Tensor, used: Tensor | None = None
+) -> LieDerivative:
+    """L for one F, H and the means taken over rows x ``(n, *input_shape)``; ``used`` inputs are known for a fit."""
     k, d = frame.objects
     points = x.reshape(-1, k, d)
     if frame.question.like_inputs:
@@ -92,7 +94,7 @@ def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor) -> LieD
     geometry = replace(frame.geometry, outputs=root.to(x)).to(x.device)
     live = None
     if frame.question.target == "y" and root.shape[1]:
-        live = _live_inputs(frame, geometry, function, x)
+        live = _live_inputs(frame, geometry, function, x) if used is None or bool(used.all()) else used
     mean = field_mean(frame.space, geometry, points, live)
     return LieDerivative(
         function, frame.space, frame.action, geometry, frame.objects, frame.output_objects, mean, live
@@ -187,11 +189,12 @@ def evidence_of_fit(
     samples: Samples,
     spectrum_of: Callable[[LieDerivative], GeneralisedSpectrum],
     seed: int,
+    used: Tensor | None = None,
 ) -> Evidence:
     """A fit: spectrum over all the data, bounds from refits of two halves of the rows in memory."""
     generator = torch.Generator().manual_seed(seed + 17)
     x = samples.x.reshape(-1, *function.input_shape)
-    derivative = lie_derivative(frame, function, x)
+    derivative = lie_derivative(frame, function, x, used)
     spectrum = spectrum_of(derivative)
     split = halves(samples, generator)
     doubts: list[str] = []

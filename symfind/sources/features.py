@@ -44,6 +44,10 @@ class Features(Protocol):
         """dφ(x)·v for v ``(n, p, D)``: ``(n, f, p)``."""
         ...
 
+    def without(self, kept: Tensor) -> Features:
+        """The features that depend on the coordinates kept ``(D,)`` alone."""
+        ...
+
     def total_push(self, x: Tensor, v: Tensor) -> Tensor:
         """Σ_n dφ(xₙ)·vₙ ``(f, p)``, without holding the summands."""
         ...
@@ -105,6 +109,10 @@ class PolynomialFeatures:
         """∂φ/∂x_b ``(n, f)`` for each b."""
         slopes = self._monomials.slopes(self.standard(x))
         return [slope / self.standard.scale[b].to(x) for b, slope in enumerate(slopes)]
+
+    def without(self, kept: Tensor) -> PolynomialFeatures:
+        """Monomials in the kept coordinates."""
+        return PolynomialFeatures(self.standard, self.exponents[self.exponents[:, ~kept].sum(1) == 0])
 
     def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
@@ -174,6 +182,11 @@ class FourierFeatures:
         z = self.standard(x)
         wave = math.sqrt(2) * torch.cos(z @ self.omega.to(x) + self.phase.to(x))
         return torch.cat([torch.ones_like(z[:, :1]), z, wave], 1)
+
+    def without(self, kept: Tensor) -> FourierFeatures:
+        """Waves of the kept coordinates."""
+        scale = torch.where(kept, self.standard.scale, torch.full_like(self.standard.scale, torch.inf))
+        return FourierFeatures(Standardiser(self.standard.mean, scale), self.omega, self.phase)
 
     def _sine(self, x: Tensor) -> Tensor:
         return -math.sqrt(2) * torch.sin(self.standard(x) @ self.omega.to(x) + self.phase.to(x))

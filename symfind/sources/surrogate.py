@@ -326,3 +326,24 @@ def choose_family(
     chosen = next(i for i, e in enumerate(errors) if e <= _TIE * best or e < _EXACT)
     table = tuple((f.name, 1.0 - e) for f, e in zip(tried, errors, strict=True))
     return Choice(tried[chosen], 1.0 - errors[chosen], table)
+
+
+def used_inputs(samples: Samples, choice: Choice, objects: int, generator: torch.Generator) -> Tensor:
+    """Coordinates of an object that lower the held-out error, as zeros and ones ``(d,)``.
+
+    A noisy fit depends a little on everything. A coordinate without which the same family predicts as well is one
+    that F does not depend on as far as these data can tell, and a field along it no symmetry worth a name.
+    """
+    d = samples.x.shape[1] // objects
+    labels = fold_labels(len(samples), samples.group, _FOLDS, generator)
+    if d == 1 or int(labels.max()) == 0:
+        return torch.ones(d, dtype=torch.float64)
+    reference = max(held_out_error(samples, choice.family, labels)[0], _EXACT)
+    used = torch.ones(d, dtype=torch.float64)
+    for i in range(d):
+        kept = torch.ones(samples.x.shape[1], dtype=torch.bool)
+        kept[i::d] = False
+        without = Family(choice.family.features.without(kept), choice.family.ridge)
+        if held_out_error(samples, without, labels)[0] <= reference:
+            used[i] = 0.0
+    return used if bool(used.any()) else torch.ones(d, dtype=torch.float64)

@@ -1,0 +1,329 @@
+"""From a file to evidence: which question its kind asks, what is read, fitted and decomposed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from symfind.discover.evidence import Evidence
+from symfind.discover.nullspace import Frame, evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.discover.questions import QUESTIONS, Question, objects_of
+from symfind.discover.tangent import evidence_of_tangency
+from symfind.discover.weak import evidence_of_points
+from symfind.errors import InputError, UsageError
+from symfind.fields.catalogue import make_space
+from symfind.lie_derivative import LieDerivative, OutputAction
+from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.progress import Progress
+from symfind.significance.halves import with_duplicates_grouped
+from symfind.sources.checkpoint import CHECKPOINT_FORMAT
+from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.files import sha256
+from symfind.sources.geometry import Geometry, Moments, input_geometry
+from symfind.sources.hdf5 import opened, root_text
+from symfind.sources.model import Model, load_model
+from symfind.sources.model_file import HDF5_SIGNATURE
+from symfind.sources.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
+
+# Rows held in memory for choosing a fit and for the bounds; every row counts for the fit and the spectrum.
+_SAMPLE_ROWS = 20_000
+# Means over points have nothing but these rows, and their error falls with the number: five times as many cost 2 s.
+_POINT_ROWS = 100_000
+_SAMPLE_NUMBERS = 2**25
+_CHOICE_ROWS = 4_000
+_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+
+class Request(Protocol):
+    """What is asked of a source, by the names of the options of ``discover`` (``symfind.config.DiscoverOptions``)."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def data(self) -> str | None: ...  # noqa: D102
+    @property
+    def sample(self) -> str | None: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def n_samples(self) -> int: ...  # noqa: D102
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def input(self) -> str | None: ...  # noqa: D102
+    @property
+    def output_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def mapping(self) -> str | Mapping[str, object] | None: ...  # noqa: D102
+    @property
+    def space(self) -> str | None: ...  # noqa: D102
+    @property
+    def acts_on(self) -> str: ...  # noqa: D102
+    @property
+    def output_action(self) -> str: ...  # noqa: D102
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def surrogate(self) -> str: ...  # noqa: D102
+    @property
+    def max_rows(self) -> int | None: ...  # noqa: D102
+    @property
+    def trust_model(self) -> bool: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def dtype(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was read: digest, kind, shapes by role, and names of the coordinates."""
+
+    sha256: str
+    kind: str
+    shapes: Mapping[str, tuple[int, ...]]
+    names: tuple[str, ...]
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each phase."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str, total: int | None = None) -> Iterator[Any]:
+        """Time a phase, and show it."""
+        start = time.perf_counter()
+        with self.progress.phase(name, total) as advance:
+            yield advance
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+
+
+def search(request: Request, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
+    """Evidence from the dataset or the model at ``path``.
+
+    Raises
+    ------
+    SymfindError
+        The input cannot be used, or an option does not go with it.
+    """
+    generator = torch.Generator().manual_seed(request.seed)
+    if is_model(path):
+        return _model_evidence(request, path, generator, device, clock)
+    return _data_evidence(request, path, generator, clock)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a file is a model rather than data: a zip archive or a pickle, or HDF5 that holds a network."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False  # reading it as data says what is wrong with it
+    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+        return True
+    if head != HDF5_SIGNATURE:
+        return False
+    with opened(path) as file:
+        return bool(root_text(file, "model_config")) or root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
+
+
+def _data_evidence(
+    request: Request, path: Path, generator: torch.Generator, clock: Clock
+) -> tuple[Origin, Evidence]:
+    with clock.phase("read"):
+        dataset = open_dataset(
+            path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
+        )
+        digest = dataset.sha256()
+    question = QUESTIONS[dataset.kind]
+    stop = dataset.n_rows if request.max_rows is None else min(request.max_rows, dataset.n_rows)
+    frame, names, messages = _frame(request, dataset, question, stop, clock)
+    origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
+    samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
+    target = question.target
+    messages = (*dataset.messages[1:], *messages, *dataset.warnings)
+    if target is None:
+        if request.method not in ("auto", "weak", "tangent"):
+            raise UsageError(f"--method {request.method} needs F(x); for points take weak or tangent")
+        with clock.phase("nullspace"):
+            if request.method == "tangent":
+                evidence = evidence_of_tangency(frame, samples, generator)
+            else:
+                evidence = evidence_of_points(frame, samples, generator)
+        return origin, _with_messages(evidence, messages)
+    if request.method not in ("auto", "nullspace"):
+        raise UsageError(f"--method {request.method} does not go with {dataset.kind} data; take nullspace or auto")
+    with clock.phase("fit", stop):
+        choice, fit, used = _fit(request, dataset, question, frame, samples, stop, generator)
+
+    def spectrum_of(derivative: LieDerivative) -> GeneralisedSpectrum:
+        shape = (-1, *fit.input_shape)
+        blocks = (block["x"].reshape(shape) for block in dataset.blocks(stop=stop))
+        with clock.phase("nullspace", stop) as advance:
+            return streamed_spectrum(derivative, blocks, advance)
+
+    evidence = evidence_of_fit(frame, choice, fit, samples, spectrum_of, request.seed, used)
+    return origin, _with_messages(evidence, messages)
+
+
+def _with_messages(evidence: Evidence, messages: tuple[str, ...]) -> Evidence:
+    return replace(evidence, messages=(*evidence.messages, *messages))
+
+
+def _frame(
+    request: Request, dataset: Dataset, question: Question, stop: int, clock: Clock
+) -> tuple[Frame, tuple[str, ...], tuple[str, ...]]:
+    """Shapes, metrics and candidates from one pass over x."""
+    row = dataset.shapes["x"][1:]
+    objects = objects_of(row, request.acts_on)
+    moments = Moments(max(1, prod(row)))
+    with clock.phase("moments", stop) as advance:
+        for block in dataset.blocks(stop=stop):
+            moments.add(block["x"].flatten(1))
+            advance(block["x"].shape[0])
+    outputs = (1, 1)
+    if question.target is not None:
+        outputs = objects_of(dataset.shapes[question.target][1:], request.acts_on)
+    names = _names(dataset.names, objects[1])
+    action, why = question.action(request.output_action, objects, outputs)
+    messages = (f"output action: {why}",) if question.target is not None else ()
+    return _made_frame(request, question, objects, outputs, moments, names, action), names, messages
+
+
+def _made_frame(
+    request: Request,
+    question: Question,
+    objects: tuple[int, int],
+    outputs: tuple[int, int],
+    moments: Moments,
+    names: tuple[str, ...],
+    action: OutputAction,
+) -> Frame:
+    geometry: Geometry = input_geometry(moments, objects[0])
+    if geometry.rank == 0:
+        raise InputError(f"{request.source}: all rows of x are equal, nothing varies; give data that vary")
+    space = make_space(request.space or question.space, objects[1], names)
+    return Frame(question, objects, outputs, geometry, space.centred(geometry.mean, geometry.scale), action)
+
+
+def _names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
+    if given is not None and len(given) == d:
+        return given
+    return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
+
+
+def _samples(dataset: Dataset, question: Question, stop: int, generator: torch.Generator) -> Samples:
+    """Up to :data:`_SAMPLE_ROWS` rows in memory, drawn at random where there are more."""
+    width = sum(prod(shape[1:]) for shape in dataset.shapes.values())
+    count = min(stop, _POINT_ROWS if question.target is None else _SAMPLE_ROWS, max(64, _SAMPLE_NUMBERS // width))
+    if stop < dataset.n_rows:
+        held = dataset.take(torch.randperm(stop, generator=generator)[:count].sort().values)
+    else:
+        held = dataset.sample(count, generator)
+    x = held["x"].flatten(1)
+    y = x[:, :0] if question.target is None else held[question.target].reshape(x.shape[0], -1)
+    return Samples(x, y, held.get("group"))
+
+
+def _fit(
+    request: Request,
+    dataset: Dataset,
+    question: Question,
+    frame: Frame,
+    samples: Samples,
+    stop: int,
+    generator: torch.Generator,
+) -> tuple[Choice, LinearFit, Tensor | None]:
+    """A family chosen on rows in memory, its weights from all rows; and the inputs that F depends on."""
+    assert question.target is not None
+    target = question.target
+    scalar = question.scalar_gauge and frame.objects[0] == 1 and samples.y.shape[1] == 1
+    some = samples
+    if len(samples) > _CHOICE_ROWS:
+        some = samples.rows(torch.randperm(len(samples), generator=generator)[:_CHOICE_ROWS].sort().values)
+    if question.like_inputs:
+        some = replace(some, y=_without_rounding(some.y, frame.geometry.scale))
+    choice = choose_family(some, request.surrogate, 3 if scalar else 1, generator)
+    pairs = ((block["x"].flatten(1), _flat(block[target])) for block in dataset.blocks(stop=stop))
+    weights, _ = fit_weights(choice.family, pairs, samples.y.shape[1])
+    fit = LinearFit(choice.family.features, weights, dataset.shapes["x"][1:], dataset.shapes[target][1:])
+    # A flow or a map moves every coordinate; only a function can be without one.
+    used = used_inputs(some, choice, frame.objects[0], generator) if target == "y" else None
+    return choice, fit, used
+
+
+def _without_rounding(velocity: Tensor, scale: Tensor) -> Tensor:
+    """dx/dt, components that are the rounding of the others (the spin of a symmetric top) made zero."""
+    rate = velocity.square().mean(0).sqrt().reshape(-1, scale.shape[0]) / scale
+    return velocity * (rate > 1e-13 * rate.max()).flatten()
+
+
+def _flat(y: Tensor) -> Tensor:
+    return y.reshape(y.shape[0], -1)
+
+
+def _model_evidence(
+    request: Request, path: Path, generator: torch.Generator, device: torch.device, clock: Clock
+) -> tuple[Origin, Evidence]:
+    with clock.phase("read"):
+        digest = sha256(path)
+        model = load_model(path, device=device, dtype=_DTYPES[request.dtype], trust=request.trust_model)
+        x, names, group = _model_inputs(request, model, generator)
+    model.bind(tuple(x.shape[1:]), x.to(device))
+    kind = request.kind or "function"
+    question = QUESTIONS[kind]
+    if question.target is None or request.method not in ("auto", "nullspace"):
+        raise UsageError("a model is a function, a map or a flow, searched with --method nullspace")
+    objects = objects_of(tuple(x.shape[1:]), request.acts_on)
+    outputs = objects_of(model.output_shape, request.acts_on)
+    moments = Moments(objects[0] * objects[1])
+    moments.add(x.flatten(1))
+    coordinates = _names(names, objects[1])
+    action, why = question.action(request.output_action, objects, outputs)
+    frame = _made_frame(request, question, objects, outputs, moments, coordinates, action)
+    shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
+    origin = Origin(sha256=digest, kind=kind, shapes=shapes, names=coordinates)
+    samples = Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0), group)
+    with clock.phase("nullspace"):
+        evidence = evidence_of_model(frame, model, samples, generator)
+    return origin, _with_messages(evidence, (f"output action: {why}",))
+
+
+def _model_inputs(
+    request: Request, model: Model, generator: torch.Generator
+) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
+    """Rows that a model is judged on: x of a file, or drawn from a distribution."""
+    if request.data is not None:
+        dataset = open_dataset(Path(request.data), kind="points", input=request.input, mapping=request.mapping)
+        count = min(request.max_rows or dataset.n_rows, dataset.n_rows, _SAMPLE_ROWS)
+        held = dataset.sample(count, generator)
+        return held["x"], dataset.names, held.get("group")
+    shape = request.shape or _own_shape(model)
+    if request.sample is None or shape is None:
+        raise UsageError(
+            f"{request.source}: a model needs a measure on its inputs; give --data FILE, or --sample normal --shape …"
+        )
+    x = torch.randn(request.n_samples, *shape, generator=generator, dtype=torch.float64)
+    if request.sample == "uniform":
+        x = 2 * torch.rand(request.n_samples, *shape, generator=generator, dtype=torch.float64) - 1
+    if request.sample == "sphere":
+        x = x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x, None, None
+
+
+def _own_shape(model: Model) -> tuple[int, ...] | None:
+    return None if model.input_width is None else (model.input_width,)
+
+
