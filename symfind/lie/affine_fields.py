@@ -13,7 +13,8 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.lie.algebra import LieAlgebra, algebra_of_matrices
-from symfind.lie.preserved import fixed_points
+from symfind.lie.modules import commutant
+from symfind.lie.preserved import PreservedForm, fixed_points, invariant_subspaces, preserved_forms
 from symfind.linalg.subspaces import UnclearRank, clear_rank
 
 # Entries of the change of basis that gives structure constants carry this much rounding.
@@ -77,11 +78,55 @@ class AffineAlgebra:
     fixed
         A fixed point ``(d,)`` nearest the centre and the directions ``(r, d)`` of others, in the user's coordinates
         (None where the noise leaves them open); None if no point is fixed.
+    scale
+        ``(d,)``: the units of the coordinates in which the algebras are given.
     """
 
     algebra: LieAlgebra
     metric: LieAlgebra | None
     fixed: tuple[Tensor, Tensor | None] | None
+    scale: Tensor
+
+    def preserved_forms(self) -> tuple[PreservedForm, ...]:
+        """The forms of the linear parts, in the user's coordinates; signatures are taken in units of ``scale``.
+
+        Raises
+        ------
+        UnclearRank
+            If the noise leaves their number open.
+        """
+        if self.metric is None:
+            return ()
+        out = []
+        for form in preserved_forms(self.metric):
+            matrix = form.matrix / self.scale / self.scale[:, None]
+            error = form.standard_error / self.scale / self.scale[:, None]
+            # The entry that was made 1: on the diagonal, if there is one.
+            ones = torch.cat([form.matrix.diagonal(), form.matrix.flatten()]) == 1.0
+            entry = float(torch.cat([matrix.diagonal(), matrix.flatten()])[ones.to(torch.uint8).argmax()])
+            out.append(replace(form, matrix=matrix / entry, standard_error=error / abs(entry)))
+        return tuple(out)
+
+    def invariant_subspaces(self) -> tuple[Tensor, ...] | None:
+        """Rows of V₁, V₂, …, largest entry 1, in the user's coordinates about a fixed point.
+
+        None if no point is fixed, or if the decomposition is not unique: it is where maps that commute with the algebra
+        commute mutually.
+
+        Raises
+        ------
+        UnclearRank
+            If the noise leaves them open.
+        """
+        if self.fixed is None or self.algebra.matrices is None:
+            return None
+        error = self.algebra.matrix_error
+        c = commutant(self.algebra.matrices, error)
+        product = torch.einsum("iab,jbc->ijac", c, c)
+        if float((product - product.transpose(0, 1)).abs().max()) > max(1e-6, 4.0 * error):
+            return None
+        rows = [v * self.scale for v in invariant_subspaces(self.algebra)]
+        return tuple(v / v.gather(1, v.abs().argmax(1, keepdim=True)) for v in rows)
 
 
 def algebra_of_affine_fields(fields: AffineFields) -> AffineAlgebra:
@@ -98,14 +143,13 @@ def algebra_of_affine_fields(fields: AffineFields) -> AffineAlgebra:
     noise = fields.noise
     fixed = _fixed(fields, a, b)
     if fixed is not None:
-        algebra = _in_user_coordinates(algebra_of_matrices(a, noise), fields.scale)
-        return AffineAlgebra(algebra, algebra, fixed)
+        algebra = algebra_of_matrices(a, noise)
+        return AffineAlgebra(algebra, algebra, fixed, fields.scale)
     whole = algebra_of_matrices(_homogeneous(a, b), noise)
     independent = _independent(a, max(noise or 0.0, whole.noise))
     if independent.shape[0] == 0:
-        return AffineAlgebra(whole, None, None)
-    metric = _in_user_coordinates(algebra_of_matrices(independent, noise), fields.scale)
-    return AffineAlgebra(whole, metric, None)
+        return AffineAlgebra(whole, None, None, fields.scale)
+    return AffineAlgebra(whole, algebra_of_matrices(independent, noise), None, fields.scale)
 
 
 def _fixed(fields: AffineFields, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor | None] | None:
@@ -144,11 +188,3 @@ def _independent(a: Tensor, noise: float) -> Tensor:
     k, d, _ = a.shape
     _, s, vt = torch.linalg.svd(a.flatten(1), full_matrices=False)
     return vt[: clear_rank(s, max(noise, 1e-9) * math.sqrt(k))].reshape(-1, d, d)
-
-
-def _in_user_coordinates(algebra: LieAlgebra, scale: Tensor) -> LieAlgebra:
-    """Q with matrices = Q X Q⁻¹ for X in the user's coordinates x, where it was for those in units of ``scale``."""
-    if algebra.coordinates is None:
-        return algebra
-    others = tuple(q / scale for q in algebra.other_coordinates)
-    return replace(algebra, coordinates=algebra.coordinates / scale, other_coordinates=others)

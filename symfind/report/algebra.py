@@ -12,16 +12,10 @@ from torch import Tensor
 
 from symfind.errors import SymfindError
 from symfind.fields.typeset import monomial_text, number_text, sum_text
-from symfind.lie.affine_fields import AffineFields, algebra_of_affine_fields, structure_constants
+from symfind.lie.affine_fields import AffineAlgebra, AffineFields, algebra_of_affine_fields, structure_constants
 from symfind.lie.algebra import LieAlgebra
 from symfind.lie.classify import UNIDENTIFIED, AlgebraReport, identify
-from symfind.lie.modules import commutant
-from symfind.lie.preserved import (
-    PolynomialInvariant,
-    invariant_subspaces,
-    polynomial_invariants,
-    preserved_forms,
-)
+from symfind.lie.preserved import PolynomialInvariant, polynomial_invariants
 from symfind.linalg.subspaces import UnclearRank
 from symfind.report.document import Algebra, FixedPoints, Invariant, PreservedForm
 
@@ -68,10 +62,10 @@ def algebra_of_affine(
     block = replace(
         block,
         structure_constants=constants,
-        preserved_forms=_or_warn(lambda: _forms(found.metric), warnings) or (),
+        preserved_forms=_or_warn(lambda: _forms(found), warnings) or (),
         invariants=_or_warn(lambda: _invariants(fields, centre, names), warnings) or (),
         fixed_points=None if found.fixed is None else _fixed(*found.fixed),
-        invariant_subspaces=None if found.fixed is None else _or_warn(lambda: _subspaces(found.algebra), warnings),
+        invariant_subspaces=_or_warn(lambda: _subspaces(found), warnings),
     )
     return block, tuple(warnings)
 
@@ -163,9 +157,7 @@ def _named(report: AlgebraReport) -> Algebra:
     )
 
 
-def _forms(algebra: LieAlgebra | None) -> tuple[PreservedForm, ...]:
-    if algebra is None:
-        return ()
+def _forms(algebra: AffineAlgebra) -> tuple[PreservedForm, ...]:
     return tuple(
         PreservedForm(
             matrix=tuple(map(tuple, _rounded(form.matrix, form.standard_error).tolist())),
@@ -173,7 +165,7 @@ def _forms(algebra: LieAlgebra | None) -> tuple[PreservedForm, ...]:
             uncertainty=float(form.standard_error.max()),
             symmetric=form.symmetric,
         )
-        for form in preserved_forms(algebra)
+        for form in algebra.preserved_forms()
     )
 
 
@@ -229,12 +221,6 @@ def _fixed(point: Tensor, directions: Tensor | None) -> FixedPoints:
     return FixedPoints(point=tuple((torch.round(point, decimals=_DIGITS) + 0.0).tolist()), directions=rows)
 
 
-def _subspaces(algebra: LieAlgebra) -> tuple[tuple[tuple[float, ...], ...], ...] | None:
-    """The decomposition where it is unique, which is where maps that commute with the algebra commute mutually."""
-    if algebra.matrices is None:
-        return None
-    c = commutant(algebra.matrices, algebra.matrix_error)
-    product = torch.einsum("iab,jbc->ijac", c, c)
-    if float((product - product.transpose(0, 1)).abs().max()) > max(1e-6, 4.0 * algebra.matrix_error):
-        return None
-    return tuple(tuple(map(tuple, rows.tolist())) for rows in invariant_subspaces(algebra))
+def _subspaces(algebra: AffineAlgebra) -> tuple[tuple[tuple[float, ...], ...], ...] | None:
+    found = algebra.invariant_subspaces()
+    return None if found is None else tuple(tuple(map(tuple, (v + 0.0).tolist())) for v in found)
