@@ -36,7 +36,7 @@ def closed(finding: Finding, tolerance: float) -> tuple[Finding, str]:
     span = nearest_subalgebra(rows, MatrixBracket(int(rows.shape[1] ** 0.5)))
     xi = _coefficients(space, _fields_at(fields, span.basis, points), points)
     # The output action and the rescaling of time follow their fields: ξ′ = Σ Tᵢⱼ ξⱼ as nearly as may be.
-    change = torch.linalg.lstsq(raw[: space.dim], xi).solution
+    change = torch.linalg.lstsq(raw[: space.dim], xi, driver="gelsd").solution
     vectors = canonical_vectors(evidence, torch.cat([xi, raw[space.dim :] @ change]), max(g.error for g in certified))
     new = _judged(finding, vectors, certified, tolerance)
     if not all(g.verdict == "certified" for g in new):
@@ -81,7 +81,8 @@ def _coefficients(space: VectorFieldSpace, values: Tensor, points: Tensor) -> Te
 def _judged(finding: Finding, vectors: Tensor, certified: list[Generator], tolerance: float) -> list[Generator]:
     spectrum, k = finding.evidence.spectrum, len(certified)
     directions = spectrum.vectors.double().cpu()
-    parts = torch.linalg.lstsq(torch.cat([directions, spectrum.trivial.double().cpu()], 1), vectors).solution
+    basis = torch.cat([directions, spectrum.trivial.double().cpu()], 1)
+    parts = torch.linalg.lstsq(basis, vectors, driver="gelsd").solution
     parts = parts[: directions.shape[1]]
     parts = parts / torch.linalg.vector_norm(parts, dim=0)
     sizes = parts * spectrum.values.double().cpu()[:, None]

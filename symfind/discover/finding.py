@@ -201,7 +201,7 @@ def canonical_in_span(
     outside[first : first + count] = False
     for share in (1.0, 0.1, 0.01):
         vectors = canonical_vectors(evidence, span, max(noise * share, 1e-10))
-        mix = (torch.linalg.lstsq(whole / scale, vectors).solution / scale[:, None])[:r]
+        mix = (torch.linalg.lstsq(whole / scale, vectors, driver="gelsd").solution / scale[:, None])[:r]
         stray = mix[outside] * spectrum.values[outside, None]
         strayed = torch.linalg.vector_norm(stray, dim=0) / torch.linalg.vector_norm(mix, dim=0).clamp(min=1e-300)
         if float(strayed.max()) <= allowed:
@@ -217,7 +217,7 @@ def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
 def _defects(evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int) -> list[float]:
     """ρ of each canonical generator from the estimates of the orthogonal directions it is made of."""
     basis = evidence.spectrum.vectors[:, first : first + vectors.shape[1]]
-    mix = torch.linalg.lstsq(basis, vectors).solution
+    mix = torch.linalg.lstsq(basis, vectors, driver="gelsd").solution
     mix = mix / torch.linalg.vector_norm(mix, dim=0)
     estimate = bounds.estimate[first : first + vectors.shape[1]]
     defects: list[float] = torch.linalg.vector_norm(mix * estimate[:, None], dim=0).tolist()
@@ -243,5 +243,5 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
     except NumericalError:  # a span that the noise leaves without a sparse basis is shown as it is
         return unit
     units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
-    exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T).solution
+    exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T, driver="gelsd").solution
     return torch.cat([exact, basis.coefficients[:, table.shape[1] :].T])

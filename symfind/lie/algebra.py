@@ -310,5 +310,5 @@ def _constants(rows: Tensor, bracket: Bracket) -> Tensor:
     """Constants f with [rᵢ, rⱼ] = Σ f_ijk r_k in the least-squares sense."""
     k, p = rows.shape
     value = bracket(rows, rows)[..., :p].reshape(k * k, p)
-    f: Tensor = torch.linalg.lstsq(rows.T, value.T).solution.T.reshape(k, k, k)
+    f: Tensor = torch.linalg.lstsq(rows.T, value.T, driver="gelsd").solution.T.reshape(k, k, k)
     return 0.5 * (f - f.transpose(0, 1))

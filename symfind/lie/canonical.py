@@ -109,7 +109,7 @@ def _sparse_with_unknown_noise(c: Tensor) -> tuple[Tensor, float]:
 
 def _reduced(sparse: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """The rows again in terms of the input, so that errors can be carried over: sparse = change @ c."""
-    change = torch.linalg.lstsq(c.T, sparse.T).solution.T
+    change = torch.linalg.lstsq(c.T, sparse.T, driver="gelsd").solution.T
     rows = change @ c
     scale = rows.abs().amax(1, keepdim=True)
     return rows / scale, change / scale

@@ -37,7 +37,8 @@ def matrices(group: Group, generators: Tensor, components: Tensor, name: str = "
     def drho(a: Tensor) -> Tensor:
         if not group.dimension:
             return torch.zeros(*a.shape[:-2], d, d, dtype=_F64)
-        c = torch.linalg.lstsq(basis.expand(*a.shape[:-2], *basis.shape), a.flatten(-2)[..., None]).solution
+        spread = basis.expand(*a.shape[:-2], *basis.shape)
+        c = torch.linalg.lstsq(spread, a.flatten(-2)[..., None], driver="gelsd").solution
         out: Tensor = torch.einsum("...k,kij->...ij", c[..., 0], generators)
         return out
 
@@ -101,7 +102,7 @@ def _image_of(group: Group, components: Tensor, drho: Action, g: Tensor) -> Tens
 def _in_span(a: Tensor, basis: Tensor) -> bool:
     flat = a.reshape(-1)
     if len(basis):
-        flat = flat - basis.mT @ torch.linalg.lstsq(basis.mT, flat[:, None]).solution[:, 0]
+        flat = flat - basis.mT @ torch.linalg.lstsq(basis.mT, flat[:, None], driver="gelsd").solution[:, 0]
     return float(flat.norm()) < 1e-8 * (1 + float(a.norm()))
 
 

@@ -31,6 +31,9 @@ from symfind.report.document import (
     SpectrumEntry,
 )
 
+# The sparsest basis of more vectors than this costs more than its readability is worth.
+_MOST_TRIVIAL = 40
+
 
 def report_of_finding(
     finding: found.Finding, source: Source, settings: Mapping[str, Any], environment: Environment, *, close: bool
@@ -58,7 +61,7 @@ def report_of_finding(
         space=Space(
             name=evidence.space.name,
             dimension=evidence.space.dim + evidence.action.extra,
-            trivial=tuple(_expression(evidence, c, names) for c in evidence.spectrum.trivial.T),
+            trivial=tuple(_expression(evidence, c, names) for c in _trivial(evidence).T),
         ),
         spectrum=_ascending(finding.spectrum),
         generators=generators,
@@ -114,6 +117,13 @@ def _flow_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...
         return ()
     text = finding.evidence.space.expression((vectors @ mix)[: finding.evidence.space.dim], names)
     return (f"the flow itself, ξ = F = {text}, is one of the symmetries counted",)
+
+
+def _trivial(evidence: Evidence) -> Tensor:
+    """Trivial fields ``(P, t)`` in their sparsest basis; as they are where there are too many to look for it."""
+    trivial = evidence.spectrum.trivial
+    # Null vectors of S come out with errors near its cut-off, the rounding of squares.
+    return found.canonical_vectors(evidence, trivial, 1e-8) if 0 < trivial.shape[1] <= _MOST_TRIVIAL else trivial
 
 
 def _input_actions(evidence: Evidence, vectors: list[Tensor]) -> list[Any]:

@@ -11,6 +11,7 @@ that stay where the fit was made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -59,13 +60,14 @@ def unit_of_flow(derivative: LieDerivative, vector: Tensor, x: Tensor) -> float:
     k, d = derivative.objects
     xi = torch.einsum("npd,p->nd", derivative.space.evaluate(x.reshape(-1, d)), vector[: derivative.space.dim])
     white = xi @ derivative.geometry.inputs.whiten.T
-    size = float(white.square().sum(1).mean()) ** 0.5 / float(d) ** 0.5
+    size = math.sqrt(float(white.square().sum(1).mean()) / d)
     if slope is not None:
         radius = float(torch.linalg.eigvals(slope).abs().max())
         # A shear has radius zero but rounding leaves the cube root of the unit; the size is then the measure.
         if radius > 1e-3 * size:
             # Far from the origin a small turn carries all the data away together; that drift is the measure there.
-            return 1.0 / max(radius, float(white.mean(0).norm()) / float(d) ** 0.5)
+            drift = float(white.mean(0).norm()) / math.sqrt(d)
+            return 1.0 / max(radius, drift)
     return 1.0 / max(size, 1e-300)
 
 

@@ -157,7 +157,10 @@ class RefitSide:
     def fold_weights(self) -> Tensor:
         """W ``(F, f, m)`` on disjoint folds; where these have too few rows, the plain fit twice (not debiased)."""
         folds = self.fold_indicators()
-        if self.blocks < FOLDS or bool((folds @ self.fitted.count < 2 * self.family.features.size).any()):
+        # Copies of a row stay in one block: only distinct rows count for what a fold can fit.
+        distinct = torch.unique(torch.cat([self.half.block[:, None].double(), self.half.samples.x], 1), dim=0)[:, 0]
+        count = torch.bincount(distinct.long(), minlength=self.blocks).double()
+        if self.blocks < FOLDS or bool((folds @ count < 2 * self.family.features.size).any()):
             return self.plain_weights().expand(2, -1, -1)
         return self.fitted.weights(folds)
 
