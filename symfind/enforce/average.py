@@ -15,8 +15,8 @@ from symfind.enforce.equivariance import Equivariance, compact, equivariance_err
 from symfind.enforce.orbits import Orbit
 from symfind.lie.haar import HaarQuadrature
 
-# Numbers of one activation held at once: 32 MB of float64, so a few layers stay far below a gigabyte.
-_NUMBERS_AT_ONCE = 2**22
+# Numbers of one activation held at once: 8 MB of float64, which caches like and memory does not notice.
+_NUMBERS_AT_ONCE = 2**20
 
 # Degrees of quadrature that are tried in turn. Each step costs about twice the one before.
 DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38)

@@ -118,6 +118,8 @@ class Yardstick:
         Held-out rows and their targets.
     train
         The other rows, for distillation.
+    values
+        F(x) of the model as it was given.
     elements
         Fresh elements ``(256, d, d)``.
     unit
@@ -129,6 +131,7 @@ class Yardstick:
     x: Tensor
     y: Tensor | None
     train: Tensor
+    values: Tensor
     elements: Tensor
     unit: float
     seconds: float
@@ -137,12 +140,13 @@ class Yardstick:
 def measured(made: Made, subject: Subject, task: Equivariance, yardstick: Yardstick, path: Path) -> Candidate:
     """Load the file at ``path`` and measure it as a user would meet it."""
     model = evaluated(path, yardstick.x, subject.trust)
+    values = model(yardstick.x)
     return Candidate(
         made,
         path,
-        equivariance_error(model, task, yardstick.x, yardstick.elements, yardstick.unit),
-        None if yardstick.y is None else loss_of(model, yardstick.x, yardstick.y),
-        relative_change(model, subject.model, yardstick.x, yardstick.unit),
+        equivariance_error(model, task, yardstick.x, yardstick.elements, yardstick.unit, values),
+        None if yardstick.y is None else loss_of(values, yardstick.y),
+        relative_change(values, yardstick.values, yardstick.unit),
         seconds_per_call(model, yardstick.x) / yardstick.seconds,
     )
 

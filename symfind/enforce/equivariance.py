@@ -151,7 +151,7 @@ def spread(y: Tensor) -> float:
 
 
 def equivariance_error(
-    function: Function, task: Equivariance, x: Tensor, elements: Tensor, unit: float
+    function: Function, task: Equivariance, x: Tensor, elements: Tensor, unit: float, values: Tensor | None = None
 ) -> EquivarianceError:
     """The defect of F at pairs of an element and a row, rows repeated where there are fewer.
 
@@ -167,11 +167,14 @@ def equivariance_error(
         ``(q, d, d)``, one pair each.
     unit
         What errors are divided by, see :func:`spread`.
+    values
+        F(x), if it is known.
     """
-    rows = x[torch.arange(len(elements)) % len(x)]
-    gap = function(task.moved_input(elements, rows)) - task.moved_output(elements, function(rows))
-    size = gap.reshape(len(rows), -1).double().norm(dim=1) / unit
-    return EquivarianceError(float(size.max()), float(size.square().mean().sqrt()), len(rows))
+    index = torch.arange(len(elements)) % len(x)
+    y = function(x[: len(elements)]) if values is None else values
+    gap = function(task.moved_input(elements, x[index])) - task.moved_output(elements, y[index])
+    size = gap.reshape(len(index), -1).double().norm(dim=1) / unit
+    return EquivarianceError(float(size.max()), float(size.square().mean().sqrt()), len(index))
 
 
 def compact(group: Group, method: str) -> CompactGroup:
