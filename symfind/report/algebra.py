@@ -52,7 +52,7 @@ def algebra_of_affine(
     if as_given is not None:
         raw = _or_warn(lambda: algebra_of_affine_fields(as_given).algebra, warnings) or raw
     constants = structure_constants(fields.homogeneous)
-    if max(raw.noise, found.algebra.noise) > _LARGEST_NOISE:
+    if max(raw.closure, raw.noise, found.algebra.noise) > _LARGEST_NOISE:
         return _too_noisy(raw, constants), tuple(warnings)
     report = _or_warn(lambda: identify(found.algebra), warnings)
     if report is None:
@@ -76,7 +76,7 @@ def algebra_of_abstract(
     """The block of an algebra known by structure constants alone: no forms, no invariants."""
     warnings: list[str] = []
     found = _or_warn(algebra, warnings)
-    if found is not None and found.noise > _LARGEST_NOISE:
+    if found is not None and max(found.closure, found.noise) > _LARGEST_NOISE:
         return _too_noisy(found, constants), tuple(warnings)
     report = None if found is None else _or_warn(lambda: identify(found), warnings)
     if report is None:

@@ -10,11 +10,20 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from symfind.report.document import Algebra, Fit, Report, SpectrumEntry
+from symfind.report.document import Algebra, Fit, FixedPoints, PreservedForm, Report, SpectrumEntry
 from symfind.report.html import to_html
 from symfind.report.plots import spectrum_svg
 from symfind.report.render import table, to_markdown, to_table_text
-from symfind.report.summary import algebra_text, forms_text, generator_rows, number_text
+from symfind.report.summary import (
+    algebra_text,
+    bracket_texts,
+    fixed_text,
+    forms_text,
+    generator_rows,
+    number_text,
+    output_text,
+    structure_text,
+)
 
 
 def printed(report: Report, width: int, **console: object) -> str:
@@ -158,8 +167,94 @@ def test_the_algebra_in_words() -> None:
     abelian = Algebra(dimension=1, name="R", semisimple=False, solvable=True, compact=False, closure=0.0)
     assert algebra_text(abelian) == "R, dimension 1: not semisimple, solvable, not compact, closed"
     assert algebra_text(Algebra(dimension=3)) == "dimension 3"
+    unknown = Algebra(dimension=2, name="unidentified", reason="the noise is too large")
+    assert algebra_text(unknown) == "unidentified, dimension 2: because the noise is too large"
 
 
+def test_the_structure_in_words() -> None:
+    euclidean = Algebra(
+        dimension=6,
+        name="e(3)",
+        killing_signature=(0, 3),
+        center_dimension=0,
+        radical_dimension=3,
+        nilradical_dimension=3,
+        levi="so(3)",
+        solvable=False,
+        derived_dimensions=(6,),
+    )
+    assert structure_text(euclidean) == "Killing signature (0, 3), radical of dimension 3, Levi factor so(3)"
+    assert structure_text(Algebra(dimension=0)) == ""
+
+
+def test_preserved_forms_in_words() -> None:
+    symplectic = PreservedForm(matrix=((0.0, 1.0), (-1.0, 0.0)), signature=(1, 1), uncertainty=1e-9, symmetric=False)
+    assert forms_text([symplectic]) == "[0 1; −1 0] ± 1e-9, antisymmetric"
+    scaled = PreservedForm(matrix=((1.0, 0.0), (0.0, 0.5)))
+    assert forms_text([scaled] * 5) == "; ".join(["diag(1, 0.5)"] * 3) + "; and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("fixed", "text"),
+    [
+        (FixedPoints(point=(0.0, 0.0)), ""),
+        (FixedPoints(point=(0.0, 0.0), directions=None), ""),
+        (FixedPoints(point=(0.5, -1.0)), "(0.5, −1)"),
+        (FixedPoints(point=(0.0, 0.0), directions=((0.0, 1.0),)), "the origin and what lies along (0, 1)"),
+    ],
+)
+def test_fixed_points_in_words(fixed: FixedPoints, text: str) -> None:
+    assert fixed_text(fixed) == text
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (None, ""),
+        (((0.0, 0.0), (0.0, 0.0)), ""),
+        (((1e-12, 0.0), (0.0, 0.0)), ""),
+        (((-2.0, 0.0), (0.0, -2.0)), "y ↦ −2 y"),
+        (((-1.0, 0.0), (0.0, -1.0)), "y ↦ −y"),
+        (((0.0, -1.0), (1.0, 0.0)), "y likewise"),
+        (((0.0, -1.01), (1.0, 0.0)), "y nearly likewise"),
+        (((0.0, 1.0), (0.0, 0.0)), "y ↦ [0 1; 0 0] y"),
+        (tuple(tuple(float(i + j) for j in range(5)) for i in range(5)), "y ↦ By, B 5 × 5"),
+    ],
+)
+def test_what_a_generator_does_to_y(rotation_report: Report, output: object, text: str) -> None:
+    generator = replace(rotation_report.generators[0], output_action=output)
+    assert output_text(rotation_report, generator) == text
+    shown = to_table_text(replace(rotation_report, generators=(generator,)))
+    assert f"x ∂y − y ∂x{', ' + text if text else ''}" in " ".join(shown.split())
+
+
+def test_a_flow_shows_its_rescaling_of_time_in_the_expression_alone(rotation_report: Report) -> None:
+    source = replace(rotation_report.source, kind="flow")
+    generator = replace(rotation_report.generators[0], output_action=((1.0,),))
+    assert output_text(replace(rotation_report, source=source), generator) == ""
+
+
+def test_brackets_are_written_out(rotation_report: Report) -> None:
+    # so(3): [ξ1, ξ2] = ξ3 and so on in turn, here with an undecided generator in between.
+    f = [[[0.0] * 3 for _ in range(3)] for _ in range(3)]
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        f[i][j][k], f[j][i][k] = 1.0, -1.0
+    certified = rotation_report.generators[0]
+    undecided = replace(certified, verdict="undecided")
+    report = replace(
+        rotation_report,
+        generators=(certified, undecided, certified, certified),
+        algebra=Algebra(dimension=3, structure_constants=f),
+    )
+    assert bracket_texts(report) == ["[ξ1, ξ3] = ξ4", "[ξ1, ξ4] = −ξ3", "[ξ3, ξ4] = ξ1"]
+    assert "[ξ1, ξ3] = ξ4" in to_html(report) and "ξ1, ξ3" in to_markdown(report)
+    assert bracket_texts(rotation_report) == []
+
+
+def test_latex_and_forms_are_shown(rotation_report: Report) -> None:
+    page = to_html(rotation_report)
+    assert "preserved form" in page and r"x\,\partial_{y}" in page
+    assert r"`x\,\partial_{y} - y\,\partial_{x}`" in to_markdown(rotation_report)
 
 
 def test_a_fit_without_degree_or_score(rotation_report: Report) -> None:
