@@ -108,7 +108,8 @@ def affine_family(structure: Structure) -> FamilyName | None:
         return None
     text = signature_text(int((values > 0).sum()), int((values < 0).sum()))
     if scales:
-        return FamilyName(f"sim({text})", ("aff(1,C)",) if text == "2" else (), rigid=True)
+        same = {"2": ("aff(1,C)",), "1,1": ("aff(1) + aff(1)",)}
+        return FamilyName(f"sim({text})", same.get(text, ()), rigid=True)
     return FamilyName(f"e({text})", ("sol(3)",) if text == "1,1" else (f"iso({text})",))
 
 

@@ -11,6 +11,7 @@ from symfind.linalg.subspaces import UnclearRank, clear_rank
 
 # Eigenvalues of a generic element of the commutant closer than this are equal; five times as far they differ.
 _EQUAL, _RATIO = 1e-3, 5.0
+_LARGEST_EQUAL = 0.2
 # Generic elements tried; the eigenvalues of a random one are near one another now and then.
 _TRIALS = 64
 
@@ -75,6 +76,10 @@ def invariant_decomposition(
     if basis.shape[0] == 1:
         return [unit], [False]
     near = max(_EQUAL, 4.0 * error if semisimple else 2.0 * math.sqrt(2.0 * error))
+    # The element has norm one: its eigenvalues lie at most 2 apart, and different ones must be five times as far as equal
+    # ones in some of the trials. Otherwise a single cluster would prove nothing.
+    if near > _LARGEST_EQUAL:
+        raise UnclearRank("the decomposition is not clear at this noise; give generators with smaller errors")
     generator = torch.Generator().manual_seed(0)
     best: tuple[Tensor, list[tuple[complex, int]]] | None = None
     for _ in range(_TRIALS):

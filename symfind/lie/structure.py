@@ -219,6 +219,8 @@ def direct_summands(structure: Structure) -> Summands:
     rest = orthogonal_complement(torch.linalg.qr(span.T).Q.T)
     core = torch.cat([derived, rest])
     part = structure.algebra.restricted(core)
-    ideals, kinds = invariant_decomposition(part.adjoint(), part.error, semisimple=structure.semisimple)
+    # [g, g] of a reductive algebra is semisimple, and then so is its centroid.
+    semisimple = abelian.shape[0] == k - derived.shape[0] and Structure(part).semisimple
+    ideals, kinds = invariant_decomposition(part.adjoint(), part.error, semisimple=semisimple)
     order = sorted(range(len(ideals)), key=lambda i: -ideals[i].shape[0])
     return Summands(abelian, tuple(ideals[i] @ core for i in order), tuple(kinds[i] for i in order))
