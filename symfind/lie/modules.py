@@ -76,8 +76,8 @@ def invariant_decomposition(
     if basis.shape[0] == 1:
         return [unit], [False]
     near = max(_EQUAL, 4.0 * error if semisimple else 2.0 * math.sqrt(2.0 * error))
-    # The element has norm one: its eigenvalues lie at most 2 apart, and different ones must be five times as far as equal
-    # ones in some of the trials. Otherwise a single cluster would prove nothing.
+    # The element has norm one: its eigenvalues lie at most 2 apart, and different ones must be five times as far as
+    # equal ones in some of the trials. Otherwise a single cluster would prove nothing.
     if near > _LARGEST_EQUAL:
         raise UnclearRank("the decomposition is not clear at this noise; give generators with smaller errors")
     generator = torch.Generator().manual_seed(0)
