@@ -323,7 +323,7 @@ class ScoreOptions(ActionOptions):
 class IdentifyOptions(ComputeOptions):
     """Whose Lie algebra to name."""
 
-    source: str = option("A report (JSON or HDF5) with generators; - is standard input.")
+    source: str = option("A report (JSON or HDF5) with generators, or matrices (YAML); - is standard input.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,11 @@ from symfind.config import IdentifyOptions
 
 
 def identify(options: IdentifyOptions, output: Output) -> None:
-    """Name the Lie algebra that the generators of a report span."""
+    """Name the Lie algebra that generators span, and tell its structure and what it preserves.
+
+    The generators are those that a report certifies, or matrices in a YAML file: `generators`, a list of square
+    matrices, with optional `names` of the coordinates and `noise`, the relative error of a matrix.
+    """
     from symfind import api
 
     output.write_report(api.identify(options.source))
