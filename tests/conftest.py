@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from symfind.report.document import (
     Algebra,
@@ -19,6 +20,12 @@ from symfind.report.document import (
     Space,
     SpectrumEntry,
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors: threads cost more than they bring, and tests that run side by side would share cores."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

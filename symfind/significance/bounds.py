@@ -169,10 +169,12 @@ def direction_bounds(
     for side, drawn_weights in zip(sides, weights, strict=True):
         along = side.along(vectors)
         numerator, denominator = along.grams(torch.ones(1, side.blocks, dtype=torch.float64))
-        size = denominator[0].diagonal().clamp(min=1e-300)
+        # A debiased size can come out negative when the fit is mostly noise: as in _whitened.
+        floor = max(1e-300, 1e-3 * float(denominator[0].diagonal().abs().mean()))
+        size = denominator[0].diagonal().clamp(min=floor)
         plain = numerator[0].diagonal() / size
         a, s = along.grams(drawn_weights)
-        drawn = a.diagonal(dim1=1, dim2=2) / s.diagonal(dim1=1, dim2=2).clamp(min=1e-300)
+        drawn = a.diagonal(dim1=1, dim2=2) / s.diagonal(dim1=1, dim2=2).clamp(min=floor)
         means.append(2 * plain - drawn.mean(0))
         spreads.append(drawn.std(0))
         share, steep = along.untested()

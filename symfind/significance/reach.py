@@ -45,7 +45,8 @@ def leverage_inside(features: Features, x: Tensor) -> Inside:
     transform = vh[keep].T / sigma[keep]
 
     def leverage(points: Tensor) -> Tensor:
-        return (features(points) @ transform).square().sum(1)
+        score: Tensor = (features(points) @ transform).square().sum(1)
+        return score
 
     bound = 2.0 * float(torch.quantile(leverage(x), 0.99))
     return lambda points: leverage(points).le(bound)

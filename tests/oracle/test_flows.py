@@ -60,6 +60,7 @@ def test_two_trajectories_on_one_limit_cycle_are_declined_by_coverage(tmp_path: 
     assert any("vanish on the data" in w for w in report.warnings)
 
 
+@pytest.mark.slow
 def test_eight_hopf_trajectories_have_the_rotation(tmp_path: Path) -> None:
     write_sample("hopf", tmp_path / "f.h5", rows=800)
     (only,) = certified(ask(tmp_path / "f.h5", space="linear"))

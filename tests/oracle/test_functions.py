@@ -21,6 +21,17 @@ def test_kepler_gives_the_rotations_and_nothing_false(tmp_path: Path) -> None:
     assert len(certified(report)) <= 3
 
 
+@pytest.mark.parametrize("action", [pytest.param("free", marks=pytest.mark.slow), "auto"])
+def test_kepler_gives_the_scaling_too_where_any_matrix_may_act(tmp_path: Path, action: str) -> None:
+    """``auto`` chooses ``free``: the two give one report."""
+    write_sample("kepler", tmp_path / "f.h5")
+    report = ask(tmp_path / "f.h5", space="linear", output_action=action)
+    truth = torch.cat([rotations(3), torch.eye(3).double().reshape(1, 9)])
+    found = matrices(list(report.generators))
+    assert found.shape[0] == 4
+    assert float(principal_cosines(found, truth).min()) > 0.99
+
+
 @pytest.mark.parametrize("power", [-3, 3])
 def test_units_of_each_coordinate_change_nothing(tmp_path: Path, power: int) -> None:
     x = normal(500, 3)

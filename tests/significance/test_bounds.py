@@ -27,6 +27,8 @@ class Rows:
 
     rows: Tensor  # (B, r, K)
     misfits: tuple[Tensor, ...] = ()
+    share: float = 0.0
+    steep: float = 1.0
 
     @property
     def blocks(self) -> int:
@@ -38,7 +40,8 @@ class Rows:
         return GeneralisedSpectrum(sigma.flip(0), vh.T.flip(1), mean.new_zeros(mean.shape[1], 0))
 
     def along(self, vectors: Tensor) -> "Rows":
-        return Rows(self.rows @ vectors, tuple(vectors.T @ m @ vectors for m in self.misfits))
+        moved = tuple(vectors.T @ m @ vectors for m in self.misfits)
+        return Rows(self.rows @ vectors, moved, self.share, self.steep)
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         mean = torch.einsum("rb,bik->rik", weights, self.rows) / weights.sum(1)[:, None, None]
@@ -46,6 +49,14 @@ class Rows:
 
     def misfit(self) -> list[Tensor]:
         return list(self.misfits)
+
+    def untested(self) -> tuple[float, float]:
+        return self.share, self.steep
+
+
+def draws(sides: int, refits: int = 40, seed: int = 0) -> list[Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    return [exponential_weights(refits, 40, g) for _ in range(sides)]
 
 
 def noisy(truth: Tensor, noise: float, seed: int, blocks: int = 40) -> Rows:
@@ -86,7 +97,7 @@ def test_upper_bounds_do_not_fall_and_hold_the_truth() -> None:
     held = 0
     for seed in range(200):
         side = noisy(truth, 0.05, seed)
-        upper = leading_bounds(torch.eye(4).double(), side, 0.05, 80, torch.Generator().manual_seed(seed))
+        upper = leading_bounds(torch.eye(4).double(), side, 0.05, draws(1, 80, seed)[0])
         assert bool((upper.diff() >= 0).all())
         held += float(upper[1]) >= 0.04
     assert held >= 188
@@ -94,7 +105,7 @@ def test_upper_bounds_do_not_fall_and_hold_the_truth() -> None:
 
 def test_without_noise_the_bounds_are_the_truth() -> None:
     truth = torch.diag(torch.tensor([0.0, 0.04, 0.3]).double())
-    bounds = direction_bounds(torch.eye(3).double(), [noisy(truth, 0.0, 0)] * 2, 0.05, 40, torch.Generator())
+    bounds = direction_bounds(torch.eye(3).double(), [noisy(truth, 0.0, 0)] * 2, 0.05, draws(2))
     for found in (bounds.estimate, bounds.lower, bounds.upper):
         torch.testing.assert_close(found, truth.diagonal(), rtol=1e-9, atol=1e-9)
 
@@ -104,7 +115,7 @@ def test_two_sided_bounds_hold_the_truth() -> None:
     lower = upper = 0
     for seed in range(100):
         sides = [noisy(truth, 0.2, 2 * seed), noisy(truth, 0.2, 2 * seed + 1)]
-        bounds = direction_bounds(torch.eye(2).double(), sides, 0.05, 80, torch.Generator().manual_seed(seed))
+        bounds = direction_bounds(torch.eye(2).double(), sides, 0.05, draws(2, 80, seed))
         assert bool((bounds.lower <= bounds.upper).all())
         lower += bool((bounds.lower <= truth.diagonal()).all())
         upper += bool((bounds.upper >= truth.diagonal()).all())
@@ -115,19 +126,27 @@ def test_misfit_widens_both_ways() -> None:
     truth = torch.diag(torch.tensor([0.3, 0.5]).double())
     plain = noisy(truth, 0.0, 0)
     doubted = Rows(plain.rows, (0.01 * torch.eye(2).double(),))
-    g = torch.Generator()
-    narrow = direction_bounds(torch.eye(2).double(), [plain, plain], 0.05, 40, g)
-    wide = direction_bounds(torch.eye(2).double(), [doubted, doubted], 0.05, 40, g)
+    narrow = direction_bounds(torch.eye(2).double(), [plain, plain], 0.05, draws(2))
+    wide = direction_bounds(torch.eye(2).double(), [doubted, doubted], 0.05, draws(2))
     torch.testing.assert_close(wide.lower, narrow.lower - 0.1)
     torch.testing.assert_close(wide.upper, (narrow.upper.square() + 0.01).sqrt())
-    upper = leading_bounds(torch.eye(2).double(), doubted, 0.05, 40, g)
+    upper = leading_bounds(torch.eye(2).double(), doubted, 0.05, draws(1)[0])
     torch.testing.assert_close(upper, (truth.diagonal().square() + 0.01).sqrt())
+
+
+def test_what_could_not_be_tested_widens_both_ways() -> None:
+    truth = torch.diag(torch.tensor([0.3, 0.5]).double())
+    plain = noisy(truth, 0.0, 0)
+    untested = Rows(plain.rows, (), 0.01, 2.0)
+    found = direction_bounds(torch.eye(2).double(), [untested, untested], 0.05, draws(2))
+    assert bool((found.lower < truth.diagonal() - 0.1).all())
+    torch.testing.assert_close(found.upper, (truth.diagonal().square() + 0.01).sqrt())
 
 
 def test_exchange_takes_the_worse_order_and_pads_with_infinity() -> None:
     small = noisy(torch.diag(torch.tensor([0.01, 0.5]).double()), 0.0, 0)
     large = noisy(torch.diag(torch.tensor([0.2, 0.6]).double()), 0.0, 1)
-    upper = exchanged_bounds((small, large), 3, 0.05, 40, torch.Generator())
+    upper = exchanged_bounds((small, large), 3, 0.05, draws(2))
     torch.testing.assert_close(upper, torch.tensor([0.2, 0.6, torch.inf]).double())
 
 
@@ -137,6 +156,6 @@ def test_a_direction_chosen_from_noise_is_not_believed() -> None:
     certified = 0
     for seed in range(50):
         sides = (noisy(truth, 0.3, 2 * seed), noisy(truth, 0.3, 2 * seed + 1))
-        upper = exchanged_bounds(sides, 3, 0.05, 40, torch.Generator().manual_seed(seed))
+        upper = exchanged_bounds(sides, 3, 0.05, draws(2, 40, seed))
         certified += float(upper[0]) < 0.1
     assert certified == 0
