@@ -16,6 +16,7 @@ from symfind.errors import SymfindError
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
 from symfind.lie.affine_fields import AffineFields
+from symfind.lie.classify import UNIDENTIFIED
 from symfind.lie_derivative import Bracket
 from symfind.report.algebra import algebra_of_abstract, algebra_of_affine
 from symfind.report.document import (
@@ -33,6 +34,9 @@ from symfind.report.document import (
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40
+
+# An algebra of more undecided generators would take seconds to name, for a note.
+_MOST_JOINT = 15
 
 
 def report_of_finding(
@@ -68,7 +72,7 @@ def report_of_finding(
         set_apart=tuple(SetApart(expression=s.expression, reason=s.reason) for s in evidence.set_apart),
         algebra=algebra,
         coverage=_coverage(finding, certified),
-        notes=(*evidence.messages, *closing, *_flow_note(finding, names)),
+        notes=(*evidence.messages, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
 
@@ -104,6 +108,24 @@ def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, t
     # The directions as they were measured: recognised entries close exactly, whatever was measured.
     raw = evidence.spectrum.vectors[:, : len(certified)].double().cpu()
     return algebra_of_affine(fields, names, as_given=affine_fields(space, raw, points, noise))
+
+
+def _joint_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the algebra that the certified and the undecided generators would form together, if they form one."""
+    every, evidence = finding.generators, finding.evidence
+    undecided = sum(g.verdict == "undecided" for g in every)
+    if not undecided or len(every) > _MOST_JOINT:
+        return ()
+    vectors = torch.stack([g.vector for g in every], 1).double().cpu()
+    points = evidence.bracket_points.double().cpu()
+    fields = affine_fields(evidence.space, vectors, points, max(g.error for g in every))
+    if fields is None:
+        return ()
+    name = algebra_of_affine(fields, names)[0].name
+    if name in (None, UNIDENTIFIED):
+        return ()
+    those = "the undecided generators" if undecided == len(every) else "certified and undecided generators together"
+    return (f"if all were symmetries, {those} would form {name}",)
 
 
 def _flow_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:

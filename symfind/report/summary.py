@@ -153,7 +153,7 @@ def algebra_text(algebra: Algebra) -> str:
         *_property(algebra.solvable, "solvable", silent_if=algebra.semisimple),
         *_property(algebra.compact, "compact"),
     ]
-    if algebra.closure is not None:
+    if algebra.closure is not None and not algebra.reason:
         properties.append(f"closed to {number_text(algebra.closure)}" if algebra.closure else "closed")
     listed = f": {', '.join(properties)}" if properties else ""
     return f"{name}dimension {algebra.dimension}{aliases}{listed}"
