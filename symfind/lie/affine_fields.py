@@ -187,4 +187,5 @@ def _independent(a: Tensor, noise: float) -> Tensor:
     """Orthonormal matrices ``(r, d, d)`` of the span of the linear parts, of which some may vanish."""
     k, d, _ = a.shape
     _, s, vt = torch.linalg.svd(a.flatten(1), full_matrices=False)
-    return vt[: clear_rank(s, max(noise, 1e-9) * math.sqrt(k))].reshape(-1, d, d)
+    found: Tensor = vt[: clear_rank(s, max(noise, 1e-9) * math.sqrt(k))].reshape(-1, d, d)
+    return found
