@@ -62,7 +62,7 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
             with appearing_whole(to) as part:
                 shutil.copyfile(done.path, part)
         if options.weights is not None:
-            arrays = done.chosen.made.weights if done.chosen is not None else {}
+            arrays = done.chosen.made.weights() if done.chosen is not None else {}
             if not arrays:
                 raise UsageError(f"--weights: method {done.method} leaves the weights of the layers as they are")
             write_weights(Path(options.weights), arrays, {**provenance, "method": done.method})

@@ -6,6 +6,7 @@ activations the error of the quadrature falls exponentially in its degree, for R
 
 # No postponed annotations here: TorchScript reads the types of a class's attributes as they are.
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -220,8 +221,11 @@ def rule_for(
     group = compact(task.group, "average")
     elements = group.sample(24, rng)
     best: ChosenRule | None = None
+    seen: list[tuple[int, float]] = []
     for degree in (0,) if group.is_finite else DEGREES:
         rule = group.haar(degree, rng, max_nodes)
+        if not rule.exact and best is not None:
+            break  # an exact rule of lower degree is there, and samples are no match for it
         if not rule.exact:
             rule = group.haar(degree, rng, SAMPLES)
         averaged = AveragedNetwork(model, task, rule, fed_shape, rows)
@@ -230,7 +234,21 @@ def rule_for(
         found = ChosenRule(rule, error, error <= _MARGIN * tolerance)
         if best is None or error < best.error:
             best = found
-        if found.reached or not rule.exact:
+        seen.append((degree, max(error, 1e-300)))
+        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance):
             break
     assert best is not None
     return best
+
+
+def _hopeless(seen: list[tuple[int, float]], tolerance: float) -> bool:
+    """Whether the error falls too slowly to reach the tolerance at the last degree: activations with kinks.
+
+    Judged from the last three degrees once quadratures of a few hundred nodes have been tried, for the rate at which
+    smooth activations converge shows late.
+    """
+    if len(seen) < 5:
+        return False
+    (low, before), (high, now) = seen[-3], seen[-1]
+    rate = (math.log(now) - math.log(before)) / (high - low)
+    return math.log(now) + rate * (DEGREES[-1] - high) > math.log(tolerance)

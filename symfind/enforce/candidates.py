@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from symfind.enforce.average import AveragedNetwork, LiftedNetwork, first_layer_orbit, rows_at_once, rule_for
 from symfind.enforce.distill import distilled_network
 from symfind.enforce.equivariance import Equivariance, EquivarianceError, equivariance_error
+from symfind.enforce.equivariant_modules import EquivariantMLP
 from symfind.enforce.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.enforce.measure import Loss, loss_of, relative_change, seconds_per_call
 from symfind.enforce.plain_modules import plain_module
@@ -21,6 +23,7 @@ from symfind.enforce.subject import Subject, evaluated
 from symfind.enforce.writing import save_module, save_projection
 from symfind.errors import UsageError
 from symfind.lie.haar import HaarQuadrature
+from symfind.lie.intertwiners import HomSpace
 from symfind.progress import Advance
 from symfind.sources.model import Model
 from symfind.sources.network import Layer
@@ -59,7 +62,7 @@ class Made:
     layers
         Distances, for a projection.
     weights
-        Arrays for ``--weights``.
+        Makes the arrays for ``--weights``.
     dead
         Why the result is of no use, if it is constant.
     """
@@ -69,7 +72,7 @@ class Made:
     detail: str
     notes: tuple[str, ...] = ()
     layers: tuple[MovedLayer, ...] = ()
-    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    weights: Callable[[], Mapping[str, Tensor]] = dict
     dead: str | None = None
 
     def save(self, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
@@ -167,18 +170,32 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
             f"nothing of '{layer.before.path}' commutes with {task.group.name} and {layer.hidden}: the projected "
             "network is constant"
         )
-    weights: dict[str, Tensor] = {}
-    moved = []
-    for i, layer in enumerate(projection.layers):
-        moved.append(MovedLayer(str(layer.before.path), layer.moved, layer.space.dim, layer.hidden))
-        weights |= _layer_arrays(f"layers/{i:03d}", layer.after.weight, layer.after.bias)
-        weights[f"layers/{i:03d}/weight_before"] = layer.before.weight
-        if layer.space.dim:
-            weights[f"layers/{i:03d}/coefficients"] = layer.coefficients
-            if layer.space.dim * layer.space.source.dim * layer.space.target.dim <= _WRITTEN_BASIS:
-                weights[f"layers/{i:03d}/basis"] = layer.space.basis()
+    moved = tuple(
+        MovedLayer(str(layer.before.path), layer.moved, layer.space.dim, layer.hidden) for layer in projection.layers
+    )
     notes = () if covariance is None else ("the first layer minimises E‖ΔW x‖² over the data",)
-    return Made("project", projection, f"{len(moved)} layers", notes, tuple(moved), weights, dead)
+    weights = partial(_projected_weights, projection)
+    return Made("project", projection, f"{len(moved)} layers", notes, moved, weights, dead)
+
+
+def _projected_weights(projection: Projection) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    for i, layer in enumerate(projection.layers):
+        name = f"layers/{i:03d}"
+        out |= _layer_arrays(name, layer.after.weight, layer.after.bias)
+        out[f"{name}/weight_before"] = layer.before.weight
+        out |= _basis_arrays(name, layer.space, layer.coefficients)
+    return out
+
+
+def _basis_arrays(name: str, space: HomSpace, coefficients: Tensor) -> dict[str, Tensor]:
+    """Coefficients, and the basis as dense matrices where it is not too large."""
+    if space.dim == 0:
+        return {}
+    out = {f"{name}/coefficients": coefficients}
+    if space.dim * space.source.dim * space.target.dim <= _WRITTEN_BASIS:
+        out[f"{name}/basis"] = space.basis()
+    return out
 
 
 def averaged(
@@ -207,11 +224,18 @@ def averaged(
         )
     network, lifted = _orbit_network(subject, task, rule, rows)
     detail = chosen.description + (", first layer written out" if lifted else "")
-    weights: dict[str, Tensor] = {"nodes": rule.nodes, "node_weights": rule.weights}
+    weights = partial(_averaged_weights, subject, task, rule)
+    return Made("average", network, detail, tuple(notes), (), weights)
+
+
+def _averaged_weights(subject: Subject, task: Equivariance, rule: HaarQuadrature) -> dict[str, Tensor]:
+    """Nodes and weights of the quadrature, and the orbit of the first layer where it is linear and not too large."""
+    out = {"nodes": rule.nodes, "node_weights": rule.weights}
     first = subject.steps[0] if subject.steps else None
     if isinstance(first, Layer) and first.kind == "linear" and _on_whole_rows(subject, first):
-        weights |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
-    return Made("average", network, detail, tuple(notes), (), weights)
+        if len(rule.nodes) * first.weight.numel() <= _WRITTEN_BASIS:
+            out |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
+    return out
 
 
 def _kinked(subject: Subject) -> bool:
@@ -279,12 +303,6 @@ def distilled(
     """An equivariant network fitted to a teacher on the rows that are not held out."""
     rows = yardstick.train
     network = distilled_network(task, rows, teacher(rows), rng, steps=steps, advance=advance)
-    weights: dict[str, Tensor] = {}
-    for i, layer in enumerate(network.linear_layers):
-        weights |= _layer_arrays(f"layers/{i:03d}", layer.weight, layer.bias)
-        weights[f"layers/{i:03d}/coefficients"] = layer.coefficients
-        if layer.space.dim * layer.space.source.dim * layer.space.target.dim <= _WRITTEN_BASIS:
-            weights[f"layers/{i:03d}/basis"] = layer.space.basis()
     count = sum(p.numel() for p in network.parameters())
     return Made(
         "distill",
@@ -292,8 +310,17 @@ def distilled(
         f"{count} parameters fitted to the {teacher_name} on {len(rows)} rows",
         ("distill: a new network, whose agreement with the model is measured, not guaranteed",),
         (),
-        {name: value for name, value in weights.items() if value.numel()},
+        partial(_distilled_weights, network),
     )
+
+
+def _distilled_weights(network: EquivariantMLP) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    for i, layer in enumerate(network.linear_layers):
+        name = f"layers/{i:03d}"
+        out |= _layer_arrays(name, layer.weight, layer.bias)
+        out |= _basis_arrays(name, layer.space, layer.coefficients)
+    return out
 
 
 def _layer_arrays(name: str, weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ ELEMENTS = 256
 # Rows for the loss; a change of the function, where there are no targets, is seen on fewer.
 _MOST_HELD_OUT = 256
 _MOST_SEEN = 64
-_HELD_OUT = 0.25
+_HELD_OUT = 0.5
 
 # A projection is alive when it keeps at least half of the variance of the function, or does not raise its loss.
 _ALIVE = 0.5**0.5
@@ -253,7 +253,9 @@ def _best_of(trial: _Trial, before: EquivarianceError, loss: Loss | None) -> tup
         verdicts.append(Verdict("average", None, f"{trial.task.group.name} is not compact and has no mean"))
     verdicts.append(_tried(trial, "frames"))
     if trial.choices.given_rows:
-        teachers = [v.candidate for v in verdicts[1:] if v.candidate is not None]
+        # Without a mean the best teacher is the model itself, where it was trained: frames would take it elsewhere.
+        compact = isinstance(trial.task.group, CompactGroup)
+        teachers = [v.candidate for v in verdicts[1:] if compact and v.candidate is not None]
         verdicts.append(_tried(trial, "distill", teachers[0] if teachers else None))
     else:
         verdicts.append(Verdict("distill", None, "needs data to be fitted on (--data)"))
@@ -292,11 +294,12 @@ def _loss_value(candidate: Candidate) -> float:
 
 def _alive(candidate: Candidate, loss: Loss | None) -> bool:
     if loss is not None and candidate.loss is not None:
-        return candidate.loss.value <= 1.05 * loss.value  # a few percent are the noise of 256 rows
+        # A few percent are the noise of 256 rows; beyond its own spread it would be another function.
+        return candidate.loss.value <= 1.05 * loss.value and candidate.change <= 1.0
     return candidate.change <= _ALIVE
 
 
 def _lost(candidate: Candidate, loss: Loss | None) -> str:
-    if loss is not None and candidate.loss is not None:
+    if loss is not None and candidate.loss is not None and candidate.loss.value > loss.value:
         return f"the projection raises the held-out {loss.kind} from {loss.value:.4g} to {candidate.loss.value:.4g}"
     return f"the projection changes the function by {candidate.change:.2g} of its spread"
