@@ -44,6 +44,12 @@ class Monomials:
         return {tuple(alpha): i for i, alpha in enumerate(self.exponents.tolist())}
 
     @cached_property
+    def _lowest(self) -> tuple[bool, Tensor]:
+        """Whether the constant is among the monomials, and the coordinates of those of degree one."""
+        degrees = self.exponents.sum(1)
+        return bool((degrees == 0).any()), self.exponents[degrees == 1].argmax(1)
+
+    @cached_property
     def _levels(self) -> list[tuple[Tensor, Tensor]]:
         """For each degree from two: parents' places, and the coordinate each is multiplied with."""
         degrees = self.exponents.sum(1).tolist()
@@ -70,11 +76,10 @@ class Monomials:
 
     def __call__(self, z: Tensor) -> Tensor:
         """z^α ``(…, q)`` for z ``(…, d)``."""
-        degrees = self.exponents.sum(1)
-        first = self.exponents[degrees == 1]
-        parts = [torch.ones_like(z[..., :1])] if bool((degrees == 0).any()) else []
+        constant, first = self._lowest
+        parts = [torch.ones_like(z[..., :1])] if constant else []
         if len(first):
-            parts.append(z[..., first.argmax(1).to(z.device)])
+            parts.append(z[..., first.to(z.device)])
         out = torch.cat(parts, -1)
         for parents, factors in self._levels:
             out = torch.cat([out, out[..., parents.to(z.device)] * z[..., factors.to(z.device)]], -1)

@@ -81,8 +81,8 @@ def _velocity(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor) -
     return xi.reshape(n, k, d), fibre
 
 
-def _flow(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor, t: float) -> tuple[Tensor, Tensor]:
-    """(x, y) after time t, fourth-order Runge–Kutta."""
+def _flow(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """(x, y) after times t ``(n, 1, 1)``, fourth-order Runge–Kutta."""
     h = t
     k1x, k1y = _velocity(derivative, vector, x, y)
     k2x, k2y = _velocity(derivative, vector, x + h / 2 * k1x, y + h / 2 * k1y)
@@ -115,10 +115,7 @@ def reach(
     if size == 0.0:
         return 0.0
     most = 2.0**0.5 * _spread(derivative, points)
-    found = []
-    for sign in (1.0, -1.0):
-        found.append(_one_way(derivative, vector, points, tolerance, inside, sign * unit, size, most))
-    return min(found)
+    return _both_ways(derivative, vector, points, tolerance, inside, unit, size, most)
 
 
 def _spread(derivative: LieDerivative, points: Tensor) -> float:
@@ -129,7 +126,7 @@ def _spread(derivative: LieDerivative, points: Tensor) -> float:
     return float((y @ derivative.geometry.outputs).square().sum((1, 2)).mean().sqrt())
 
 
-def _one_way(
+def _both_ways(
     derivative: LieDerivative,
     vector: Tensor,
     points: Tensor,
@@ -139,23 +136,29 @@ def _one_way(
     size: float,
     most: float,
 ) -> float:
-    x = points.reshape(-1, *derivative.objects)
-    y = derivative.map(points).reshape(-1, *derivative.output_objects).to(x)
+    """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
+    n = len(points)
+    x = points.reshape(n, *derivative.objects)
+    y = derivative.map(points).reshape(n, *derivative.output_objects).to(x).repeat(2, 1, 1)
+    x = x.repeat(2, 1, 1)
+    way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
     shape = derivative.map.input_shape
-    alive = torch.ones(x.shape[0], dtype=torch.bool)
+    alive = torch.ones(2 * n, dtype=torch.bool)
     at, last = 0.0, 0.0
     for target in STEPS:
         while at < target - 1e-9:
             step = min(_SUBSTEP, target - at)
-            x, y = _flow(derivative, vector, x, y, step * unit)
+            x, y = _flow(derivative, vector, x, y, step * way)
             at += step
         alive &= torch.isfinite(x).all(2).all(1) & torch.isfinite(y).all(2).all(1)
         usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
-        if int(usable.sum()) < max(_FEWEST_INSIDE, _LEAST_SHARE * len(points)):
+        counts = usable.reshape(2, n).sum(1).tolist()
+        if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
             return last
         value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
-        gap = (value - y[usable]) @ derivative.geometry.outputs
-        if float(gap.square().sum((1, 2)).mean().sqrt()) > tolerance * min(abs(target * unit) * size, most):
+        gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
+        allowed = tolerance * min(target * unit * size, most)
+        if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
             return last
         last = target
     return last

@@ -257,22 +257,28 @@ class RefitAlong:
         x = side.half.samples.x[index]
         return x, side.half.block[index], fields_on_support(side.template, x, self._vectors)
 
-    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Numerators from refits, denominators from cross-fitted slopes, both under the same weights."""
+    @cached_property
+    def _moved(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """Points, their blocks, fields, dφ·ξ_v ``(n, f, K)`` and dF₀·ξ_v ``(n, m, K)``: the same for all weights."""
         side, features = self._side, self._side.family.features
         x, block, fields = self._evaluation(features.size)
-        pushed = features.push(x, fields)
         fixed = None
         if side.offset is not None:
             slope = side.offset.value_and_jacobian(x.reshape(-1, *side.template.map.input_shape))[1]
             fixed = torch.einsum("nmD,nKD->nmK", slope, fields)
+        return x, block, fields, features.push(x, fields), fixed
+
+    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Numerators from refits, denominators from cross-fitted slopes, both under the same weights."""
+        side = self._side
+        x, block, fields, pushed, fixed = self._moved
         numerator = []
         at_once = max(1, int(2e7 / max(1, x.shape[0] * self._vectors.shape[1])))
         for part, fits in zip(torch.split(weights, at_once), torch.split(side.refits(weights), at_once), strict=True):
             rows = self._rows(x, pushed, fixed, fits)
             flat = (rows * part[:, block].sqrt()[:, :, None, None]).flatten(1, 2)
             numerator.append(flat.mT @ flat / x.shape[0])
-        return torch.cat(numerator), self._denominators(x, block, fields, weights)
+        return torch.cat(numerator), torch.einsum("rb,bKL->rKL", weights, self._sizes) / x.shape[0]
 
     def _rows(self, x: Tensor, pushed: Tensor, fixed: Tensor | None, weights: Tensor) -> Tensor:
         """H^{1/2}L_vF ``(R, n, k′h, K)`` for fits W ``(R, f, m)``; ``pushed`` is dφ·ξ_v ``(n, f, K)``."""
@@ -296,9 +302,11 @@ class RefitAlong:
             return None
         return torch.einsum("nomP,mh,PK->nohK", columns, t.geometry.outputs, self._vectors)
 
-    def _denominators(self, x: Tensor, block: Tensor, fields: Tensor, weights: Tensor) -> Tensor:
-        """Σ w_b S_b with ‖dF‖² and (ξ_Y F)² from pairs of fits on disjoint folds, point by point."""
+    @cached_property
+    def _sizes(self) -> Tensor:
+        """S_b ``(B, K, K)`` with ‖dF‖² and (ξ_Y F)² from pairs of fits on disjoint folds, point by point."""
         side, t = self._side, self._side.template
+        x, block, fields, _, _ = self._moved
         n = x.shape[0]
         slopes, fibres = [], []
         for w in side.fold_weights():
@@ -315,8 +323,7 @@ class RefitAlong:
         per_point = torch.einsum("n,nKD,nLD->nKL", slope / max(t.geometry.rank, 1), flat, flat)
         if fibres[0] is not None:
             per_point = per_point + pair_mean(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
-        sums = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
-        return torch.einsum("rb,bKL->rKL", weights, sums) / n
+        return torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
 
     def untested(self) -> tuple[float, float]:
         """Of this side."""
