@@ -149,8 +149,13 @@ class FrameAveragedNetwork(nn.Module):
         if self.centred:
             vectors = vectors - centre
         vectors = vectors @ self.change.to(x.dtype).t()
-        boost = self.rest_frame(vectors)
+        boost = torch.eye(self.d, dtype=x.dtype, device=x.device).expand(x.shape[0], self.d, self.d)
+        lost = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
         if self.boosted:
+            found = self.rest_frame(vectors)
+            lost = ~torch.isfinite(found).flatten(1).all(1)
+            # Eigenvalues of NaN are an error: such rows go on unmoved, and are marked at the end.
+            boost = torch.where(lost.reshape(-1, 1, 1), boost, found)
             vectors = vectors @ boost.transpose(1, 2)
         axes, gap = self.principal_axes(vectors)
         turns = axes.unsqueeze(1) * self.signs.to(x.dtype).unsqueeze(0).unsqueeze(2)
@@ -173,6 +178,8 @@ class FrameAveragedNetwork(nn.Module):
             if self.points_out:
                 moved = moved + centre
             out = out.index_copy(1, self.places_out, moved.reshape(moved.shape[0], -1))
+        if self.boosted:
+            out = torch.where(lost.unsqueeze(1), torch.full_like(out, float("nan")), out)
         return out.reshape([x.shape[0]] + shape)
 
     def rest_frame(self, vectors: Tensor) -> Tensor:

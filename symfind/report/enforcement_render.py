@@ -64,11 +64,13 @@ def enforcement_table(document: Enforcement) -> RenderableType:
 
 def score_table(document: Score) -> RenderableType:
     """The score as a rich renderable."""
-    header = ("", "defect", *(f"t = {t:g}" for t in document.sizes))
+    header = ("", "defect", "error", *(f"t = {t:g}" for t in document.sizes))
     rows = []
     for g in document.generators:
         finite = [f"{e:.2g}" for e in g.finite]
-        rows.append((g.name, "" if g.defect is None else f"{g.defect:.3g}", *finite))
+        # A component is one element: its error stands apart from those along a flow.
+        own = ["", *finite] if g.defect is not None else finite
+        rows.append((g.name, "" if g.defect is None else f"{g.defect:.3g}", *own))
     pairs = _headline(document.source, document.group)
     pairs.append(("error", f"{_error(document.error)} on {document.error.elements} elements of the whole group"))
     parts: list[RenderableType] = [_grid(pairs), Text(), Padding(_table(header, rows), (0, 0, 0, 2))]
