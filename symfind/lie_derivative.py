@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.space import VectorFieldSpace, finite_fields
 from symfind.linalg.nullspace import Pencil
 from symfind.sources.differentiable_map import DifferentiableMap
@@ -211,6 +212,13 @@ class LieDerivative:
 
     def rows(self, x: Tensor, y: Tensor, jacobian: Tensor) -> Pencil:
         """Rows of (M, S) from values y ``(n, k′m)`` and dF ``(n, k′m, kd)`` at x."""
+        numerator, weight, fibre = self._parts(x, y, jacobian)
+        s = self._field_rows(x.reshape(-1, *self.objects), weight)
+        s = torch.cat([s, s.new_zeros(*s.shape[:2], self.action.extra)], 2)
+        return Pencil(numerator, s if fibre is None else torch.cat([s, fibre], 1))
+
+    def _parts(self, x: Tensor, y: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Rows of M, the weight ‖dF‖/√D of the fields in S ``(n,)``, and the rows of S that belong to ξ_Y."""
         points = x.reshape(-1, *self.objects)
         n = points.shape[0]
         numerator, slope = self.transport(points, jacobian)
@@ -218,14 +226,56 @@ class LieDerivative:
         k_out, m = self.output_objects
         columns = self.action.columns(self.space, points, y.reshape(n, k_out, m))
         weight = (slope / max(self.geometry.rank, 1)).sqrt()
-        s = self._field_rows(points, weight)
-        s = torch.cat([s, s.new_zeros(*s.shape[:2], self.action.extra)], 2)
-        if columns is not None:
-            fibre = torch.einsum("nkmP,mh->nkhP", columns, self.geometry.outputs)
-            fibre = fibre.reshape(n, k_out * h, self.unknowns)
-            numerator = numerator - fibre
-            s = torch.cat([s, fibre], 1)
-        return Pencil(numerator, s)
+        if columns is None:
+            return numerator, weight, None
+        fibre = torch.einsum("nkmP,mh->nkhP", columns, self.geometry.outputs)
+        fibre = fibre.reshape(n, k_out * h, self.unknowns)
+        return numerator - fibre, weight, fibre
+
+    @property
+    def monomials(self) -> int | None:
+        """Number q of monomials if S separates into (monomials) ⊗ (directions): all fields z^α ∂_a, full support."""
+        if not isinstance(self.space, PolynomialFields) or self.geometry.support is not None:
+            return None
+        p, q, d = self.space.table_of_fields.shape
+        return q if p == q * d else None
+
+    def separated(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Rows of M ``(n, r_m, P)``, weighted monomials ``(n·k, q)``, and the rows of S that belong to ξ_Y.
+
+        The rows of S that belong to ξ_X are w(x) z^α ⊗ G^{-1/2}, so that a factor of the q columns w z^α makes a factor
+        of S (:meth:`lifted`) in a small share of the time.
+        """
+        assert isinstance(self.space, PolynomialFields)
+        m, weight, fibre = self._parts(x, *self.map.value_and_jacobian(x))
+        k, d = self.objects
+        z = self.space.monomials(x.reshape(-1, d))
+        if not bool(torch.isfinite(z).all()):
+            finite_fields(self.space, x.reshape(-1, d))  # raises
+        if self.field_mean is not None:
+            z = about_mean(z, self._monomial_mean(self.space).to(z))
+        return m, z * weight.repeat_interleave(k)[:, None], fibre
+
+    def _monomial_mean(self, space: PolynomialFields) -> Tensor:
+        """E z^α ``(q,)`` from the means of the fields."""
+        assert self.field_mean is not None
+        p, q, d = space.table_of_fields.shape
+        units = self._unit_rows(space)  # (q, r, p)
+        system = units.permute(2, 1, 0).reshape(-1, q)
+        mean: Tensor = torch.linalg.lstsq(system, self.field_mean.to(system).reshape(-1, 1), driver="gelsd").solution
+        return mean[:, 0]
+
+    def _unit_rows(self, space: PolynomialFields) -> Tensor:
+        """G^{-1/2}ξᵢ ``(q, r, p)`` for each monomial alone."""
+        whiten = self.geometry.inputs.whiten.cpu()
+        whiten = whiten if self.live is None else whiten * self.live.cpu()
+        return torch.einsum("pqd,rd->qrp", space.table_of_fields, whiten)
+
+    def lifted(self, factor: Tensor) -> Tensor:
+        """Rows ``(f·r, P)`` with the Gram matrix of ξ_X's rows of S, from a factor ``(f, q)`` of the monomials."""
+        assert isinstance(self.space, PolynomialFields)
+        rows = torch.einsum("fq,qrp->frp", factor, self._unit_rows(self.space).to(factor)).flatten(0, 1)
+        return torch.cat([rows, rows.new_zeros(rows.shape[0], self.action.extra)], 1)
 
     def transport(self, points: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
         """H^{1/2}dF·ξᵢ ``(n, k′h, P)``, zero for the q further unknowns, and ‖dF‖²_{G→H} ``(n,)``."""

@@ -14,7 +14,8 @@ from symfind.discover.questions import Question
 from symfind.errors import InputError
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import LieDerivative, OutputAction, constant_slope, field_mean
-from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, Streamed, generalised_spectrum
+from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.tsqr import StreamedFactor
 from symfind.progress import Advance
 from symfind.significance.bounds import Side
 from symfind.significance.coverage import coverage_factors
@@ -136,14 +137,24 @@ def streamed_spectrum(
     derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance
 ) -> GeneralisedSpectrum:
     """Generalised singular values over all rows, block by block."""
-
-    def pencils() -> Iterator[Pencil]:
-        for x in blocks:
-            for part in torch.split(x, derivative.rows_at_once):
-                yield derivative.pencil(part)
-            advance(x.shape[0])
-
-    return Streamed().solve(pencils(), derivative.unknowns)
+    q = derivative.monomials
+    m, s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
+    monomials = StreamedFactor(q or 0)
+    for x in blocks:
+        for part in torch.split(x, derivative.rows_at_once):
+            if q is None:
+                pencil = derivative.pencil(part)
+                rows, sizes = pencil.m, pencil.s
+            else:
+                rows, weighted, fibre = derivative.separated(part)
+                monomials.add(weighted)
+                sizes = rows[:, :0] if fibre is None else fibre
+            m.add(rows.flatten(0, 1))
+            s.add(sizes.flatten(0, 1))
+        advance(x.shape[0])
+    if q is not None:
+        s.add(derivative.lifted(monomials.factor()))
+    return generalised_spectrum(m.factor(), s.factor())
 
 
 def evidence_of_model(

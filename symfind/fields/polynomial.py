@@ -131,17 +131,18 @@ class PolynomialFields:
     def _z(self, x: Tensor) -> Tensor:
         return (x - self.mean.to(x)) / self.scale.to(x)
 
-    def _phi(self, x: Tensor) -> Tensor:
+    def monomials(self, x: Tensor) -> Tensor:
+        """z^α ``(n, q)``."""
         return self._monomials(self._z(x))
 
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
-        return torch.einsum("nq,pqd->npd", self._phi(x), self.table_of_fields.to(x))
+        return torch.einsum("nq,pqd->npd", self.monomials(x), self.table_of_fields.to(x))
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``: an outer product with the monomials, then the table."""
         n, m, d = covectors.shape
-        outer = self._phi(x)[:, None, :, None] * covectors[:, :, None, :]  # (n, m, q, d)
+        outer = self.monomials(x)[:, None, :, None] * covectors[:, :, None, :]  # (n, m, q, d)
         return outer.flatten(2) @ self.table_of_fields.to(x).reshape(self.dim, -1).T
 
     def along(self, x: Tensor, v: Tensor) -> Tensor:
