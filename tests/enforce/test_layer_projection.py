@@ -51,7 +51,12 @@ def error(steps: tuple[Step, ...], task: Equivariance) -> float:
 
 @pytest.mark.parametrize(
     ("group", "rep_in", "rep_out", "inputs", "outputs"),
-    [("so3", "3V+1", "2V+2", 10, 8), ("s4", "V⊗3", "V⊗2", 12, 8), ("c4", "image(5,5)", "3V", 25, 6), ("o3", "V^2", "V^2", 9, 9)],
+    [
+        ("so3", "3V+1", "2V+2", 10, 8),
+        ("s4", "V⊗3", "V⊗2", 12, 8),
+        ("c4", "image(5,5)", "3V", 25, 6),
+        ("o3", "V^2", "V^2", 9, 9),
+    ],
 )
 def test_a_linear_map_becomes_its_reynolds_average(
     group: str, rep_in: str, rep_out: str, inputs: int, outputs: int
