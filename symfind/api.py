@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,9 +13,9 @@ from symfind import __version__
 from symfind.config import DiscoverOptions
 from symfind.discover.finding import decide
 from symfind.discover.search import Clock, is_model, search
-from symfind.enforcing import enforce, score
 from symfind.errors import UsageError
 from symfind.lie.groups import catalogue
+from symfind.linalg.threads import one_thread
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
 from symfind.report.contents import Contents, contents
@@ -23,7 +24,18 @@ from symfind.report.identification import identify_source
 from symfind.sources.files import readable
 from symfind.sources.samples import write_sample
 
+if TYPE_CHECKING:
+    from symfind.enforcing import enforce, score
+
 __all__ = ["discover", "enforce", "groups", "identify", "inspect", "sample", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
+    if name in ("enforce", "score"):
+        return getattr(importlib.import_module("symfind.enforcing"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 def discover(options: DiscoverOptions, progress: Progress | None = None) -> Report:
     """The generators ξ with L_ξF = 0 of a dataset or a trained model.
@@ -49,13 +61,13 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     device = _device(options.device)
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
-        with clock.phase("bounds"):
+        with clock.phase("bounds"), one_thread():
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
     source = Source(
         path=options.source, sha256=origin.sha256, kind=origin.kind, shapes=origin.shapes, names=origin.names
     )
-    with clock.phase("algebra"):
-        environment = _environment(str(device), options.dtype)
+    environment = _environment(str(device), options.dtype)
+    with clock.phase("algebra"), one_thread():
         report = report_of_finding(finding, source, options.settings(), environment, close=options.close)
     return replace(report, timing=clock.seconds)
 
