@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symfind.discover.apart import Parting
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
@@ -25,6 +26,10 @@ class Extent(Protocol):
         """t* of a generator ``(P,)``; None where the method has no finite statement."""
         ...
 
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """Generators ``(P, k)`` split into findings and what every F of its kind has."""
+        ...
+
 
 @dataclass(frozen=True)
 class Surrogate:
@@ -34,14 +39,6 @@ class Surrogate:
     degree: int | None
     r2: float
     tried: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class SetApart:
-    """A direction with a small defect that is no finding, and why."""
-
-    expression: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,6 @@ class Evidence:
         The fit, where there is one.
     rank
         Directions of the space about which the data speak.
-    set_apart
-        Named directions that are no findings.
     messages
         For the reader.
     """
@@ -81,6 +76,5 @@ class Evidence:
     doubts: tuple[str, ...] = ()
     surrogate: Surrogate | None = None
     rank: int = 0
-    set_apart: tuple[SetApart, ...] = ()
     messages: tuple[str, ...] = ()
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))

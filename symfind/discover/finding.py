@@ -66,6 +66,10 @@ class Finding:
         ω over the certified directions, or over the first direction if none is certified.
     doubts
         Why directions that are small were not certified.
+    apart
+        Vectors ``(P,)`` that are certified but no findings, and why.
+    notes
+        What the reader should know about the generators.
     """
 
     evidence: Evidence
@@ -73,6 +77,8 @@ class Finding:
     generators: tuple[Generator, ...]
     coverage: float
     doubts: tuple[str, ...]
+    apart: tuple[tuple[Tensor, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:
@@ -105,26 +111,59 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
     omega = evidence.extent.coverage(vectors) if k else torch.zeros(0, dtype=torch.float64)
     covered = int((omega < tolerance).sum())
-    certified = 0 if doubts else min(small, covered)
-    if covered < small and not doubts:
+    certified = 0 if doubts else before_gap(min(small, covered), upper, bounds)
+    if not doubts and covered < small:
         doubts.append(
             f"functions that vanish on the data change along {small - covered} of {small} small directions "
             f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
         )
+    if not evidence.doubts and certified < min(small, covered):
+        doubts.append(
+            f"{min(small, covered) - certified} small directions are of a cluster that has no gap to what follows: "
+            "which of them are symmetries cannot be told"
+        )
     # Without bounds nothing is refuted; what is listed then is small at least.
     open_to = bounds.lower if evidence.sides is not None else bounds.estimate
     listed = max(certified, _leading(open_to <= tolerance))
+    split = evidence.extent.parting(vectors[:, :certified], tolerance)
     generators = [
-        *_canonical(evidence, vectors[:, :certified], bounds, upper, tolerance, certified, True),
-        *_canonical(evidence, vectors[:, certified:listed], bounds, upper, tolerance, certified, False),
+        *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
+        *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
     ]
+    apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
     short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
     if short and certified:
         doubts.append(
             f"{len(short)} small directions hold only for |t| below {LEAST_REACH:g}: not certified as symmetries"
         )
     factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
-    return Finding(evidence, _entries(spectrum, bounds, upper), tuple(generators), factor, tuple(doubts))
+    return Finding(
+        evidence,
+        _entries(spectrum, bounds, upper),
+        tuple(generators),
+        factor,
+        tuple(doubts),
+        tuple((g.vector, split.reason) for g in apart),
+        (split.note,) if split.note else (),
+    )
+
+
+def before_gap(count: int, upper: Tensor, bounds: DirectionBounds) -> int:
+    """The largest dimension up to ``count`` that is followed by a gap.
+
+    Within a cluster of equal defects the directions are arbitrary: a cut there would certify a plane of so(3) that
+    depends on the noise. What follows must lie above the bound, or have an estimate of twice the bound.
+    """
+    while 0 < count < upper.shape[0]:
+        above = float(bounds.lower[count]) > float(upper[count - 1])
+        if above or float(bounds.estimate[count]) > 2 * float(upper[count - 1]):
+            break
+        count -= 1
+    return count
+
+
+def _eye(count: int) -> Tensor:
+    return torch.eye(count, dtype=torch.float64)
 
 
 def _leading(flags: Tensor) -> int:
@@ -152,24 +191,23 @@ def _finite(value: Tensor) -> float | None:
 
 def _canonical(
     evidence: Evidence,
-    vectors: Tensor,
+    first: int,
+    mix: Tensor,
     bounds: DirectionBounds,
     upper: Tensor,
     tolerance: float,
-    certified: int,
     sure: bool,
 ) -> list[Generator]:
-    """The span's canonical basis, each generator with its own defect and reach."""
-    count = vectors.shape[1]
-    if count == 0:
+    """The canonical basis of combinations ``(count, k)`` of directions from ``first`` on, with defects and reach."""
+    count = mix.shape[0]
+    if mix.shape[1] == 0:
         return []
-    first = 0 if sure else certified
     worst = float(upper[first + count - 1])
     following = spectrum_after(evidence.spectrum, first + count)
     # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
     noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
-    vectors, strayed = canonical_in_span(evidence, first, count, noise, worst if worst < 1 else tolerance)
-    own = _defects(evidence, vectors, bounds, first)
+    vectors, strayed = canonical_in_span(evidence, first, mix, noise, worst if worst < 1 else tolerance)
+    own = _defects(evidence, vectors, bounds, first, count)
     lowest = float(bounds.lower[first : first + count].min())
     out = []
     for vector, defect, away in zip(vectors.unbind(1), own, strayed, strict=True):
@@ -183,9 +221,11 @@ def _canonical(
 
 
 def canonical_in_span(
-    evidence: Evidence, first: int, count: int, noise: float, allowed: float
+    evidence: Evidence, first: int, combinations: Tensor, noise: float, allowed: float
 ) -> tuple[Tensor, list[float]]:
-    """Canonical vectors ``(P, k)`` of directions first … first + k − 1, and how far in ρ each lies out of their span.
+    """Canonical vectors ``(P, k)`` of combinations ``(count, k)`` of directions first … first + count − 1.
+
+    With them, how far in ρ each lies out of the span of these directions.
 
     Errors of equal size in the user's coordinates are not equal in the metric of the data: in oblique coordinates an
     entry that looks like noise can carry a large defect. So every recognised basis is measured by the whole spectrum,
@@ -193,7 +233,9 @@ def canonical_in_span(
     for granted, and projected back onto the span in the end.
     """
     spectrum = evidence.spectrum
-    span = spectrum.vectors[:, first : first + count]
+    count = combinations.shape[0]
+    directions = spectrum.vectors[:, first : first + count]
+    span = directions @ combinations
     whole = torch.cat([spectrum.vectors, spectrum.trivial], 1)
     scale = torch.linalg.vector_norm(whole, dim=0).clamp(min=1e-300)
     r = spectrum.values.shape[0]
@@ -206,7 +248,7 @@ def canonical_in_span(
         strayed = torch.linalg.vector_norm(stray, dim=0) / torch.linalg.vector_norm(mix, dim=0).clamp(min=1e-300)
         if float(strayed.max()) <= allowed:
             return vectors, strayed.tolist()
-    return span @ mix[first : first + count], [0.0] * count
+    return directions @ mix[first : first + count], [0.0] * combinations.shape[1]
 
 
 def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
@@ -214,12 +256,14 @@ def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
     return float(spectrum.values[index]) if index < spectrum.values.shape[0] else 1.0
 
 
-def _defects(evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int) -> list[float]:
+def _defects(
+    evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int, count: int
+) -> list[float]:
     """ρ of each canonical generator from the estimates of the orthogonal directions it is made of."""
-    basis = evidence.spectrum.vectors[:, first : first + vectors.shape[1]]
+    basis = evidence.spectrum.vectors[:, first : first + count]
     mix = torch.linalg.lstsq(basis, vectors, driver="gelsd").solution
     mix = mix / torch.linalg.vector_norm(mix, dim=0)
-    estimate = bounds.estimate[first : first + vectors.shape[1]]
+    estimate = bounds.estimate[first : first + count]
     defects: list[float] = torch.linalg.vector_norm(mix * estimate[:, None], dim=0).tolist()
     return defects
 

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from symfind.discover.apart import Parting, parting
 from symfind.discover.evidence import Evidence, Surrogate
 from symfind.discover.questions import Question
 from symfind.errors import InputError
@@ -45,6 +46,7 @@ class MapExtent:
     points: Tensor
     inside: Inside | None
     degree: int
+    scalar_gauge: bool
 
     def coverage(self, vectors: Tensor) -> Tensor:
         """ω by polynomials that vanish on the data but not along ξ."""
@@ -55,6 +57,11 @@ class MapExtent:
     def reach(self, vector: Tensor, tolerance: float) -> float | None:
         """t* along exp(tξ)."""
         return reach(self.derivative, vector, self.points[:_REACH_POINTS], tolerance, self.inside)
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """The flow's own symmetries and the gauge of a scalar function set apart."""
+        points = self.points[:_REACH_POINTS]
+        return parting(self.derivative, vectors, points, tolerance, scalar_gauge=self.scalar_gauge)
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def evidence_of_model(
         frame.action,
         spectrum,
         sides,
-        MapExtent(derivative, points, None, _degree(frame.space)),
+        MapExtent(derivative, points, None, _degree(frame.space), frame.question.scalar_gauge),
         given=True,
         doubts=doubts,
         rank=spectrum.values.shape[0],
@@ -234,7 +241,7 @@ def evidence_of_fit(
         spectrum,
         sides,
         MapExtent(derivative, points, leverage_inside(choice.family.features, _some(x, generator, 4000).flatten(1)),
-                  _degree(frame.space)),
+                  _degree(frame.space), frame.question.scalar_gauge),
         given=False,
         doubts=tuple(doubts),
         surrogate=Surrogate(choice.family.name, choice.family.degree, choice.r2, choice.tried),

@@ -69,10 +69,10 @@ def report_of_finding(
         ),
         spectrum=_ascending(finding.spectrum),
         generators=generators,
-        set_apart=tuple(SetApart(expression=s.expression, reason=s.reason) for s in evidence.set_apart),
+        set_apart=tuple(SetApart(expression=_expression(evidence, v, names), reason=why) for v, why in finding.apart),
         algebra=algebra,
         coverage=_coverage(finding, certified),
-        notes=(*evidence.messages, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
+        notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
 

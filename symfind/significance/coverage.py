@@ -25,7 +25,7 @@ _MOST_MONOMIALS = 400
 
 
 def coverage_factors(x: Tensor, fields: Tensor, geometry: Geometry, objects: tuple[int, int], degree: int) -> Tensor:
-    """Largest ω over the span of the first k directions, k = 1 … K, as ``(K,)``.
+    """Largest ω among the first k directions, k = 1 … K, as ``(K,)``.
 
     Parameters
     ----------

@@ -31,6 +31,8 @@ LEAST_REACH = 0.3
 _SUBSTEP = 0.1
 _FEWEST_INSIDE = 10
 _LEAST_SHARE = 0.02
+# Points further than this many standard deviations from the mean have left every support.
+_RUN_OFF = 1e4
 
 
 def leverage_inside(features: Features, x: Tensor) -> Inside:
@@ -150,7 +152,10 @@ def _both_ways(
             step = min(_SUBSTEP, target - at)
             x, y = _flow(derivative, vector, x, y, step * way)
             at += step
-        alive &= torch.isfinite(x).all(2).all(1) & torch.isfinite(y).all(2).all(1)
+        # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
+        spread = ((x - derivative.geometry.mean) / derivative.geometry.scale.clamp(min=1e-300)).abs()
+        near = torch.nan_to_num(spread, nan=torch.inf).amax((1, 2)) < _RUN_OFF
+        alive &= near & torch.isfinite(y).all(2).all(1)
         usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
         counts = usable.reshape(2, n).sum(1).tolist()
         if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
