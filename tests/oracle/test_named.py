@@ -149,14 +149,24 @@ def test_a_distance_has_the_euclidean_algebra(tmp_path: Path) -> None:
 
 
 def test_fields_that_are_not_closed_are_not_named(tmp_path: Path) -> None:
-    # A function of x + y²/2 has the symmetries g ξ, ξ = y ∂x − ∂y; with g = 1, x, y they are not closed:
-    # [x ξ, y ξ] = −(x + y²) ξ.
+    # Two of the three rotations: their bracket is the third, which this space does not hold.
+    space = tmp_path / "two.yaml"
+    space.write_text('fields:\n  - ["-y", "x", "0"]\n  - ["-z", "0", "x"]\n')
+    x = torch.randn(400, 2, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    data = inputs(x, tmp_path / "x.h5", ("x", "y", "z"))
+    report = discovered(scripted(Separation(), tmp_path / "m.pt"), data=data, space=str(space))
+    assert report.algebra.dimension == 2 and report.algebra.name == "unidentified"
+    assert "not closed" in report.algebra.reason
+    assert report.algebra.killing_signature is None and report.algebra.preserved_forms == ()
+
+
+def test_the_gauge_of_a_scalar_function_is_set_apart(tmp_path: Path) -> None:
+    # A function of x + y²/2 has the symmetries g ξ, ξ = y ∂x − ∂y, with any g; the affine one alone is counted.
     x = torch.rand(400, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64) - 0.5
     data = inputs(x, tmp_path / "x.h5", ("x", "y"))
     report = discovered(scripted(Parabolas(), tmp_path / "m.pt"), data=data, space="polynomial:2")
-    assert report.algebra.dimension == 3 and report.algebra.name == "unidentified"
-    assert "not closed" in report.algebra.reason
-    assert report.algebra.killing_signature is None and report.algebra.preserved_forms == ()
+    assert report.algebra.dimension == 1
+    assert len(report.set_apart) == 2 and all("level sets" in s.reason for s in report.set_apart)
 
 
 def test_a_function_without_symmetry_has_no_algebra(tmp_path: Path) -> None:
