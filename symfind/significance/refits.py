@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.lie_derivative import LieDerivative, about_mean
+from symfind.lie_derivative import Commuting, Invariant, LieDerivative, about_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
 from symfind.significance.halves import Half
 from symfind.sources.differentiable_map import DifferentiableMap
@@ -288,10 +288,27 @@ class RefitAlong:
         rows = torch.einsum(
             "rnomK,mh->rnohK", moved.reshape(*moved.shape[:2], *t.output_objects, -1), t.geometry.outputs
         )
-        fibres = [self._fibre(x, value) for value in self._side.values(x, weights)]
-        if fibres[0] is not None:
-            rows = rows - torch.stack([f for f in fibres if f is not None])
-        return rows.flatten(2, 3)
+        if isinstance(t.action, Invariant):
+            return rows.flatten(2, 3)
+        values = self._side.values(x, weights)
+        if self._fibre_matrices is None:
+            fibre = torch.stack([f for f in (self._fibre(x, value) for value in values) if f is not None])
+        else:
+            y = values.reshape(*values.shape[:2], *t.output_objects)
+            fibre = torch.einsum("rnoj,nojhK->rnohK", y, self._fibre_matrices)
+        return (rows - fibre).flatten(2, 3)
+
+    @cached_property
+    def _fibre_matrices(self) -> Tensor | None:
+        """H^{1/2}ξ_Y as matrices ``(n, k′, m, h, K)`` that act on y; None where ξ_Y is not linear in y."""
+        t = self._side.template
+        if isinstance(t.action, Commuting):
+            return None
+        x = self._moved[0]
+        k_out, m = t.output_objects
+        units = torch.eye(m, dtype=x.dtype, device=x.device)
+        parts = [self._fibre(x, unit.repeat(x.shape[0], k_out)) for unit in units]
+        return torch.stack([part for part in parts if part is not None], 2)
 
     def _fibre(self, x: Tensor, y: Tensor) -> Tensor | None:
         """H^{1/2}ξ_Y·y ``(n, k′, h, K)``."""
