@@ -151,13 +151,14 @@ def streamed_spectrum(
         for part in torch.split(x, derivative.rows_at_once):
             if q is None:
                 pencil = derivative.pencil(part)
-                rows, sizes = pencil.m, pencil.s
+                rows: Tensor = pencil.m
+                sizes: Tensor | None = pencil.s
             else:
-                rows, weighted, fibre = derivative.separated(part)
+                rows, weighted, sizes = derivative.separated(part)
                 monomials.add(weighted)
-                sizes = rows[:, :0] if fibre is None else fibre
             m.add(rows.flatten(0, 1))
-            s.add(sizes.flatten(0, 1))
+            if sizes is not None:
+                s.add(sizes.flatten(0, 1))
         advance(x.shape[0])
     if q is not None:
         s.add(derivative.lifted(monomials.factor()))
