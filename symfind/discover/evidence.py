@@ -63,6 +63,8 @@ class Evidence:
         The fit, where there is one.
     rank
         Directions of the space about which the data speak.
+    thin
+        Where the data spread much less than elsewhere, in words; empty if nowhere.
     messages
         For the reader.
     """
@@ -76,5 +78,6 @@ class Evidence:
     doubts: tuple[str, ...] = ()
     surrogate: Surrogate | None = None
     rank: int = 0
+    thin: str = ""
     messages: tuple[str, ...] = ()
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))

@@ -19,6 +19,8 @@ from symfind.significance.reach import LEAST_REACH
 # certificate; bounding them would cost as much as all the rest.
 _MOST_DIRECTIONS = 64
 _FAR = 6.0
+# A bound beyond this is none: the denominator of ρ was itself noise.
+NO_BOUND = 100.0
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
 
@@ -186,7 +188,8 @@ def _entries(
 
 
 def _finite(value: Tensor) -> float | None:
-    return float(value) if bool(torch.isfinite(value)) else None
+    """A bound; None where it says nothing: ρ of any direction is of order one."""
+    return float(value) if float(value) < NO_BOUND else None
 
 
 def _canonical(

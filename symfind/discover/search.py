@@ -39,6 +39,8 @@ _SAMPLE_ROWS = 20_000
 _POINT_ROWS = 100_000
 _SAMPLE_NUMBERS = 2**25
 _CHOICE_ROWS = 4_000
+# A cloud flatter than this is called thin.
+_THIN = 0.2
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -162,7 +164,7 @@ def _data_evidence(
                 evidence = evidence_of_tangency(frame, samples, generator)
             else:
                 evidence = evidence_of_points(frame, samples, generator)
-        return origin, _with_messages(evidence, messages)
+        return origin, _told(evidence, frame, names, messages)
     if request.method not in ("auto", "nullspace"):
         raise UsageError(f"--method {request.method} does not go with {dataset.kind} data; take nullspace or auto")
     with clock.phase("fit", stop):
@@ -175,11 +177,29 @@ def _data_evidence(
             return streamed_spectrum(derivative, blocks, advance)
 
     evidence = evidence_of_fit(frame, choice, fit, samples, spectrum_of, request.seed, used)
-    return origin, _with_messages(evidence, messages)
+    return origin, _told(evidence, frame, names, messages)
 
 
-def _with_messages(evidence: Evidence, messages: tuple[str, ...]) -> Evidence:
-    return replace(evidence, messages=(*evidence.messages, *messages))
+def _told(evidence: Evidence, frame: Frame, names: tuple[str, ...], messages: tuple[str, ...]) -> Evidence:
+    return replace(evidence, thin=thin_direction(frame.geometry, names), messages=(*evidence.messages, *messages))
+
+
+def thin_direction(geometry: Geometry, names: tuple[str, ...]) -> str:
+    """Where the data spread least, as a sentence, if that is less than a fifth of the widest spread; else empty.
+
+    The defect does not depend on units, so it cannot see that a cloud is flat: that is told, for coordinates that
+    share a unit.
+    """
+    spread, axes = torch.linalg.eigh(geometry.inputs.colour @ geometry.inputs.colour.T)
+    root = spread.clamp(min=0).sqrt()
+    if root.numel() < 2 or float(root[0]) >= _THIN * float(root[-1]):
+        return ""
+    axis = axes[:, 0]
+    terms = [f"{v:+.2f} {n}" for v, n in zip(axis.tolist(), names, strict=True) if abs(v) >= 0.1]
+    return (
+        f"along {' '.join(terms)} the data spread {float(root[-1] / root[0].clamp(min=1e-300)):.3g} times less than at "
+        "their widest: they can hardly speak about fields that turn points out of the rest, such as rotations"
+    )
 
 
 def _frame(
@@ -298,7 +318,7 @@ def _model_evidence(
     samples = Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0), group)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)
-    return origin, _with_messages(evidence, (f"output action: {why}",))
+    return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
 
 
 def _model_inputs(

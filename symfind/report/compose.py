@@ -175,7 +175,7 @@ def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple
         latex=_expression(evidence, g.vector, names, latex=True),
         defect=g.defect,
         lower=g.lower,
-        upper=g.upper if g.upper < float("inf") else None,
+        upper=g.upper if g.upper < found.NO_BOUND else None,
         verdict=g.verdict,
         reach=g.reach,
         coefficients=tuple(g.vector.tolist()),
@@ -215,5 +215,7 @@ def _coverage(finding: found.Finding, certified: int) -> Coverage:
         message = f"{rank} of the {total} directions of the space; {total - rank} act as zero on the data"
     else:
         message = f"all {total} directions of the space"
+    if evidence.thin:
+        message += f"; {evidence.thin}"
     factor = finding.coverage if torch.isfinite(torch.tensor(finding.coverage)) else None
     return Coverage(factor=factor, rank=rank, message=message)
