@@ -31,6 +31,7 @@ DIMUONS = Path(__file__).parent.parent / "sample_data" / "dimuons.h5"
 SYMFIND = [sys.executable, "-m", "symfind"]
 WIDTH = 8
 CHUNK = 8192
+PARTS = ["processes", "certificates", "rows"]
 
 
 @dataclass(frozen=True)
@@ -217,15 +218,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="the Markdown file to write; standard output without it")
     parser.add_argument("--repeats", type=int, default=5, help="processes whose median is taken")
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000], help="sizes of the large files")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what is measured; all of it without")
     options = parser.parse_args()
     if options.repeats < 1 or any(rows < 1 for rows in options.rows):
         parser.error("--repeats and --rows take positive numbers")
     before = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="symfind-performance-") as name:
         folder = Path(name)
-        lines = process_rows(options.repeats)
-        lines += certificate_rows(folder, options.repeats)
-        lines += memory_rows(folder, options.rows)
+        lines: list[str] = []
+        if "processes" in options.parts:
+            lines += process_rows(options.repeats)
+        if "certificates" in options.parts:
+            lines += certificate_rows(folder, options.repeats)
+        if "rows" in options.parts:
+            lines += memory_rows(folder, options.rows)
     command = " ".join(["python", "benchmarks/performance.py", *sys.argv[1:]])
     text = document(lines, command, options.repeats, (before, os.getloadavg()))
     if options.output is None:
