@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from symfind.discover.apart import Parting, nothing_apart
 from symfind.discover.evidence import Evidence
 from symfind.discover.nullspace import Frame, enough_rows
 from symfind.fields.space import finite_fields
@@ -142,6 +143,10 @@ class WeakExtent:
     def reach(self, vector: Tensor, tolerance: float) -> float | None:
         """None."""
         return None
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """All are findings."""
+        return nothing_apart(vectors.shape[1])
 
 
 def _plain_spectrum(b: Tensor, s: Tensor, count: float) -> GeneralisedSpectrum:
