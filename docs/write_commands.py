@@ -11,7 +11,7 @@ from typing import Any
 import typer.main
 
 from symfind.cli.main import app
-from symfind.config import PANELS
+from symfind.settings import PANELS
 
 TARGET = Path(__file__).with_name("commands.md")
 

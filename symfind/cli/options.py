@@ -10,9 +10,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from symfind.cli.output import FORMATS, Output
-from symfind.config import PANELS, Options, option_name, read_settings
 from symfind.errors import UsageError
 from symfind.report.records import field_types
+from symfind.settings import PANELS, Options, option_name, read_settings
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 OutputT = TypeVar("OutputT", bound=Output)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from symfind.config import unknown_name
 from symfind.errors import InputError, UsageError
 from symfind.progress import Progress, SilentProgress
+from symfind.settings import unknown_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

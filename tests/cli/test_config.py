@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symfind
-from symfind.config import ComputeOptions, DiscoverOptions, Options, SampleOptions, read_settings
+from symfind.config import DiscoverOptions, SampleOptions
 from symfind.errors import UsageError
+from symfind.settings import ComputeOptions, Options, read_settings
 
 ROOT = Path(__file__).parents[2]
 
