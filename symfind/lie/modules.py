@@ -11,7 +11,7 @@ from symfind.linalg.subspaces import UnclearRank, clear_rank
 
 # Eigenvalues of a generic element of the commutant closer than this are equal; five times as far they differ.
 _EQUAL, _RATIO = 1e-3, 5.0
-_LARGEST_EQUAL = 0.2
+_LARGEST_EQUAL = 0.3
 # Generic elements tried; the eigenvalues of a random one are near one another now and then.
 _TRIALS = 64
 
