@@ -121,8 +121,8 @@ def nearest_subalgebra(
         Relative error ‖ΔX‖/‖X‖ of each generator; None estimates it from the distance to the nearest subalgebra
         (1e-6 where every span is closed). A given value smaller than what the closure shows is raised to that.
     draws
-        Number of equally likely spans to return in ``spread``. Of eight, at least one is not much smaller than usual even
-        in a single number (all below 0.4 σ: once in ten thousand times; of four, once in a hundred).
+        Number of equally likely spans to return in ``spread``. Even in a single number all of eight are below 0.4 σ
+        once in ten thousand times only; of four, once in a hundred.
     steps
         At most this many Levenberg–Marquardt steps.
 
