@@ -12,7 +12,6 @@ from symfind.discover.span import affine_fields
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie.affine_fields import AffineFields
 from symfind.lie.closure import MatrixBracket, nearest_subalgebra
-from symfind.significance.reach import LEAST_REACH
 
 
 def closed(finding: Finding, tolerance: float) -> tuple[Finding, str]:
@@ -92,7 +91,7 @@ def _judged(finding: Finding, vectors: Tensor, certified: list[Generator], toler
     for vector, share, size in zip(vectors.T, parts.T, sizes.T, strict=True):
         bound = upper * float(share[:k].norm()) + float(size[k:].norm())
         t = finding.evidence.extent.reach(vector, tolerance)
-        sure = bound < tolerance and (t is None or finding.evidence.given or t >= LEAST_REACH)
+        sure = bound < tolerance and (t is None or finding.evidence.given or t.far_enough)
         defect = float(size.norm())
         out.append(
             Generator(
@@ -101,7 +100,7 @@ def _judged(finding: Finding, vectors: Tensor, certified: list[Generator], toler
                 min(lower, defect),
                 max(bound, defect),
                 "certified" if sure else "undecided",
-                t,
+                None if t is None else t.distance,
                 certified[0].error,
             )
         )

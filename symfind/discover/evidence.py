@@ -13,6 +13,7 @@ from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import Side
+from symfind.significance.reach import Reach
 
 
 class Extent(Protocol):
@@ -22,7 +23,7 @@ class Extent(Protocol):
         """ω of the leading subspaces ``(K,)`` for directions ``(P, K)``."""
         ...
 
-    def reach(self, vector: Tensor, tolerance: float) -> float | None:
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
         """t* of a generator ``(P,)``; None where the method has no finite statement."""
         ...
 

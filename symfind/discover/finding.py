@@ -215,11 +215,12 @@ def _canonical(
     out = []
     for vector, defect, away in zip(vectors.unbind(1), own, strayed, strict=True):
         t = evidence.extent.reach(vector, tolerance)
-        far = t is None or evidence.given or t >= LEAST_REACH
+        far = t is None or evidence.given or t.far_enough
         # What recognised entries moved out of the span is added to the span's bound.
         bound = max(math.hypot(worst, away), defect)
         verdict = "certified" if sure and far and bound < tolerance else "undecided"
-        out.append(Generator(vector, defect, min(lowest, defect), bound, verdict, t, noise))
+        distance = None if t is None else t.distance
+        out.append(Generator(vector, defect, min(lowest, defect), bound, verdict, distance, noise))
     return out
 
 

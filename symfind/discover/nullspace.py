@@ -22,7 +22,7 @@ from symfind.significance.bounds import Side
 from symfind.significance.coverage import coverage_factors
 from symfind.significance.given import GivenSide
 from symfind.significance.halves import Half, halves
-from symfind.significance.reach import Inside, leverage_inside, reach
+from symfind.significance.reach import Inside, Reach, leverage_inside, reach
 from symfind.significance.refits import RefitSide, fields_on_support
 from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.geometry import Geometry, output_root
@@ -30,7 +30,7 @@ from symfind.sources.surrogate import Choice, Samples
 
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
-_REACH_POINTS = 200
+_REACH_POINTS = 400
 # A share of ‖dF‖² below this in one input means that F does not depend on it: rounding of exact networks is far
 # below, and real dependence that small could not be told from none.
 _DEAD = 1e-12
@@ -54,7 +54,7 @@ class MapExtent:
         fields = fields_on_support(self.derivative, x, vectors)
         return coverage_factors(x, fields, self.derivative.geometry, self.derivative.objects, self.degree)
 
-    def reach(self, vector: Tensor, tolerance: float) -> float | None:
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
         """t* along exp(tξ)."""
         return reach(self.derivative, vector, self.points[:_REACH_POINTS], tolerance, self.inside)
 

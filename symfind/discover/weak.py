@@ -19,6 +19,7 @@ from symfind.fields.space import finite_fields
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.significance.halves import Half, halves
+from symfind.significance.reach import Reach
 from symfind.sources.features import Features, FourierFeatures, PolynomialFeatures, Standardiser
 from symfind.sources.surrogate import Samples
 
@@ -140,7 +141,7 @@ class WeakExtent:
         """Zero: b is a mean over the points themselves."""
         return torch.zeros(vectors.shape[1], dtype=torch.float64)
 
-    def reach(self, vector: Tensor, tolerance: float) -> float | None:
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
         """None."""
         return None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -29,8 +30,8 @@ LEAST_REACH = 0.3
 # Runge–Kutta steps of this length follow y ↦ e^{2t}y to 1e-4 of its size up to t = 3, well under every tolerance in
 # use; steps of 0.25 ended the exact scaling of a rigid body at 2.
 _SUBSTEP = 0.1
-_FEWEST_INSIDE = 10
-_LEAST_SHARE = 0.02
+_FEWEST_INSIDE = 4
+_LEAST_SHARE = 0.01
 # Points further than this many standard deviations from the mean have left every support.
 _RUN_OFF = 1e4
 
@@ -93,10 +94,35 @@ def _flow(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor, t: Te
     return x + h / 6 * (k1x + 2 * k2x + 2 * k3x + k4x), y + h / 6 * (k1y + 2 * k2y + 2 * k3y + k4y)
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far a generator was followed.
+
+    Attributes
+    ----------
+    distance
+        t*, the largest |t| up to which the finite defect stays within the tolerance, both ways.
+    broken
+        Whether the defect ended it, rather than the points leaving the support or the last step being done.
+    """
+
+    distance: float
+    broken: bool
+
+    @property
+    def far_enough(self) -> bool:
+        """Nothing speaks against the generator up to :data:`LEAST_REACH`.
+
+        Where the points leave the support before that, what holds on the first step is all that they can say; asking
+        for more would reject most true algebras (DESIGN §8).
+        """
+        return self.distance >= LEAST_REACH or (self.distance >= STEPS[0] and not self.broken)
+
+
 def reach(
     derivative: LieDerivative, vector: Tensor, points: Tensor, tolerance: float, inside: Inside | None
-) -> float:
-    """t*, the largest |t| up to which the finite defect stays within the tolerance, both ways.
+) -> Reach:
+    """t* and what ended it.
 
     Parameters
     ----------
@@ -115,7 +141,7 @@ def reach(
     pencil = derivative.pencil(points)
     size = float((pencil.s @ vector).square().sum(1).mean().sqrt())
     if size == 0.0:
-        return 0.0
+        return Reach(0.0, broken=False)
     most = 2.0**0.5 * _spread(derivative, points)
     return _both_ways(derivative, vector, points, tolerance, inside, unit, size, most)
 
@@ -137,7 +163,7 @@ def _both_ways(
     unit: float,
     size: float,
     most: float,
-) -> float:
+) -> Reach:
     """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
     n = len(points)
     x = points.reshape(n, *derivative.objects)
@@ -159,11 +185,11 @@ def _both_ways(
         usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
         counts = usable.reshape(2, n).sum(1).tolist()
         if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
-            return last
+            return Reach(last, broken=False)
         value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
         gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
         allowed = tolerance * min(target * unit * size, most)
         if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
-            return last
+            return Reach(last, broken=True)
         last = target
-    return last
+    return Reach(last, broken=False)
