@@ -23,6 +23,8 @@ FEATURE_CUT = 1e-9
 _TIE = 1.01
 # A held-out share of variance below this is rounding: the family holds F exactly.
 _EXACT = 1e-18
+# Share of variance that noise of 10 to 15 % leaves.
+_LITTLE_LEFT = 0.02
 _FOLDS = 4
 # Smooth functions of two or three variables (a Kepler field) gain up to here; beyond, monomials are too dependent.
 _HIGHEST = 9
@@ -255,9 +257,12 @@ def wave_families(standard: Standardiser, x: Tensor, generator: torch.Generator)
 
 
 def _settled(errors: Sequence[float]) -> bool:
-    """Whether two degrees beyond the best one found nothing: each is worse by no more than its own variance."""
+    """Whether a polynomial leaves little and two degrees beyond it found nothing: what is left is noise.
+
+    Where more is left than noise usually makes (a bump at R² 0.95), waves are tried all the same.
+    """
     best = min(range(len(errors)), key=errors.__getitem__) if errors else 0
-    return len(errors) - best > 2
+    return len(errors) - best > 2 and errors[best] < _LITTLE_LEFT
 
 
 def choose_family(
