@@ -111,7 +111,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     if evidence.given:
         bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
     small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
-    omega = evidence.extent.coverage(vectors) if k else torch.zeros(0, dtype=torch.float64)
+    # Only directions that could be certified are asked for: ω costs as much as a bound.
+    omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
     covered = int((omega < tolerance).sum())
     certified = 0 if doubts else before_gap(min(small, covered), upper, bounds)
     if not doubts and covered < small:

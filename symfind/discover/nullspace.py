@@ -30,7 +30,7 @@ from symfind.sources.surrogate import Choice, Samples
 
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
-_REACH_POINTS = 400
+_REACH_POINTS = 200
 # A share of ‖dF‖² below this in one input means that F does not depend on it: rounding of exact networks is far
 # below, and real dependence that small could not be told from none.
 _DEAD = 1e-12
