@@ -30,8 +30,8 @@ LEAST_REACH = 0.3
 # Runge–Kutta steps of this length follow y ↦ e^{2t}y to 1e-4 of its size up to t = 3, well under every tolerance in
 # use; steps of 0.25 ended the exact scaling of a rigid body at 2.
 _SUBSTEP = 0.1
-_FEWEST_INSIDE = 4
-_LEAST_SHARE = 0.01
+_FEWEST_INSIDE = 10
+_LEAST_SHARE = 0.02
 # Points further than this many standard deviations from the mean have left every support.
 _RUN_OFF = 1e4
 
