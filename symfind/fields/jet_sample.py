@@ -31,6 +31,8 @@ class JetSample:
         J → the estimated root mean square error of that derivative over the points, ``(c,)``, in its own units.
     group
         The trajectory each point was taken from, ``(n,)`` whole numbers.
+    messages
+        How the derivatives were taken and how large their errors are, a line each, for the report.
     """
 
     independent: tuple[str, ...]
@@ -39,6 +41,7 @@ class JetSample:
     derivatives: Mapping[MultiIndex, Tensor]
     errors: Mapping[MultiIndex, Tensor]
     group: Tensor
+    messages: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -47,7 +50,7 @@ class JetSample:
 
     @property
     def values(self) -> Tensor:
-        """u at the points, ``(n, c)``."""
+        """The dependent variables themselves at the points, ``(n, c)``."""
         return self.derivatives[(0,) * len(self.independent)]
 
     def name(self, index: MultiIndex, component: int = 0) -> str:
@@ -65,4 +68,5 @@ class JetSample:
             derivatives={index: values[rows] for index, values in self.derivatives.items()},
             errors=self.errors,
             group=self.group[rows],
+            messages=self.messages,
         )
