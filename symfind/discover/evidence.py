@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import Side
 from symfind.significance.reach import Reach
+
+if TYPE_CHECKING:
+    from symfind.discover.finding import Finding
 
 
 class Extent(Protocol):
@@ -68,6 +72,8 @@ class Evidence:
         Where the data spread much less than elsewhere, in words; empty if nowhere.
     messages
         For the reader.
+    judge
+        The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
     """
 
     space: VectorFieldSpace
@@ -82,3 +88,4 @@ class Evidence:
     thin: str = ""
     messages: tuple[str, ...] = ()
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    judge: Callable[[float, float, int, int], Finding] | None = None

@@ -95,6 +95,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails; directions are
     refuted when their lower bound exceeds δ and undecided between.
     """
+    if evidence.judge is not None:
+        return evidence.judge(tolerance, alpha, refits, seed)
     generator = torch.Generator().manual_seed(seed + 31)
     spectrum = evidence.spectrum
     k = candidates(spectrum, tolerance)

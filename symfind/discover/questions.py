@@ -8,13 +8,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
+
+import torch
 
 from symfind.errors import InputError, UsageError
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, OutputAction, Same
 
+if TYPE_CHECKING:
+    from symfind.discover.evidence import Evidence
+    from symfind.discover.search import Clock, Request
+    from symfind.sources.dataset import Dataset
+
 Objects = tuple[int, int]
 # More outputs than this give more unknown entries of B ∈ gl(m) than most data can speak about.
 _MOST_FREE_OUTPUTS = 8
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a kind's own examination hands on.
+
+    Attributes
+    ----------
+    evidence
+        For the decision.
+    names
+        Of the coordinates in which the generators are printed.
+    """
+
+    evidence: Evidence
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,6 +59,9 @@ class Question:
         nothing (DESIGN §8 "Gauge").
     space
         The candidates when none are named.
+    examine
+        (request, dataset, rows to read, generator, clock) → evidence, for kinds that are neither fitted nor sampled
+        as points: images, pairs, fields of differential equations.
     """
 
     target: str | None
@@ -42,6 +69,7 @@ class Question:
     like_inputs: bool = False
     scalar_gauge: bool = False
     space: str = "linear"
+    examine: Callable[[Request, Dataset, int, torch.Generator, Clock], Examined] | None = None
 
 
 def _function_action(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:

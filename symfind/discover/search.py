@@ -151,6 +151,11 @@ def _data_evidence(
         digest = dataset.sha256()
     question = QUESTIONS[dataset.kind]
     stop = dataset.n_rows if request.max_rows is None else min(request.max_rows, dataset.n_rows)
+    if question.examine is not None:
+        found = question.examine(request, dataset, stop, generator, clock)
+        messages = (*found.evidence.messages, *dataset.messages[1:], *dataset.warnings)
+        origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names)
+        return origin, replace(found.evidence, messages=messages)
     frame, names, messages = _frame(request, dataset, question, stop, clock)
     origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
