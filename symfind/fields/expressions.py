@@ -6,11 +6,13 @@ import ast
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from symfind.errors import UsageError
+from symfind.fields.taylor import SERIES_FUNCTIONS, Series
 
 _FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sin": torch.sin, "cos": torch.cos, "tan": torch.tan, "exp": torch.exp, "log": torch.log,
@@ -42,11 +44,39 @@ class Expression:
     def __call__(self, values: Mapping[str, Tensor]) -> Tensor:
         """The formula on tensors that broadcast with one another."""
         like = next(iter(values.values()))
-        return torch.as_tensor(_evaluate(self.tree, values), dtype=like.dtype, device=like.device).expand_as(like)
+        value = _evaluate(self.tree, values, _on_tensor)
+        return torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
+
+    def on_series(self, values: Mapping[str, Series]) -> Series:
+        """The formula on power series of one shape and truncation."""
+        like = next(iter(values.values()))
+        value = _evaluate(self.tree, values, _on_series)
+        return value if isinstance(value, Series) else like * 0.0 + float(value)
 
 
-def parse_expression(text: str, variables: Sequence[str]) -> Expression:
+def _on_tensor(name: str, argument: Any) -> Any:
+    return _FUNCTIONS[name](torch.as_tensor(argument, dtype=torch.float64))
+
+
+def _on_series(name: str, argument: Any) -> Any:
+    return SERIES_FUNCTIONS[name](argument) if isinstance(argument, Series) else _on_tensor(name, argument)
+
+
+def parse_expression(
+    text: str, variables: Sequence[str], *, known: Sequence[str] | None = None, within: tuple[str, int] = ("", 0)
+) -> Expression:
     """A formula such as ``-y + 0.5*x**2``; ``^`` is a power too.
+
+    Parameters
+    ----------
+    text
+        The formula.
+    variables
+        The names it may use.
+    known
+        The names that a message lists, if there are too many to list them all.
+    within
+        A longer text that holds the formula, and where it begins there: what a caret points into.
 
     Raises
     ------
@@ -55,21 +85,40 @@ def parse_expression(text: str, variables: Sequence[str]) -> Expression:
     """
     if len(text) > _MAX_LENGTH:
         raise UsageError(f"a formula of {len(text)} characters was given, at most {_MAX_LENGTH} are read; split it")
-    source = text.strip().replace("^", "**")
+    place = _Place(text, *within) if within[0] else _Place(text.strip(), text.strip(), 0)
     try:
-        tree = ast.parse(source, mode="eval").body
+        tree = ast.parse(place.source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         column = (getattr(fault, "offset", None) or 1) - 1
-        raise UsageError(_pointed("this formula does not parse", source, column)) from None
-    _check(tree, source, tuple(variables))
+        raise UsageError(place.pointed("this formula does not parse", column)) from None
+    _check(tree, place, tuple(variables), tuple(variables if known is None else known))
     return Expression(text, tuple(variables), tree)
 
 
-def _pointed(what: str, source: str, column: int) -> str:
-    return f"{what}: '{source}' at column {column + 1}\n    {source}\n    {' ' * column}^"
+@dataclass(frozen=True)
+class _Place:
+    """A formula as typed, and the text that a caret points into: the formula begins there at ``start``."""
+
+    typed: str
+    whole: str
+    start: int
+
+    @property
+    def source(self) -> str:
+        """What Python's grammar is asked to read."""
+        return self.typed.strip().replace("^", "**")
+
+    def pointed(self, what: str, column: int) -> str:
+        """The message with a caret under ``column`` of the source."""
+        lead = len(self.typed) - len(self.typed.lstrip())
+        carets = self.typed.strip()
+        # Each ^ was read as two characters.
+        at = next((i for i in range(len(carets) + 1) if len(carets[:i].replace("^", "**")) >= column), len(carets))
+        at += self.start + lead
+        return f"{what}: '{self.whole}' at column {at + 1}\n    {self.whole}\n    {' ' * at}^"
 
 
-def _check(node: ast.expr, source: str, variables: tuple[str, ...]) -> None:
+def _check(node: ast.expr, place: _Place, variables: tuple[str, ...], known: tuple[str, ...]) -> None:
     match node:
         case ast.Constant(value=bool()):
             pass
@@ -80,30 +129,30 @@ def _check(node: ast.expr, source: str, variables: tuple[str, ...]) -> None:
         case ast.Name(id=name):
             near = difflib.get_close_matches(name, [*variables, *_FUNCTIONS], n=1)
             hint = f", did you mean '{near[0]}'" if near else ""
-            known = ", ".join(variables)
-            raise UsageError(_pointed(f"unknown name '{name}' (known: {known}){hint}", source, node.col_offset))
+            what = f"unknown name '{name}' (known: {', '.join(known)}){hint}"
+            raise UsageError(place.pointed(what, node.col_offset))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            return _check(operand, source, variables)
+            return _check(operand, place, variables, known)
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), left=left, right=right):
-            _check(left, source, variables)
-            return _check(right, source, variables)
+            _check(left, place, variables, known)
+            return _check(right, place, variables, known)
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
-            return _check(argument, source, variables)
-    allowed = "numbers, " + ", ".join(variables) + ", + - * / **, " + ", ".join(_FUNCTIONS)
-    raise UsageError(_pointed(f"only arithmetic is read here ({allowed})", source, node.col_offset))
+            return _check(argument, place, variables, known)
+    allowed = "numbers, " + ", ".join(known) + ", + - * / **, " + ", ".join(_FUNCTIONS)
+    raise UsageError(place.pointed(f"only arithmetic is read here ({allowed})", node.col_offset))
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Tensor]) -> Tensor | float:
+def _evaluate(node: ast.expr, values: Mapping[str, Any], apply: Callable[[str, Any], Any]) -> Any:
     match node:
         case ast.Constant(value=value):
             return float(value)  # type: ignore[arg-type]
         case ast.Name(id=name):
             return values[name] if name in values else _CONSTANTS[name]
         case ast.UnaryOp(op=op, operand=operand):
-            inner = _evaluate(operand, values)
+            inner = _evaluate(operand, values, apply)
             return -inner if isinstance(op, ast.USub) else inner
         case ast.BinOp(op=op, left=left, right=right):
-            a, b = _evaluate(left, values), _evaluate(right, values)
+            a, b = _evaluate(left, values, apply), _evaluate(right, values, apply)
             match op:
                 case ast.Add():
                     return a + b
@@ -116,5 +165,5 @@ def _evaluate(node: ast.expr, values: Mapping[str, Tensor]) -> Tensor | float:
                 case _:
                     return a**b
         case ast.Call(func=ast.Name(id=name), args=[argument]):
-            return _FUNCTIONS[name](torch.as_tensor(_evaluate(argument, values)))
+            return apply(name, _evaluate(argument, values, apply))
     raise AssertionError(f"unchecked node {node!r}")

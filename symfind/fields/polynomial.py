@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from symfind.fields.taylor import Series
 from symfind.fields.typeset import field_text
 
 
@@ -85,6 +86,23 @@ class Monomials:
             out = torch.cat([out, out[..., parents.to(z.device)] * z[..., factors.to(z.device)]], -1)
         return out
 
+    def on_series(self, z: Series) -> Series:
+        """z^α ``(…, q)`` for a series z ``(…, d)``."""
+        constant, first = self._lowest
+        value = z.coefficients
+        parts = []
+        if constant:
+            one = torch.zeros_like(value[..., :1])
+            one[0] = 1.0
+            parts.append(one)
+        parts.append(value[..., first.to(value.device)])
+        out = torch.cat(parts, -1)
+        for parents, factors in self._levels:
+            left = Series(z.truncation, out[..., parents.to(value.device)])
+            right = Series(z.truncation, value[..., factors.to(value.device)])
+            out = torch.cat([out, (left * right).coefficients], -1)
+        return Series(z.truncation, out)
+
     def slopes(self, z: Tensor) -> list[Tensor]:
         """∂z^α/∂z_b ``(…, q)`` for each b."""
         value = self(z)
@@ -138,6 +156,12 @@ class PolynomialFields:
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
         return torch.einsum("nq,pqd->npd", self.monomials(x), self.table_of_fields.to(x))
+
+    def on_series(self, x: Series) -> Series:
+        """ξᵢ ``(n, p, d)`` on the series x ``(n, d)``."""
+        value = x.value
+        monomials = self._monomials.on_series((x - self.mean.to(value)) * (1.0 / self.scale.to(value)))
+        return monomials.linear(lambda m: torch.einsum("...nq,pqd->...npd", m, self.table_of_fields.to(value)))
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``: an outer product with the monomials, then the table."""
@@ -221,6 +245,14 @@ def polynomial_fields(d: int, degree: int) -> PolynomialFields:
     exponents = monomial_exponents(d, 0, degree)
     name = {0: "translations", 1: "affine"}.get(degree, f"polynomial:{degree}")
     return _full(name, d, exponents, movable=(True, True), has_constants=True)
+
+
+def box_fields(name: str, top: Sequence[int]) -> PolynomialFields:
+    """All vector fields whose components are combinations of x^α with α_b ≤ top_b: products of Chebyshev polynomials."""
+    exponents = torch.tensor(
+        sorted(itertools.product(*(range(a + 1) for a in top)), key=lambda e: (sum(e), [-v for v in e]))
+    )
+    return _full(name, len(top), exponents, movable=(True, True), has_constants=True)
 
 
 def linear_fields(d: int) -> PolynomialFields:

@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError
+from symfind.errors import InputError, UsageError
+from symfind.fields.taylor import Series
 
 
 @runtime_checkable
@@ -84,6 +85,28 @@ def finite_fields(space: VectorFieldSpace, x: Tensor) -> Tensor:
     if not bool(torch.isfinite(xi).all()):
         raise InputError(f"a field of the space '{space.name}' is not finite on the data; check its formulas")
     return xi
+
+
+@runtime_checkable
+class ProlongableSpace(Protocol):
+    """Fields that can be put on the power series of a solution, which prolongs them to its derivatives."""
+
+    def on_series(self, x: Series) -> Series:
+        """ξᵢ ``(n, p, d)`` on the series x ``(n, d)``."""
+        ...
+
+
+def on_series(space: VectorFieldSpace, x: Series) -> Series:
+    """ξᵢ ``(n, p, d)`` on the series x ``(n, d)``.
+
+    Raises
+    ------
+    UsageError
+        If fields of this kind cannot be prolonged.
+    """
+    if not isinstance(space, ProlongableSpace):
+        raise UsageError(f"the space '{space.name}' cannot be prolonged to derivatives; take point:1 or point:2")
+    return space.on_series(x)
 
 
 class LinearFieldSpace(VectorFieldSpace, Protocol):

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression, parse_expression
-from symfind.fields.space import VectorFieldSpace
+from symfind.fields.space import VectorFieldSpace, on_series
+from symfind.fields.taylor import Series, joined, stacked
 from symfind.fields.typeset import sum_text
 
 
@@ -42,6 +43,13 @@ class UserFields:
         """ξᵢ(x): ``(n, d)`` → ``(n, p, d)``."""
         values = dict(zip(self.components[0][0].variables, x.unbind(-1), strict=True))
         return torch.stack([torch.stack([f(values) for f in row], -1) for row in self.components], -2)
+
+    def on_series(self, x: Series) -> Series:
+        """ξᵢ ``(n, p, d)`` on the series x ``(n, d)``."""
+        parts = [x.linear(lambda c, b=b: c[..., b]) for b in range(self.d)]  # type: ignore[misc]
+        values = dict(zip(self.components[0][0].variables, parts, strict=True))
+        rows = [stacked([f.on_series(values) for f in row]) for row in self.components]
+        return stacked(rows).linear(lambda c: c.transpose(-1, -2))
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``."""
@@ -114,6 +122,11 @@ class SumOfSpaces:
     def evaluate(self, x: Tensor) -> Tensor:
         """ξᵢ(x) ``(n, p, d)``."""
         return torch.cat([p.evaluate(x) for p in self.parts], 1)
+
+    def on_series(self, x: Series) -> Series:
+        """ξᵢ ``(n, p, d)`` on the series x ``(n, d)``."""
+        turned = [on_series(p, x).linear(lambda c: c.transpose(-1, -2)) for p in self.parts]
+        return joined(turned).linear(lambda c: c.transpose(-1, -2))
 
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)``."""
