@@ -1,0 +1,144 @@
+"""Samples needed to recover a polynomial, by the published binary search; and the time of a solve beside cvxpy."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from promotion.published import CASES, Case, Problem, problem
+from symfind.linalg.nuclear import NuclearProblem
+
+# The published criterion, and the accuracy of a solve (the default of SCS).
+SUCCESS = 5e-3
+TOLERANCE = 1e-4
+MOST = 3000
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Samples needed in one instance, seconds of its solves, and the slowest of them."""
+
+    samples: int
+    seconds: tuple[float, ...]
+
+
+def searched(case: Case, seed: int) -> Recovery:
+    """The published search: bisection between 1 and one more than there are features, samples nested."""
+    p = problem(case, seed)
+    low, high = 1, len(p.truth) + 1
+    seconds = []
+    while high - low > 1:
+        count = (low + high) // 2
+        start = time.perf_counter()
+        solved = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(
+            tolerance=TOLERANCE, most=MOST
+        )
+        seconds.append(time.perf_counter() - start)
+        low, high = (low, count) if p.error(solved.w) < SUCCESS else (count, high)
+    return Recovery(high, tuple(seconds))
+
+
+def recovery_row(case: Case, found: list[Recovery]) -> str:
+    samples = [r.samples for r in found]
+    median = statistics.median(samples)
+    verdict = "yes" if median <= case.highest else "no"
+    slowest = max(max(r.seconds) for r in found)
+    per_search = statistics.median(sum(r.seconds) for r in found)
+    return (
+        f"| {case.name} | {case.d} | {case.r} | {case.median:g} [{case.lowest}–{case.highest}] | {median:g} "
+        f"[{min(samples)}–{max(samples)}] | {verdict} | {case.seconds:g} | {per_search:.2f} | {slowest:.2f} |"
+    )
+
+
+RECOVERY_HEAD = (
+    "| case | d | r | published samples | samples | within or below | published s | s a search | slowest solve |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def recovery_table(seeds: int, only: str | None, say) -> str:  # type: ignore[no-untyped-def]
+    rows = []
+    for case in CASES:
+        if only and only not in case.name:
+            continue
+        found = []
+        for seed in range(seeds):
+            found.append(searched(case, seed))
+            say(f"{case.name} d={case.d} r={case.r} seed {seed}: {found[-1].samples}, {sum(found[-1].seconds):.1f} s")
+        rows.append(recovery_row(case, found))
+    return "\n".join([RECOVERY_HEAD, *rows])
+
+
+def scs_seconds(p: Problem, count: int) -> tuple[float, float, float]:
+    """Seconds of the whole call and of SCS alone, and the error of w."""
+    import cvxpy as cp
+
+    size, (rows, columns) = p.lie.size, p.lie.shape
+    table = torch.stack([p.lie(unit).flatten() for unit in torch.eye(size, dtype=torch.float64)], 1).numpy()
+    start = time.perf_counter()
+    w = cp.Variable(size)
+    matrix = cp.reshape(table @ w, (rows, columns), order="C")
+    task = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [p.theta[:count].numpy() @ w == p.y[:count].numpy()])
+    task.solve(solver=cp.SCS, max_iters=2500)
+    seconds = time.perf_counter() - start
+    return seconds, float(task.solver_stats.solve_time), p.error(torch.from_numpy(w.value))
+
+
+def speed_table(cases: Iterable[tuple[Case, int]], say) -> str:  # type: ignore[no-untyped-def]
+    """The same instances for both, seed 0, in turn."""
+    head = (
+        "| case | features | samples | cvxpy + SCS s | error | symfind s | error | iterations | times faster |\n"
+        "|---|---|---|---|---|---|---|---|---|"
+    )
+    rows = []
+    for case, count in cases:
+        p = problem(case, 0)
+        seconds, _, error = scs_seconds(p, count)
+        best, own = float("inf"), None
+        for _ in range(3):
+            start = time.perf_counter()
+            # Run until the error is no larger than that of SCS: equal accuracy.
+            own = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(tolerance=TOLERANCE)
+            best = min(best, time.perf_counter() - start)
+        assert own is not None
+        say(f"{case.name}: {seconds:.1f} s against {best:.3f} s")
+        rows.append(
+            f"| {case.name}, d = {case.d}, r = {case.r} | {p.lie.size} | {count} | {seconds:.2f} | {error:.1e} | "
+            f"{best:.3f} | {p.error(own.w):.1e} | {own.iterations} | {seconds / best:.0f} |"
+        )
+    return "\n".join([head, *rows])
+
+
+def success_table(seeds: Iterable[int], say) -> str:  # type: ignore[no-untyped-def]
+    """SE(30): seconds to success where the instance recovers, and to the stopping rule."""
+    case = CASES[7]
+    head = (
+        "| seed | samples | s to success | s to the stopping rule | error | gap |\n|---|---|---|---|---|---|"
+    )
+    rows = []
+    for seed in seeds:
+        p = problem(case, seed)
+        for count in (80, 118, 150, 180):
+            begin = time.perf_counter()
+            reached: list[float] = []
+
+            def watch(w: torch.Tensor, p: Problem = p, reached: list[float] = reached, begin: float = begin) -> bool:
+                if not reached and p.error(w) < SUCCESS:
+                    reached.append(time.perf_counter() - begin)
+                return False
+
+            s = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(
+                tolerance=TOLERANCE, most=MOST, watch=watch
+            )
+            whole = time.perf_counter() - begin
+            recovers = p.error(s.w) < SUCCESS
+            shown = f"{reached[0]:.1f}" if recovers and reached else "does not recover"
+            rows.append(
+                f"| {seed} | {count} | {shown} | {whole:.1f} | {p.error(s.w):.1e} | {s.gap / s.objective:.1e} |"
+            )
+            say(rows[-1])
+    return "\n".join([head, *rows])
