@@ -75,8 +75,8 @@ def o5_model(data: Path) -> None:
         torch.jit.save(torch.jit.script(network.eval()), str(part))
 
 
-def _sample(name: str, file: str) -> Callable[[Path], None]:
-    return lambda data: write_sample(name, HERE / file)
+def _sample(name: str, file: str, rows: int | None = None) -> Callable[[Path], None]:
+    return lambda data: write_sample(name, HERE / file, rows=rows)
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {
@@ -88,6 +88,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "o5": _sample("o5", "o5.h5"),
     "o5_model": o5_model,
     "no_symmetry": _sample("noise", "no_symmetry.h5"),
+    "kdv": _sample("kdv", "kdv.h5", rows=5),
 }
 
 

@@ -102,17 +102,27 @@ def inspect(source: str) -> Contents:
         return contents(path, source, is_model=is_model(path))
 
 
-def sample(name: str, out: str | Path, *, seed: int = 0, rows: int | None = None) -> None:
+def sample(
+    name: str,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    rows: int | None = None,
+    times: int | None = None,
+    grid_size: int | None = None,
+) -> None:
     """Write a named dataset whose symmetries are known to an HDF5 file; the same seed, the same bytes.
+
+    ``times`` and ``grid_size`` are those of a field: points in time, and along each space axis.
 
     Raises
     ------
     UsageError
-        There is no such sample, or fewer than one row was asked for.
+        There is no such sample, fewer than one row was asked for, or a grid that the sample does not have.
     InputError
         The file cannot be written.
     """
-    write_sample(name, Path(out), rows=rows, seed=seed)
+    write_sample(name, Path(out), rows=rows, seed=seed, times=times, grid_size=grid_size)
 
 
 def groups() -> list[dict[str, Any]]:

@@ -48,7 +48,11 @@ class DiscoverOptions(ComputeOptions):
         shown_as="FILE",
     )
     grid: str | None = option(
-        "For fields: the datasets that hold the coordinates of the grid.", None, panel="Input", shown_as="NAMES"
+        "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic'; a periodic "
+        "axis ends one step before STOP.",
+        None,
+        panel="Input",
+        shown_as="AXES",
     )
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
     trust_model: bool = option(
@@ -251,6 +255,8 @@ class SampleOptions(Options):
     name: str | None = option("Which sample; without a name they are listed.", None)
     out: str | None = option("The HDF5 file to write; - is standard output.", None)
     rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
+    times: int | None = option("Of a field: how many points in time.", None, panel="Run", least=1)
+    grid_size: int | None = option("Of a field: how many points along each space axis.", None, panel="Run", least=1)
     seed: int = option("The same seed gives the same bytes.", 0, panel="Run", least=0)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,8 @@ def sample(options: SampleOptions, output: Output) -> None:
 
     if output.path is not None or output.format is not None:
         raise UsageError(f"a sample is always HDF5 and goes to OUT, here {options.out}; drop --output and --format")
-    sizes = {} if options.rows is None else {"rows": options.rows}
+    asked = {"rows": options.rows, "times": options.times, "grid_size": options.grid_size}
+    sizes = {name: size for name, size in asked.items() if size is not None}
     if options.out != "-":
         api.sample(options.name, options.out, seed=options.seed, **sizes)
         output.message(f"wrote {options.out}")

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from symfind.errors import UsageError
+from symfind.linalg.threads import one_thread
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
 from symfind.sources.mapping import nearest
+from symfind.sources.simulators.catalogue import SIMULATORS, Simulator
 
 Arrays: TypeAlias = dict[str, Tensor]
 
@@ -35,6 +37,8 @@ class Sample:
         The right answer, in a line.
     draw
         ``(rows, generator) → arrays by role``.
+    simulator
+        Of a field: what draws it on a grid of any size.
     """
 
     kind: str
@@ -43,15 +47,31 @@ class Sample:
     about: str
     symmetry: str
     draw: Callable[[int, torch.Generator], Arrays]
+    simulator: Simulator | None = None
 
 
-def write_sample(name: str, path: Path, *, rows: int | None = None, seed: int = 0) -> None:
+# The waves that simulations start from are seen from 11 points on, and derivatives want a few times more.
+_FEWEST_POINTS = 16
+
+
+def write_sample(
+    name: str,
+    path: Path,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    times: int | None = None,
+    grid_size: int | None = None,
+) -> None:
     """Write the sample ``name`` to an HDF5 file, which appears when it is whole; the same seed, the same bytes.
+
+    ``times`` and ``grid_size`` are those of a field: points in time, and along each space axis.
 
     Raises
     ------
     UsageError
-        No such sample (the message names the nearest), or fewer than one row.
+        No such sample (the message names the nearest), fewer than one row, a grid of fewer than 16 points, or one
+        for a sample that has none.
     InputError
         The file cannot be written.
     """
@@ -61,8 +81,19 @@ def write_sample(name: str, path: Path, *, rows: int | None = None, seed: int = 
     n = sample.rows if rows is None else rows
     if n < 1:
         raise UsageError(f"a sample of {n} rows is asked for, expected at least 1")
-    arrays = sample.draw(n, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
     attributes: dict[str, str | tuple[str, ...]] = {"kind": sample.kind, "names": sample.names}
+    if sample.simulator is not None:
+        for option, size in (("--times", times), ("--grid-size", grid_size)):
+            if size is not None and size < _FEWEST_POINTS:
+                raise UsageError(f"{option} is {size}, expected at least {_FEWEST_POINTS}")
+        with one_thread():  # thousands of short transforms, on which threads only wait for each other
+            arrays = sample.simulator.arrays(n, generator, times, grid_size)
+        attributes["periodic"] = sample.simulator.space
+    elif times is None and grid_size is None:
+        arrays = sample.draw(n, generator)
+    else:
+        raise UsageError(f"--times and --grid-size are those of a field, and {name} is a {sample.kind}; use --rows")
     with appearing_whole(path) as part:
         write(part, {role: array.numpy() for role, array in arrays.items()}, attributes)
 
@@ -227,6 +258,13 @@ def _noise(n: int, generator: torch.Generator) -> Arrays:
     return {"x": x, "y": y + 0.01 * y.std() * _normal(generator, n)}
 
 
+def _field(simulator: Simulator) -> Sample:
+    about = f"solutions of {simulator.equation} on a periodic grid"
+    return Sample(
+        "field", simulator.names, simulator.rows, about, simulator.symmetry, simulator.arrays, simulator=simulator
+    )
+
+
 _XYZ = ("x", "y", "z")
 
 SAMPLES: Mapping[str, Sample] = MappingProxyType(
@@ -303,5 +341,6 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             "linear, affine: none",
             _noise,
         ),
+        **{name: _field(simulator) for name, simulator in SIMULATORS.items()},
     }
 )

@@ -143,7 +143,8 @@ def test_points_lie_where_they_should() -> None:
     assert ((turned[:, 0] / 2) ** 2 + turned[:, 1] ** 2 - 1).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+# Fields have their own tests, in test_simulators.py: 200 trajectories would take minutes.
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.kind != "field"])
 def test_samples_can_be_read_as_what_they_say(name: str, tmp_path: Path) -> None:
     path = tmp_path / "sample.h5"
     write_sample(name, path, rows=200, seed=3)

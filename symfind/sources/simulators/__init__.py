@@ -1,0 +1,1 @@
+"""Solutions of differential equations on periodic grids, by Fourier series in space."""
