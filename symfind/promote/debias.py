@@ -1,0 +1,140 @@
+"""Least squares inside {w : L_ξF = 0 for the ξ found}: the shrinkage of the nuclear norm taken off.
+
+The span of a noisy fit is not quite that of any group, and the nullspace of a span that is not closed holds constants
+alone. So span and fit are moved together: ‖Θw − y‖² + μ Σᵢ‖L_{ξᵢ}F‖² is minimised over w, and over the k directions
+ξᵢ, in turn, while μ grows from nothing to where the second term is rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.promote.operator import LieOperator
+
+# μ from where the symmetries hardly matter to where they hold to 1e-7, in units in which both terms are of order one.
+_PENALTIES = tuple(1e-3 * 5.0**i for i in range(16))
+# While μ is small the span follows the data, in several turns; later it cannot.
+_TURNS, _STIFF = 10, 10.0
+_SETTLED = 1e-3
+_POLISHING = 8
+# Squares of the Lie derivative, over the largest: small enough to be the same symmetry seen through the iteration's
+# error, and small enough to be none.
+_NEARLY_NULL, _IMPLIED, _NULL = 1e-7, 1e-9, 1e-13
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """‖Θw − y‖² as w*Hw − 2b*w + c."""
+
+    squares: Tensor
+    moment: Tensor
+
+    @staticmethod
+    def of(theta: Tensor, y: Tensor) -> Quadratic:
+        """From rows."""
+        return Quadratic(theta.T @ theta, theta.T @ y)
+
+    def minimiser(self, penalty: Tensor) -> Tensor:
+        """argmin of the sum with w*Pw; the smallest where w is not determined."""
+        values, vectors = torch.linalg.eigh(self.squares + penalty)
+        seen = values > 1e-14 * values.max()
+        out: Tensor = vectors[:, seen] @ ((vectors[:, seen].T @ self.moment) / values[seen])
+        return out
+
+    def within(self, basis: Tensor) -> Tensor:
+        """The minimiser in the span of ``basis`` ``(F, r)``."""
+        inner = Quadratic(basis.T @ self.squares @ basis, basis.T @ self.moment)
+        return basis @ inner.minimiser(torch.zeros_like(inner.squares))
+
+
+@dataclass(frozen=True)
+class Debiased:
+    """A fit with k exact symmetries.
+
+    Attributes
+    ----------
+    w
+        ``(F,)``.
+    directions
+        ``(P, k)`` orthonormal, among the candidates of L; at least as many as asked.
+    freedom
+        Dimension of the space of models that have them.
+    """
+
+    w: Tensor
+    directions: Tensor
+    freedom: int
+
+
+def null_directions(lie: LieOperator, w: Tensor, count: int) -> Tensor:
+    """The ``count`` right singular vectors ``(P, k)`` of L(w) with the smallest singular values."""
+    moved = lie(w)
+    vectors: Tensor = torch.linalg.eigh(moved.T @ moved).eigenvectors
+    return vectors[:, :count]
+
+
+def debiased(loss: Quadratic, lie: LieOperator, w: Tensor, count: int, support: Tensor | None = None) -> Debiased:
+    """The best fit near w with ``count`` exact symmetries.
+
+    Parameters
+    ----------
+    loss
+        What is fitted.
+    lie
+        L, with candidates of comparable size.
+    w
+        Where to start: a fit that has the symmetries nearly.
+    count
+        k.
+    support
+        Which entries of w may differ from zero ``(F,)``; None for all.
+    """
+    kept = torch.arange(lie.size) if support is None else support.nonzero()[:, 0]
+    inner = Quadratic(loss.squares[kept][:, kept], loss.moment[kept])
+
+    def penalty(directions: Tensor) -> Tensor:
+        return lie.with_candidates(directions).gram()[kept][:, kept]
+
+    def lifted(v: Tensor) -> Tensor:
+        out = v.new_zeros(lie.size, *v.shape[1:])
+        out[kept] = v
+        return out
+
+    if count == 0:
+        w = lifted(inner.minimiser(torch.zeros_like(inner.squares)))
+        return Debiased(w, null_directions(lie, w, 0), len(kept))
+    directions = null_directions(lie, w, count)
+    unit = float(inner.squares.trace()) / max(float(penalty(directions).trace()), 1e-300)
+    unit = min(unit, float(inner.squares.trace()) / max(float(lie.gram().trace()), 1e-300) * lie.shape[1])
+    for mu in _PENALTIES:
+        for _ in range(_TURNS if mu < _STIFF else 1):
+            before, w = w, lifted(inner.minimiser(mu * unit * penalty(directions)))
+            directions = null_directions(lie, w, count)
+            if float((w - before).abs().max()) < _SETTLED * float(w.abs().max()):
+                break
+    basis = _null_models(penalty(directions), _NEARLY_NULL)
+    for _ in range(_POLISHING):
+        # The symmetries common to all models of the space, then the models that have them.
+        total = torch.zeros(lie.shape[1], lie.shape[1], dtype=w.dtype)
+        for model in lifted(basis).T:
+            moved = lie(model)
+            total += moved.T @ moved
+        sizes, turned = torch.linalg.eigh(total)
+        # Brackets of symmetries are symmetries: more may be implied than were asked.
+        directions = turned[:, : max(count, int((sizes < _IMPLIED * sizes[-1]).sum()))]
+        values, vectors = torch.linalg.eigh(penalty(directions))
+        basis = vectors[:, : basis.shape[1]]
+        if float(values[max(0, basis.shape[1] - 1)]) < _NULL * float(values[-1]):
+            break
+    basis = _null_models(penalty(directions), _NULL)
+    return Debiased(lifted(inner.within(basis)), directions, basis.shape[1])
+
+
+def _null_models(squares: Tensor, cut: float) -> Tensor:
+    """Orthonormal w ``(F, r)`` whose square is below a share of the largest; at least the smallest one."""
+    values, vectors = torch.linalg.eigh(squares)
+    count = max(1, int((values < cut * values[-1].clamp(min=1e-300)).sum()))
+    return vectors[:, :count]
