@@ -1,0 +1,374 @@
+"""The nullspace over ξ of pr(ξ)Δ on solutions: Lie point symmetries of a differential equation, given or identified.
+
+Points are moved onto Δ = 0 before the determining equations are formed (:meth:`~symfind.fields.equation.Equation.solved`),
+so that a symmetry of the equation has a defect of rounding whatever the noise of the data. What is uncertain is the
+equation: its numbers are fitted again under every weighting of the blocks, terms that it lacks are sought in its
+residual by the whole library, and what remains beyond the errors of the derivatives counts against every direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.discover.apart import Parting, nothing_apart
+from symfind.discover.evidence import Evidence
+from symfind.errors import InputError
+from symfind.fields.equation import Equation
+from symfind.fields.jet import Prolongation, Scales
+from symfind.fields.jet_sample import JetSample
+from symfind.fields.space import VectorFieldSpace
+from symfind.lie_derivative import Invariant
+from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.tsqr import StreamedFactor
+from symfind.significance.halves import halves
+from symfind.significance.reach import Reach
+from symfind.sources.equation_fit import IdentifiedEquation, refits
+from symfind.sources.surrogate import Samples
+
+# Points for the spectrum, and for the bounds of an identified equation, which are computed anew for each refit.
+_POINTS = 4000
+_REFIT_POINTS = 400
+_FOLDS = 4
+# A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
+_TRUSTED = 2.0
+# An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
+_POOR = 0.5
+SUPERPOSITION = "superposition: the equation is linear, and any of its solutions may be added"
+# Points kept for brackets and for telling superpositions.
+_BRACKET_POINTS = 400
+# A component below this share of a field's size is zero.
+_ZERO = 1e-6
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An equation and how well the data obey it.
+
+    Attributes
+    ----------
+    equation
+        Δ.
+    identified
+        How it was found; None if it was given.
+    """
+
+    equation: Equation
+    identified: IdentifiedEquation | None
+
+    def unexplained(self, jets: JetSample) -> float:
+        """The share of the terms' mean square that is residual beyond the errors of the derivatives."""
+        residual, expected = self.equation.residual(jets)
+        return float((residual.square() - (_TRUSTED * expected).square()).clamp(min=0).max())
+
+
+def attenuated(jets: JetSample) -> JetSample:
+    """u_J times √(1 − error²/mean square), so that noise does not make derivatives larger than they are.
+
+    The determining equations hold at every point on the equation; only the weight of its terms is at stake.
+    """
+    out = {}
+    for j, value in jets.derivatives.items():
+        if not any(j):
+            out[j] = value
+            continue
+        noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
+        out[j] = value * (1.0 - noise).clamp(min=0.01).sqrt()
+    return replace(jets, derivatives=out)
+
+
+class EquationSide:
+    """One half of the trajectories: a :class:`~symfind.significance.bounds.Side`.
+
+    Parameters
+    ----------
+    judged
+        The equation, with the numbers of all the data.
+    prolongation
+        The determining equations in units of all the data.
+    jets
+        Measured points of this half.
+    block
+        ``(n,)`` block of each.
+    """
+
+    def __init__(self, judged: Judged, prolongation: Prolongation, jets: JetSample, block: Tensor) -> None:
+        self._count = int(block.max()) + 1
+        self._slack = judged.unexplained(jets)
+        self.identified = judged.identified
+        self.measured, self.block = jets, block
+        own = judged.equation
+        if judged.identified is not None:
+            own = own.with_parameters(refits(own, jets, block, torch.ones(1, self._count, dtype=torch.float64))[0])
+            step = max(1, jets.rows // _REFIT_POINTS)
+            jets, block = jets.take(torch.arange(0, jets.rows, step)), block[::step]
+        self.equation = own
+        self.points, self.points_block = attenuated(jets), block
+        self.prolongation = prolongation
+
+    @property
+    def blocks(self) -> int:
+        """Number B of blocks."""
+        return self._count
+
+    def pencil(self, equation: Equation, vectors: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """M and S with the points moved onto this equation, point by point, and their blocks."""
+        return pencil(replace(self.prolongation, equation=equation), self.points, vectors, self.points_block)
+
+    def directions(self) -> GeneralisedSpectrum:
+        """Directions of this half, with its own equation."""
+        m, s, _ = self.pencil(self.equation)
+        return generalised_spectrum(m.flatten(0, 1), s.flatten(0, 1))
+
+    def along(self, vectors: Tensor) -> EquationAlong:
+        """The pencil in the directions ``(P, K)``."""
+        return EquationAlong(self, vectors)
+
+    def untested(self) -> tuple[float, float]:
+        """What no term explains: as steep as the equation itself."""
+        return self._slack, 1.0
+
+    def richer(self) -> list[Equation]:
+        """The whole library fitted to each of four folds, if it leaves less of the folds it was not fitted to."""
+        if self.identified is None:
+            return []
+        rich = self.identified.rich
+        known = dict(self.equation.parameters)
+        rich = rich.with_parameters(torch.tensor([known.get(a, 0.0) for a, _ in rich.parameters]).double())
+        fold = self.block % _FOLDS
+        weights = (torch.arange(_FOLDS)[:, None] != torch.arange(self._count) % _FOLDS).double()
+        # Fitted to one fold each, so that the errors of two fits are independent; judged on the others.
+        theta = refits(rich, self.measured, self.block, 1.0 - weights)
+        plain = refits(self.equation, self.measured, self.block, 1.0 - weights)
+        lost = kept = 0.0
+        for i in range(_FOLDS):
+            other = self.measured.take(fold != i)
+            fitted = rich.with_parameters(theta[i]).linearised(other, slopes=False).value
+            simple = self.equation.with_parameters(plain[i]).linearised(other, slopes=False).value
+            lost, kept = lost + float(fitted.square().sum()), kept + float(simple.square().sum())
+        return [rich.with_parameters(t) for t in theta] if lost < kept else []
+
+
+class EquationAlong:
+    """The determining equations in K directions under weights of the blocks, the equation fitted again with each."""
+
+    def __init__(self, side: EquationSide, vectors: Tensor) -> None:
+        self._side, self._vectors = side, vectors
+
+    def _blockwise(self, equation: Equation) -> tuple[Tensor, Tensor]:
+        """Gram matrices ``(B, K, K)`` of numerator and denominator."""
+        m, s, block = self._side.pencil(equation, self._vectors)
+        out = []
+        for rows in (m, s):
+            gram = torch.zeros(self._side.blocks, *(2 * [self._vectors.shape[1]]), dtype=torch.float64)
+            out.append(gram.index_add_(0, block, rows.mT @ rows))
+        return out[0], out[1]
+
+    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Weighted sums over the blocks."""
+        side = self._side
+        if side.identified is None:
+            numerator, denominator = self._blockwise(side.equation)
+            sums = [torch.einsum("rb,bKL->rKL", weights, gram) for gram in (numerator, denominator)]
+            return sums[0], sums[1]
+        theta = refits(side.equation, side.measured, side.block, weights)
+        pairs = [self._blockwise(side.equation.with_parameters(t)) for t in theta]
+        both = [torch.stack([pair[i] for pair in pairs]) for i in (0, 1)]
+        return torch.einsum("rb,rbKL->rKL", weights, both[0]), torch.einsum("rb,rbKL->rKL", weights, both[1])
+
+    def misfit(self) -> list[Tensor]:
+        """What the terms that the equation lacks would do: cross products of fits to different folds."""
+        side = self._side
+        rich = side.richer()
+        if not rich:
+            return []
+        base = side.pencil(side.equation, self._vectors)
+        moved = []
+        for equation in rich:
+            m, _, _ = side.pencil(equation, self._vectors)
+            moved.append((m - base[0]).flatten(0, 1))
+        pairs = [(moved[i].T @ moved[j]) for i in range(_FOLDS) for j in range(_FOLDS) if i != j]
+        gram = torch.stack(pairs).mean(0)
+        return [0.5 * (gram + gram.T)]
+
+    def untested(self) -> tuple[float, float]:
+        """What no term of the library explains."""
+        return self._side.untested()
+
+
+def pencil(
+    prolongation: Prolongation, jets: JetSample, vectors: Tensor | None = None, block: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """M ``(n, E, K)``, S ``(n, r, K)`` at those points that can be moved onto the equation, and their blocks.
+
+    Raises
+    ------
+    InputError
+        If fewer than half of the points can.
+    """
+    on, held = prolongation.equation.solved(jets)
+    if int(held.sum()) * 2 < jets.rows:
+        raise InputError(
+            f"the equation '{prolongation.equation.text}' cannot be solved for a derivative at "
+            f"{jets.rows - int(held.sum())} of {jets.rows} points of the data; write it without singular terms"
+        )
+    on = on.take(held)
+    parts = [
+        prolongation.rows(on.take(rows), vectors)
+        for rows in torch.split(torch.arange(on.rows), prolongation.rows_at_once)
+    ]
+    label = torch.zeros(on.rows, dtype=torch.int64) if block is None else block[held]
+    return torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts]), label
+
+
+@dataclass(frozen=True)
+class EquationExtent:
+    """An equation holds wherever its solutions go: no coverage, no reach; superpositions set apart."""
+
+    prolongation: Prolongation
+    jets: JetSample
+
+    def coverage(self, vectors: Tensor) -> Tensor:
+        """Zero: the determining equations are identities on the equation."""
+        return torch.zeros(vectors.shape[1], dtype=torch.float64)
+
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
+        """None."""
+        return None
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """Fields α(t, x)∂_u apart, if the equation is linear; the others made to vanish at u = 0 where they can."""
+        k = vectors.shape[1]
+        if k == 0 or not is_linear(self.prolongation.equation, self.jets):
+            return nothing_apart(k)
+        space, q = self.prolongation.space, len(self.jets.independent)
+        z = torch.cat([self.jets.points, self.jets.values], 1)
+        spread = z.std(0, correction=0).clamp(min=1e-300)
+        field = torch.einsum("npa,pk->nka", space.evaluate(z), vectors) / spread
+        slopes = []
+        for b in range(q, z.shape[1]):
+            unit = torch.zeros_like(z)
+            unit[:, b] = spread[b]
+            slopes.append(torch.einsum("npa,pk->nka", space.along(z, unit), vectors) / spread)
+        own = torch.cat([field[..., :q], *slopes], 2).transpose(1, 2).flatten(0, 1)  # vanish on α∂u alone
+        size = field.transpose(1, 2).flatten(0, 1)
+        spectrum = generalised_spectrum(own, size)
+        apart = torch.linalg.qr(spectrum.vectors[:, spectrum.values < _ZERO]).Q
+        if apart.shape[1] == 0:
+            return nothing_apart(k)
+        at_zero = z.clone()
+        at_zero[:, q:] = 0.0
+        shift = torch.einsum("npa,pk->nka", space.evaluate(at_zero), vectors)[..., q:] / spread[q:]
+        table = shift.transpose(1, 2).flatten(0, 1)
+        rest = torch.linalg.svd(apart, full_matrices=True).U[:, apart.shape[1] :]
+        mix = torch.linalg.lstsq(table @ apart, table @ rest, driver="gelsd").solution
+        return Parting(rest - apart @ mix, apart, SUPERPOSITION)
+
+
+def is_linear(equation: Equation, jets: JetSample) -> bool:
+    """Δ(j + k − l) = Δ(j) + Δ(k) − Δ(l) for jets at one point (t, x)."""
+    n = jets.rows
+    turned = [jets, *(_rolled(jets, n // 3 + 1), _rolled(jets, 2 * n // 3 + 1))]
+    mixed = {j: turned[0].derivatives[j] + turned[1].derivatives[j] - turned[2].derivatives[j] for j in jets.derivatives}
+    values = [equation.linearised(part, slopes=False).value for part in turned]
+    both = equation.linearised(replace(jets, derivatives=mixed), slopes=False).value
+    size = torch.stack([*values, both]).abs().amax()
+    return bool((both - values[0] - values[1] + values[2]).abs().amax() < 1e-9 * size + 1e-300)
+
+
+def _rolled(jets: JetSample, by: int) -> JetSample:
+    """The same places with the derivatives of other points."""
+    return replace(jets, derivatives={j: v.roll(by, 0) for j, v in jets.derivatives.items()})
+
+
+def evidence_of_equation(
+    judged: Judged, jets: JetSample, space: VectorFieldSpace, generator: torch.Generator
+) -> Evidence:
+    """Determining equations over the points of all trajectories, and over two halves of them.
+
+    Parameters
+    ----------
+    judged
+        The equation, given or identified.
+    jets
+        Derivatives at points of the solutions; every J of ``equation.needed`` is there.
+    space
+        Candidates on (independent, dependent), centred on the data.
+    generator
+        Draws the points and the halves.
+
+    Raises
+    ------
+    InputError
+        If derivatives are missing or the points are too few.
+    """
+    equation = judged.equation
+    missing = [j for j in equation.needed if j not in jets.derivatives]
+    if missing:
+        raise InputError(
+            f"the data give no {', '.join(jets.name(j) for j in missing)}, which the symmetries of "
+            f"'{equation.text}' need; give a finer grid"
+        )
+    needed = max(16, -(-4 * space.dim // len(equation.sides)))
+    if jets.rows < needed:
+        raise InputError(
+            f"{jets.rows} points are too few for the space '{space.name}' with {space.dim} unknowns; give at least "
+            f"{needed}, or a smaller --space"
+        )
+    at = attenuated(jets)
+    prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
+    doubts, messages = _doubts(judged, jets)
+    index = torch.arange(jets.rows, dtype=torch.float64)[:, None]
+    split = halves(Samples(index, index[:, :0], jets.group), generator)
+    sides = None
+    if split is None:
+        doubts.append("all points are of one solution: another one could tell against every direction")
+    else:
+        first, second = (
+            EquationSide(judged, prolongation, jets.take(half.samples.x[:, 0].long()), half.block) for half in split
+        )
+        sides = (first, second)
+    chosen = torch.randperm(jets.rows, generator=generator)[:_POINTS].sort().values
+    m, s = StreamedFactor(space.dim), StreamedFactor(space.dim)
+    for rows in torch.split(chosen, prolongation.rows_at_once):
+        part_m, part_s, _ = pencil(prolongation, at.take(rows))
+        m.add(part_m.flatten(0, 1))
+        s.add(part_s.flatten(0, 1))
+    spectrum = generalised_spectrum(m.factor(), s.factor())
+    some = jets.take(chosen[torch.randperm(chosen.numel(), generator=generator)[:_BRACKET_POINTS]])
+    return Evidence(
+        space,
+        Invariant(),
+        spectrum,
+        sides,
+        EquationExtent(prolongation, some),
+        given=judged.identified is None,
+        doubts=tuple(doubts),
+        rank=spectrum.values.shape[0],
+        messages=messages,
+        bracket_points=torch.cat([some.points, some.values], 1),
+    )
+
+
+def _doubts(judged: Judged, jets: JetSample) -> tuple[list[str], tuple[str, ...]]:
+    """Reasons not to certify anything, and what is told of the equation."""
+    equation, found = judged.equation, judged.identified
+    residual, expected = (float(v.max()) for v in equation.residual(jets))
+    doubts = []
+    told = f"residual {_percent(residual)} of its terms, {_percent(expected)} from the errors of the derivatives"
+    if residual > _POOR:
+        what = "the data do not satisfy the equation" if found is None else "no equation of the library fits the data"
+        doubts.append(f"{what}: {told}")
+    if found is None:
+        return doubts, (f"equation: {equation.text}, given; {told}",)
+    if found.frequency < 0.5:
+        doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
+    lines = [f"equation: {found.text}, identified among {len(found.library)} terms; {told}"]
+    lines += [f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in found.coefficients]
+    return doubts, tuple(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
