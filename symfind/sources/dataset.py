@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.sources import files
+from symfind.sources.field_axes import parse_grid
 from symfind.sources.hdf5 import holds, listing, opened, root_text
 from symfind.sources.kinds import KINDS, Kind, Layout
 from symfind.sources.mapping import (
     ROLES,
-    Axis,
     RoleMapping,
     Selection,
     Source,
@@ -34,11 +34,13 @@ from symfind.sources.rows import Rows, StoredArray, check_finite, is_finite, sto
 # A block of rows is held a few times over (as stored, as converted, in the caller's products), so it stays
 # well below a gigabyte however wide a row is.
 _MAX_BLOCK_BYTES = 2**27
+# Which option names the dataset of a role.
+_OPTIONS = {"x": "--input", "y": "--output-name"}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of a file by role; nothing is held in memory but the declared shapes.
+    """Rows of a file by role; nothing is held in memory but the declared shapes, and the axes of a field.
 
     Axis letters: N rows, d input dimension, k objects, m output dimension.
 
@@ -47,11 +49,12 @@ class Dataset:
     path
         The file.
     kind
-        ``function``, ``map``, ``flow`` or ``points``.
+        ``function``, ``map``, ``flow``, ``points`` or ``field``.
     inferred
         How the kind was found, in words.
     names, units
-        Coordinate names (as many as the last axis of x) and units (one, or as many), or ``None``.
+        Names of the coordinates (as many as the last axis of x, or as the variables of a field) and units (one, or
+        as many), or ``None``.
     rows
         How rows are read.
     warnings
@@ -218,8 +221,9 @@ def open_dataset(
     input: str | None = None,
     output_name: str | None = None,
     mapping: Path | str | RoleMapping | Mapping[str, Any] | None = None,
+    grid: str | None = None,
 ) -> Dataset:
-    """Open the data in an HDF5 file (DESIGN §3); shapes are checked, no row is read.
+    """Open the data in an HDF5 file (DESIGN §3); shapes are checked, no row is read but a few of a field.
 
     Parameters
     ----------
@@ -228,33 +232,39 @@ def open_dataset(
     kind
         Overrides the mapping's, the file's own attribute and what the names suggest, in that order.
     input, output_name
-        Datasets that hold x and y, overriding the mapping.
+        Datasets that hold x (u of a field) and y, overriding the mapping.
     mapping
         A YAML mapping: the file, its content, or what :func:`~symfind.sources.mapping.mapping_from` made of it.
+    grid
+        The axes of a field (:func:`~symfind.sources.field_axes.parse_grid`), overriding the mapping.
 
     Raises
     ------
     UsageError
-        ``kind`` is no kind.
+        ``kind`` is no kind, or ``grid`` cannot be read or goes with another kind.
     InputError
         The file, or what it holds, cannot be used; the message says what to do.
     """
     path = Path(path)
     given = _role_mapping(mapping)
-    asked: dict[str, Source] = dict(given.roles)
-    asked |= {role: Selection((name,)) for role, name in (("x", input), ("y", output_name)) if name}
+    given = replace(given, grid=grid or given.grid)
+    axes = {source.name for source in parse_grid(given.grid)} if given.grid else set()
     if kind is not None and kind not in {entry.name for entry in KINDS}:
         raise UsageError(f"unknown kind '{kind}'{nearest(kind, [entry.name for entry in KINDS])}")
     with opened(path) as file:
-        axis = asked.pop("t") if isinstance(asked.get("t"), Axis) else None
-        stated = _stated_kind(file, kind, given.kind)
-        arrays = _arrays(file, asked, stated[0].roles if stated else ROLES)
-        present = {*arrays, "t"} if axis is not None else set(arrays)
+        stated = _stated_kind(file, kind, given)
+        if axes and stated and stated[0].input_role != "u":
+            raise UsageError(f"--grid gives the axes of a field, and this is {stated[1]}; leave one of the two out")
+        named = ((stated[0].input_role if stated else "x", input), ("y", output_name))
+        given = replace(given, roles={**given.roles, **{role: Selection((name,)) for role, name in named if name}})
+        arrays = _arrays(file, given.roles, stated[0].roles if stated else ROLES)
+        present = {*arrays, *axes, *(("t",) if given.axis else ())}
         chosen, inferred = stated or _inferred_kind(file, arrays, present)
         layout = _layout(file, chosen, present)
         used = {role: array for role, array in arrays.items() if role in (*layout.roles, *layout.optional)}
-        rows = layout.read(file, used, axis if isinstance(axis, Axis) else None)
-        names, units, warnings = _labels(file, given, rows.shapes["x"][1:])
+        rows = layout.read(file, used, given)
+        labelled = chosen.labelled(rows.shapes[chosen.input_role][1:])
+        names, units, warnings = _labels(file, given, labelled, chosen.input_role)
     return Dataset(path, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
 
 
@@ -270,10 +280,15 @@ def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) 
             return mapping_from(dict(mapping), "mapping")
 
 
-def _stated_kind(file: h5py.File, asked: str | None, mapped: str | None) -> tuple[Kind, str] | None:
+def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tuple[Kind, str] | None:
     by_name = {entry.name: entry for entry in KINDS}
     stored = next(iter(root_text(file, "kind")), None)
-    origins = ((asked, "as asked"), (mapped, "from the mapping"), (stored, "from the file's attribute"))
+    origins = (
+        (asked, "as asked"),
+        (given.kind, "from the mapping"),
+        ("field" if given.grid else None, "as its grid is given"),
+        (stored, "from the file's attribute"),
+    )
     for name, origin in origins:
         if name is not None:
             if name not in by_name:
@@ -307,7 +322,7 @@ def _layout(file: h5py.File, kind: Kind, present: set[str]) -> Layout:
             return layout
     missing = [role for role in kind.layouts[0].roles if role not in present]
     needed = ", or ".join(" and ".join(layout.roles) for layout in kind.layouts)
-    options = {"x": "--input", "y": "--output-name"}
+    options = {"u": "--input", "t": "--grid", "x": "--grid"} if kind.input_role == "u" else _OPTIONS
     how = " and ".join(dict.fromkeys(options.get(role, "a mapping") for role in missing))
     raise InputError(
         f"{file.filename}: kind {kind.name} needs {needed}; there is no {' and no '.join(missing)}; "
@@ -316,9 +331,9 @@ def _layout(file: h5py.File, kind: Kind, present: set[str]) -> Layout:
 
 
 def _labels(
-    file: h5py.File, given: RoleMapping, row: tuple[int, ...]
+    file: h5py.File, given: RoleMapping, row: tuple[int, ...], role: str
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, tuple[str, ...]]:
-    """Return names and units of x's coordinates, and warnings where the file's own do not fit."""
+    """Return names and units of the coordinates, and warnings where the file's own do not fit."""
     labels: list[tuple[str, ...] | None] = []
     warnings: list[str] = []
     for key, chosen in (("names", given.names), ("units", given.units)):
@@ -327,7 +342,7 @@ def _labels(
             found = split_words(found[0], key)
         fits = {row[-1], prod(row)} | ({1} if key == "units" else set())
         if found and len(found) not in fits:
-            fault = f"{key} {', '.join(found[:8])} are {len(found)}, x has {row[-1]} coordinates"
+            fault = f"{key} {', '.join(found[:8])} are {len(found)}, {role} has {row[-1]} coordinates"
             if chosen:
                 raise InputError(f"{file.filename}: {fault}; give one a coordinate in the mapping")
             warnings.append(f"{fault}: not used")

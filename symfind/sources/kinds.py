@@ -11,11 +11,12 @@ from typing import TypeAlias
 
 import h5py
 
-from symfind.sources.mapping import Axis
+from symfind.sources.field_rows import field_rows
+from symfind.sources.mapping import RoleMapping
 from symfind.sources.rows import Rows, StoredArray, stored_rows
 
 Arrays: TypeAlias = Mapping[str, StoredArray]
-Reader: TypeAlias = Callable[[h5py.File, Arrays, Axis | None], Rows]
+Reader: TypeAlias = Callable[[h5py.File, Arrays, RoleMapping], Rows]
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,18 @@ class Kind:
         any is recognised, so that it is not mistaken for another, and declined.
     questions
         What can be asked of such data, in a line each, with the options of ``symfind discover`` that ask it.
+    input_role
+        The role of the dataset that ``--input`` names.
+    labelled
+        Shape of a row of it → shape of what the file's ``names`` name.
     """
 
     name: str
     recognised: Callable[[Arrays, Set[str]], bool]
     layouts: tuple[Layout, ...] = ()
     questions: tuple[tuple[str, str], ...] = ()
+    input_role: str = "x"
+    labelled: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda row: row
 
     @property
     def roles(self) -> frozenset[str]:
@@ -56,21 +63,21 @@ class Kind:
         return frozenset(role for layout in self.layouts for role in (*layout.roles, *layout.optional))
 
 
-def _by_row(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
-    del axis
+def _by_row(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    del given
     return stored_rows(file, arrays)
 
 
-def _flow(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
-    if len(arrays["x"].shape) > 2 and ("t" in arrays or axis is not None):
-        return _along_time(file, arrays, axis)
-    return _by_row(file, {role: array for role, array in arrays.items() if role != "t"}, axis)
+def _flow(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    if len(arrays["x"].shape) > 2 and ("t" in arrays or given.axis is not None):
+        return _along_time(file, arrays, given)
+    return _by_row(file, {role: array for role, array in arrays.items() if role != "t"}, given)
 
 
-def _along_time(file: h5py.File, arrays: Arrays, axis: Axis | None) -> Rows:
+def _along_time(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
     from symfind.sources.trajectory_rows import trajectory_rows  # scipy is slow to import, and rarely needed
 
-    return trajectory_rows(file, arrays, axis)
+    return trajectory_rows(file, arrays, given.axis)
 
 
 def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
@@ -97,7 +104,14 @@ KINDS: tuple[Kind, ...] = (
         (Layout(("x", "x_next"), ("group",), _by_row),),
         (("maps that commute with one step of a discrete dynamics", ""),),
     ),
-    Kind("field", _has("u", "t")),
+    Kind(
+        "field",
+        _has("u", "t"),
+        (Layout(("u", "t", "x"), ("y", "group"), field_rows),),
+        (("Lie point symmetries of the differential equation that the fields obey, found from them", ""),),
+        input_role="u",
+        labelled=lambda row: (len(row) - 1 + row[-1],),  # t, x[, y], and the components
+    ),
     Kind(
         "flow",
         _is_flow,

@@ -13,7 +13,7 @@ import yaml
 from symfind.errors import InputError
 
 ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved")
-_KEYS = ("kind", "names", "units", *ROLES)
+_KEYS = ("kind", "names", "units", "grid", *ROLES)
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,19 @@ Source: TypeAlias = Selection | Axis
 
 @dataclass(frozen=True)
 class RoleMapping:
-    """What a mapping file says: kind, sources by role, coordinate names and units, each optional."""
+    """What a mapping file says: kind, sources by role, coordinate names and units, axes of a field; each optional."""
 
     kind: str | None = None
     roles: Mapping[str, Source] = field(default_factory=dict)
     names: tuple[str, ...] | None = None
     units: tuple[str, ...] | None = None
+    grid: str | None = None
+
+    @property
+    def axis(self) -> Axis | None:
+        """The times, if they are evenly spaced and not stored."""
+        t = self.roles.get("t")
+        return t if isinstance(t, Axis) else None
 
 
 def read_mapping(path: Path) -> RoleMapping:
@@ -86,11 +93,15 @@ def mapping_from(content: Any, where: str) -> RoleMapping:
     kind = content.get("kind")
     if kind is not None and not isinstance(kind, str):
         raise InputError(f"{where}: kind is {kind!r}, expected a name such as function")
+    grid = content.get("grid")
+    if grid is not None and not isinstance(grid, str):
+        raise InputError(f"{where}: grid is {grid!r}, expected a text such as 't=0:100, x=0:128 periodic'")
     return RoleMapping(
         kind=kind,
         roles={role: _source(content[role], role, where) for role in ROLES if role in content},
         names=_words(content.get("names"), "names", where),
         units=_words(content.get("units"), "units", where),
+        grid=grid,
     )
 
 

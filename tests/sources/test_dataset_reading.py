@@ -94,7 +94,6 @@ def test_unknown_kind_names_the_nearest(path: Path) -> None:
 @pytest.mark.parametrize(
     ("datasets", "kind"),
     [
-        ({"u": np.zeros((2, 5, 6)), "t": np.zeros(5), "x": np.zeros(6)}, "field"),
         ({"x": np.zeros((4, 1, 8, 8)), "y": np.zeros(4, dtype=np.int64)}, "image"),
         ({"x": X, "x_moved": X}, "pairs"),
     ],
