@@ -62,6 +62,8 @@ class Evidence:
         Coverage and reach.
     given
         Whether F itself was given, so that a defect is exact over the sample.
+    pooled
+        Whether the bounds of both halves may be averaged: nothing was fitted, the pencil is a mean over rows.
     doubts
         Reasons why nothing may be certified.
     surrogate
@@ -82,6 +84,7 @@ class Evidence:
     sides: tuple[Side, Side] | None
     extent: Extent
     given: bool
+    pooled: bool = False
     doubts: tuple[str, ...] = ()
     surrogate: Surrogate | None = None
     rank: int = 0
@@ -89,3 +92,19 @@ class Evidence:
     messages: tuple[str, ...] = ()
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Callable[[float, float, int, int], Finding] | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a kind's own examination hands on.
+
+    Attributes
+    ----------
+    evidence
+        For the decision.
+    names
+        Of the coordinates in which the generators are printed.
+    """
+
+    evidence: Evidence
+    names: tuple[str, ...]

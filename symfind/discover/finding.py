@@ -108,7 +108,7 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
         bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
     else:
         weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
-        upper = exchanged_bounds(evidence.sides, k, alpha, weights)
+        upper = exchanged_bounds(evidence.sides, k, alpha, weights, pooled=evidence.pooled)
         bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
     if evidence.given:
         bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
@@ -212,7 +212,10 @@ def _canonical(
     following = spectrum_after(evidence.spectrum, first + count)
     # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
     noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
-    vectors, strayed = canonical_in_span(evidence, first, mix, noise, worst if worst < 1 else tolerance)
+    allowed = worst if worst < 1 else tolerance
+    if sure:  # recognised entries may not cost the certificate of the span they are to describe
+        allowed = min(allowed, 0.99 * max(tolerance**2 - worst**2, 0.0) ** 0.5)
+    vectors, strayed = canonical_in_span(evidence, first, mix, noise, allowed)
     own = _defects(evidence, vectors, bounds, first, count)
     lowest = float(bounds.lower[first : first + count].min())
     out = []

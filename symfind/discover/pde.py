@@ -178,6 +178,10 @@ class EquationAlong:
         both = [torch.stack([pair[i] for pair in pairs]) for i in (0, 1)]
         return torch.einsum("rb,rbKL->rKL", weights, both[0]), torch.einsum("rb,rbKL->rKL", weights, both[1])
 
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same: random weights move it as fresh rows would."""
+        return self.grams(weights)
+
     def misfit(self) -> list[Tensor]:
         """What the terms that the equation lacks would do: cross products of fits to different folds."""
         side = self._side

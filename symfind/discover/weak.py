@@ -37,33 +37,40 @@ class WeakForm:
 
     def __init__(self, frame: Frame, samples: Samples, generator: torch.Generator) -> None:
         self.frame = frame
-        x = samples.x
-        standard = Standardiser.of(x.mean(0), x.std(0, correction=0))
+        r = frame.geometry.rank
         degree = _DEGREE
-        while degree > 2 and math.comb(x.shape[1] + degree, degree) > _MOST_MONOMIALS:
+        while degree > 2 and math.comb(r + degree, degree) > _MOST_MONOMIALS:
             degree -= 1
+        # u is standardised as it is: mean zero, covariance one on the support.
+        standard = Standardiser(samples.x.new_zeros(r), samples.x.new_ones(r))
         self.tests: tuple[Features, ...] = (
             PolynomialFeatures.of_degree(standard, degree),
             FourierFeatures.draw(standard, _WAVES, 1.0, generator),
         )
-        k, _ = frame.objects
-        colour = torch.kron(torch.eye(k, dtype=x.dtype), frame.geometry.inputs.colour)
-        axes = colour.T if frame.geometry.support is None else (colour @ frame.geometry.support).T
         gram: Tensor | None = None
-        for part in torch.split(x, _CHUNK):
-            slopes = self._slopes(part, axes.expand(part.shape[0], *axes.shape)).transpose(1, 2).flatten(0, 1)
+        for part in torch.split(samples.x, _CHUNK):
+            slopes = self._gradients(self._white(part)).transpose(1, 2).flatten(0, 1)
             gram = slopes.T @ slopes if gram is None else gram + slopes.T @ slopes
         assert gram is not None
         values, vectors = torch.linalg.eigh(gram / len(samples))
         keep = values > _TEST_CUT**2 * values[-1]
         self.whiten = vectors[:, keep] / values[keep].sqrt()  # (T, T′)
 
-    def _slopes(self, x: Tensor, v: Tensor) -> Tensor:
-        """∇φ·v ``(n, T, q)`` for v ``(n, q, D)``."""
-        return torch.cat([test.push(x, v) for test in self.tests], 1)
+    def _white(self, x: Tensor) -> Tensor:
+        """The points in whitened coordinates of their support: ``(n, k·d)`` → ``(n, D)``."""
+        geometry = self.frame.geometry
+        u = (x.reshape(x.shape[0], *self.frame.objects) - geometry.mean) @ geometry.inputs.whiten.T
+        return u.flatten(1) if geometry.support is None else u.flatten(1) @ geometry.support
+
+    def _gradients(self, u: Tensor) -> Tensor:
+        """∇(ωφ) = ω(∇φ − 2cφu) ``(n, T, D)`` of the test functions under the window ω."""
+        n, r = u.shape
+        units = torch.eye(r, dtype=u.dtype).expand(n, r, r)
+        parts = [test.push(u, units) - test(u)[:, :, None] * u[:, None] * 2 * _rate(r) for test in self.tests]
+        return torch.cat(parts, 1) * _window(u)[:, :, None]
 
     def sums(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ K^{-1/2}∇φ·ξ ``(T′, p)`` and Σ ξᵀG⁻¹ξ ``(p, p)`` over points ``(n, D)``."""
+        """Σ K^{-1/2}∇(ωφ)·ξ ``(T′, p)`` and Σ ξᵀG⁻¹ξ ``(p, p)`` over points ``(n, D)``."""
         frame = self.frame
         k, d = frame.objects
         p = frame.space.dim
@@ -75,12 +82,27 @@ class WeakForm:
             white = (xi @ frame.geometry.inputs.whiten.T).flatten(2)
             if frame.geometry.support is not None:
                 white = white @ frame.geometry.support
-                back = (white @ frame.geometry.support.T).reshape(n, p, k, -1) @ frame.geometry.inputs.colour.T
-            else:
-                back = xi
             s += torch.einsum("npD,nqD->pq", white, white)
-            b += self.whiten.T @ torch.cat([test.total_push(part, back.flatten(2)) for test in self.tests])
+            u = self._white(part)
+            window = _window(u)
+            outward = window * 2 * _rate(u.shape[1]) * torch.einsum("nD,npD->np", u, white)
+            inside = window[:, :, None] * white
+            b += self.whiten.T @ torch.cat([t.total_push(u, inside) - t(u).T @ outward for t in self.tests])
         return b, s
+
+
+def _rate(rank: int) -> float:
+    """Rate c of the window e^{−c|u|²}: ½, and less beyond four dimensions, where it would leave few points."""
+    return min(0.5, 2.0 / rank)
+
+
+def _window(u: Tensor) -> Tensor:
+    """ω = e^{−c|u|²} ``(n, 1)``.
+
+    Far out a rotation moves points fast, so that the means of what it does there are noisy: with the window the
+    standard deviation of ρ² is 0.6 times that without.
+    """
+    return torch.exp(-_rate(u.shape[1]) * u.square().sum(1, keepdim=True))
 
 
 class WeakSide:
@@ -113,6 +135,26 @@ class WeakAlong:
         self._b = side.b @ vectors  # (B, T′, K)
         self._s = vectors.T @ side.s @ vectors
         self._count = side.count
+        self._total = self._b.sum(0)
+        self._own = self._b.mT @ self._b
+        self._slopes, self._kept = self._projections()
+
+    def _projections(self) -> tuple[Tensor, Tensor]:
+        """gᵢ = Σ_{j≠i} (bᵢᵀbⱼ + bⱼᵀbᵢ)/2 ``(B, K, K)``, and what share of it is more than noise ``(K, K)``.
+
+        With weights 1 + ε the mean over pairs moves by 2 Σ εᵢ gᵢ + Σ εᵢεⱼ hᵢⱼ. The second sum has the variance of the
+        noise in the pairs; the first holds that noise twice over, since every gᵢ is itself a sum of B − 1 noisy pairs,
+        and would make a bound on a true symmetry wider by √3. So Σᵢ gᵢ² is taken less Σ_{i≠j} hᵢⱼ² (Hoeffding 1948).
+        """
+        cross = self._b.mT @ self._total
+        g = (cross + cross.mT) / 2 - self._own
+        square = torch.zeros_like(g[0])
+        for left in torch.split(self._b, 16):
+            h = torch.einsum("itK,jtL->ijKL", left, self._b)
+            square += ((h + h.mT) / 2).square().sum((0, 1))
+        noise = square - self._own.square().sum(0)
+        spread = g.square().sum(0)
+        return g, (1 - noise / spread.clamp(min=1e-300)).clamp(0, 1).sqrt()
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Means of b_iᵀb_j over pairs of blocks i ≠ j, whose sampling noise is independent; E‖ξ‖² below.
@@ -120,10 +162,25 @@ class WeakAlong:
         Every block is a fold of its own: over F folds the variance of the mean is F/(F − 1) times the least one.
         """
         total = torch.einsum("rb,btK->rtK", weights, self._b)
-        own = torch.einsum("rb,bKL->rKL", weights.square(), self._b.mT @ self._b)
+        own = torch.einsum("rb,bKL->rKL", weights.square(), self._own)
+        return (total.mT @ total - own) / self._pairs(weights), self._mass(weights)
+
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, spread as the estimate itself is: noise that weights would count twice is taken out."""
+        shift = weights / weights.mean(1, keepdim=True) - 1
+        moved = torch.einsum("rb,btK->rtK", shift, self._b)
+        own = torch.einsum("rb,bKL->rKL", shift.square(), self._own)
+        fixed = self._total.mT @ self._total - self._own.sum(0)
+        linear = 2 * torch.einsum("rb,bKL->rKL", shift, self._slopes)
+        numerator = fixed + self._kept * linear + (moved.mT @ moved - own)
+        return numerator / self._pairs(1 + shift), self._mass(weights)
+
+    def _pairs(self, weights: Tensor) -> Tensor:
         mass = (weights @ self._count)[:, None, None]
-        pairs = mass.square() - (weights.square() @ self._count.square())[:, None, None]
-        return (total.mT @ total - own) / pairs, torch.einsum("rb,bKL->rKL", weights, self._s) / mass
+        return mass.square() - (weights.square() @ self._count.square())[:, None, None]
+
+    def _mass(self, weights: Tensor) -> Tensor:
+        return torch.einsum("rb,bKL->rKL", weights, self._s) / (weights @ self._count)[:, None, None]
 
     def misfit(self) -> list[Tensor]:
         """Nothing was fitted."""
@@ -178,6 +235,7 @@ def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generato
         sides,
         WeakExtent(),
         given=False,
+        pooled=True,
         doubts=doubts,
         rank=spectrum.values.shape[0],
         messages=(f"{form.whiten.shape[1]} test functions: " + " and ".join(t.name for t in form.tests),),

@@ -35,6 +35,10 @@ class Along(Protocol):
         """Numerator and denominator Gram matrices ``(R, K, K)`` for weights ``(R, B)``."""
         ...
 
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for random weights, spread as the estimate is from sample to sample."""
+        ...
+
     def misfit(self) -> list[Tensor]:
         """Gram matrices ``(K, K)`` of the Lie derivative of what richer families find in the residual."""
         ...
@@ -120,22 +124,41 @@ def _whitened(numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.nan_to_num(white, nan=_NO_EVIDENCE, posinf=_NO_EVIDENCE, neginf=_NO_EVIDENCE)
 
 
-def leading_bounds(chosen: Tensor, other: Side, alpha: float, weights: Tensor) -> Tensor:
-    """U ``(K,)`` on one side for directions ``(P, K)`` that were chosen on the other; non-decreasing."""
+@dataclass(frozen=True)
+class _Judged:
+    """λ̂ less its bias, its standard deviation, and the misfit, of the leading k directions: ``(K,)`` each."""
+
+    centre: Tensor
+    spread: Tensor
+    misfit: Tensor
+
+    def upper(self, alpha: float) -> Tensor:
+        """U, non-decreasing."""
+        u = self.centre.clamp(min=0) + quantile_factor(alpha) * self.spread
+        return torch.cummax((u + self.misfit).clamp(min=0).sqrt(), 0).values
+
+
+def _judged(chosen: Tensor, other: Side, weights: Tensor) -> _Judged:
     along = other.along(chosen)
     numerator, denominator = along.grams(torch.ones(1, other.blocks, dtype=torch.float64))
     plain = _top_eigenvalues(numerator, denominator)[0]
-    drawn = _top_eigenvalues(*along.grams(weights))
-    u = (2 * plain - drawn.mean(0)).clamp(min=0) + quantile_factor(alpha) * drawn.std(0)
+    drawn = _top_eigenvalues(*along.draws(weights))
     # What could not be tested is taken as it stands: a residual as steep as F itself, all of it against the symmetry.
-    e = torch.full_like(u, along.untested()[0])
+    e = torch.full_like(plain, along.untested()[0])
     for gram in along.misfit():
         e = torch.maximum(e, _top_eigenvalues(gram[None], denominator)[0])
-    return torch.cummax((u + e).clamp(min=0).sqrt(), 0).values
+    return _Judged(2 * plain - drawn.mean(0), drawn.std(0), e)
 
 
-def exchanged_bounds(sides: Sequence[Side], keep: int, alpha: float, weights: Sequence[Tensor]) -> Tensor:
-    """U ``(keep,)``: the larger of both orders, directions chosen on one side and judged on the other.
+def leading_bounds(chosen: Tensor, other: Side, alpha: float, weights: Tensor) -> Tensor:
+    """U ``(K,)`` on one side for directions ``(P, K)`` that were chosen on the other; non-decreasing."""
+    return _judged(chosen, other, weights).upper(alpha)
+
+
+def exchanged_bounds(
+    sides: Sequence[Side], keep: int, alpha: float, weights: Sequence[Tensor], *, pooled: bool = False
+) -> Tensor:
+    """U ``(keep,)``, directions chosen on one side and judged on the other: the larger of both orders.
 
     Parameters
     ----------
@@ -147,13 +170,25 @@ def exchanged_bounds(sides: Sequence[Side], keep: int, alpha: float, weights: Se
         Level.
     weights
         ``(R, B)`` for each side, from :func:`exponential_weights`.
+    pooled
+        Bound the mean of both orders instead. Where the pencil is a mean over rows and nothing is fitted, both orders
+        estimate one quantity with independent errors; as ρ² is convex on aligned bases, its mean over the spans that
+        the halves chose bounds the span that all rows choose.
     """
     both = []
     for a, b in ((0, 1), (1, 0)):
         chosen = sides[a].directions().vectors[:, :keep]
-        upper = leading_bounds(chosen, sides[b], alpha, weights[b])
-        both.append(torch.cat([upper, upper.new_full((keep - upper.shape[0],), torch.inf)]))
-    return torch.maximum(both[0], both[1])
+        both.append(_judged(chosen, sides[b], weights[b]))
+    if pooled:
+        count = min(j.centre.shape[0] for j in both)
+        first, second = (_Judged(j.centre[:count], j.spread[:count], j.misfit[:count]) for j in both)
+        spread = torch.hypot(first.spread, second.spread) / 2
+        mean = _Judged((first.centre + second.centre) / 2, spread, torch.maximum(first.misfit, second.misfit))
+        uppers = [mean.upper(alpha)]
+    else:
+        uppers = [j.upper(alpha) for j in both]
+    padded = [torch.cat([u, u.new_full((keep - u.shape[0],), torch.inf)]) for u in uppers]
+    return torch.stack(padded).max(0).values
 
 
 def direction_bounds(
@@ -173,7 +208,7 @@ def direction_bounds(
         floor = max(1e-300, 1e-3 * float(denominator[0].diagonal().abs().mean()))
         size = denominator[0].diagonal().clamp(min=floor)
         plain = numerator[0].diagonal() / size
-        a, s = along.grams(drawn_weights)
+        a, s = along.draws(drawn_weights)
         drawn = a.diagonal(dim1=1, dim2=2) / s.diagonal(dim1=1, dim2=2).clamp(min=floor)
         means.append(2 * plain - drawn.mean(0))
         spreads.append(drawn.std(0))

@@ -89,6 +89,10 @@ class GivenAlong:
             torch.einsum("rb,bKL->rKL", weights, self._denominator),
         )
 
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same: random weights move it as fresh rows would."""
+        return self.grams(weights)
+
     def misfit(self) -> list[Tensor]:
         """Nothing: F was given."""
         return []

@@ -209,6 +209,10 @@ class RefitAlong:
             numerator.append(flat.mT @ flat / x.shape[0])
         return torch.cat(numerator), torch.einsum("rb,bKL->rKL", weights, self._sizes) / x.shape[0]
 
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same: random weights move it as fresh rows would."""
+        return self.grams(weights)
+
     def _rows(self, x: Tensor, pushed: Tensor, fixed: Tensor | None, weights: Tensor) -> Tensor:
         """H^{1/2}L_vF ``(R, n, k′h, K)`` for fits W ``(R, f, m)``; ``pushed`` is dφ·ξ_v ``(n, f, K)``."""
         t = self._side.template
