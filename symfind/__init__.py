@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symfind.api import discover, enforce, groups, identify, inspect, sample, score
-    from symfind.config import DiscoverOptions, EnforceOptions, ScoreOptions
+    from symfind.api import discover, enforce, groups, identify, inspect, promote, sample, score
+    from symfind.config import DiscoverOptions, EnforceOptions, PromoteOptions, ScoreOptions
     from symfind.report.document import Report
     from symfind.report.enforcement import Enforcement, Score
     from symfind.report.store import read_report
@@ -22,6 +22,7 @@ __all__ = [
     "DiscoverOptions",
     "EnforceOptions",
     "Enforcement",
+    "PromoteOptions",
     "Report",
     "Score",
     "ScoreOptions",
@@ -30,6 +31,7 @@ __all__ = [
     "groups",
     "identify",
     "inspect",
+    "promote",
     "read_report",
     "sample",
     "score",
@@ -41,10 +43,12 @@ _HOMES = {
     "groups": "symfind.api",
     "identify": "symfind.api",
     "inspect": "symfind.api",
+    "promote": "symfind.api",
     "sample": "symfind.api",
     "score": "symfind.api",
     "DiscoverOptions": "symfind.config",
     "EnforceOptions": "symfind.config",
+    "PromoteOptions": "symfind.config",
     "ScoreOptions": "symfind.config",
     "Enforcement": "symfind.report.enforcement",
     "Score": "symfind.report.enforcement",

@@ -26,14 +26,17 @@ from symfind.sources.samples import write_sample
 
 if TYPE_CHECKING:
     from symfind.enforcing import enforce, score
+    from symfind.promoting import promote
 
-__all__ = ["discover", "enforce", "groups", "identify", "inspect", "sample", "score"]
+__all__ = ["discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
 
 
 def __getattr__(name: str) -> Any:
     # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
     if name in ("enforce", "score"):
         return getattr(importlib.import_module("symfind.enforcing"), name)
+    if name == "promote":
+        return importlib.import_module("symfind.promoting").promote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -228,6 +228,107 @@ class ScoreOptions(ActionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromoteOptions(ComputeOptions):
+    """Which data to fit, with which models, and among which candidates to look for symmetry."""
+
+    data: str = option("A dataset (HDF5) of functions, maps or flows; - is standard input.")
+    model: str = option(
+        "What is fitted: polynomial:k, sindy (polynomials about the origin), mlp, a TorchScript file to be trained "
+        "further, or a YAML file with features; auto chooses the degree of a polynomial.",
+        "auto",
+        panel="Search",
+        shown_as="NAME",
+    )
+    kind: str | None = option(
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=("function", "map", "flow"),
+    )
+    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
+    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    mapping: str | Mapping[str, object] | None = option(
+        "A YAML file that says which dataset plays which role, for files of another layout.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
+    max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
+    trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
+    space: str | None = option(
+        "The candidate vector fields: translations, se, gl, aff, polynomial:2, a sum of these, a YAML file of "
+        "expressions, or a report.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    acts_on: str = option(
+        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
+        "last",
+        panel="Search",
+        choices=("last", "all"),
+    )
+    output_action: str = option(
+        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
+        "auto",
+        panel="Search",
+        choices=("auto", "invariant", "same", "free"),
+    )
+    metric: str = option(
+        "The inner product of the candidates: that of the data, or of their coefficients.",
+        "whitened",
+        panel="Search",
+        choices=("whitened", "frobenius"),
+    )
+    gamma: float | None = option(
+        "The weight of the nuclear norm; chosen by cross-validation (0.1 for networks) if not given.",
+        None,
+        panel="Search",
+    )
+    sparsity: float = option("The weight of the sum of absolute coefficients, in standard units.", 0.0, panel="Search")
+    hidden: tuple[int, ...] | None = option(
+        "For mlp: the widths of the hidden layers, 64,64 if not given.", None, panel="Search", shown_as="N,N"
+    )
+    steps: int = option("For networks: steps of training.", 3000, panel="Search", least=1)
+    learning_rate: float = option("For networks: the largest step size.", 3e-3, panel="Search", open_unit=True)
+    batch: int = option("For networks: rows of a step.", 128, panel="Search", least=4)
+    schedule: str = option(
+        "For networks: how the weight grows over the steps; ramp reaches it after half of them.",
+        "ramp",
+        panel="Search",
+        choices=("constant", "ramp"),
+    )
+    checkpoint: str | None = option(
+        "For networks: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+    )
+    resume: bool = option("For networks: go on from --checkpoint, if that file is there.", False, panel="Run")
+    held_out: float = option(
+        "The share of the rows that no fit sees, to compare on.", 0.2, panel="Decision", open_unit=True
+    )
+    tolerance: float = option(
+        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
+        0.05,
+        panel="Decision",
+        open_unit=True,
+    )
+    alpha: float = option(
+        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
+    )
+    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
+
+    def __post_init__(self) -> None:
+        """Validate every option, and those that only make sense together."""
+        super().__post_init__()
+        for name, value in (("--gamma", self.gamma), ("--sparsity", self.sparsity)):
+            if value is not None and not 0 <= value < float("inf"):
+                raise UsageError(f"{name} is {value}, expected a finite number of at least 0")
+        if self.hidden is not None and (not self.hidden or min(self.hidden) < 1):
+            raise UsageError(f"--hidden is {','.join(map(str, self.hidden))!r}, expected widths such as 64,64")
+        if self.resume and self.checkpoint is None:
+            raise UsageError("--resume needs to know from where: add --checkpoint FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdentifyOptions(ComputeOptions):
     """Whose Lie algebra to name."""
 

@@ -17,6 +17,7 @@ from symfind.cli.inspect import inspect
 from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb
 from symfind.cli.output import abandon_standard_output
+from symfind.cli.promote import promote
 from symfind.cli.report import report
 from symfind.cli.sample import sample
 from symfind.cli.score import score
@@ -26,6 +27,7 @@ from symfind.config import (
     GroupsOptions,
     IdentifyOptions,
     InspectOptions,
+    PromoteOptions,
     ReportOptions,
     SampleOptions,
     ScoreOptions,
@@ -41,6 +43,7 @@ app = typer.Typer(
 )
 add_verb(app, "discover", DiscoverOptions, discover)
 add_verb(app, "enforce", EnforceOptions, enforce, ModelOutput)
+add_verb(app, "promote", PromoteOptions, promote, ModelOutput)
 add_verb(app, "score", ScoreOptions, score)
 add_verb(app, "identify", IdentifyOptions, identify)
 add_verb(app, "inspect", InspectOptions, inspect)

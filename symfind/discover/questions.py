@@ -16,29 +16,13 @@ from symfind.errors import InputError, UsageError
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, OutputAction, Same
 
 if TYPE_CHECKING:
-    from symfind.discover.evidence import Evidence
+    from symfind.discover.evidence import Examined
     from symfind.discover.search import Clock, Request
     from symfind.sources.dataset import Dataset
 
 Objects = tuple[int, int]
 # More outputs than this give more unknown entries of B ∈ gl(m) than most data can speak about.
 _MOST_FREE_OUTPUTS = 8
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What a kind's own examination hands on.
-
-    Attributes
-    ----------
-    evidence
-        For the decision.
-    names
-        Of the coordinates in which the generators are printed.
-    """
-
-    evidence: Evidence
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +83,12 @@ def _implied(action: OutputAction, why: str) -> Callable[[str, Objects, Objects]
     return choose
 
 
+def _pairs(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+    from symfind.discover.lconv import evidence_of_pairs  # only those pay for the import who ask
+
+    return evidence_of_pairs(request, dataset, stop, generator, clock)
+
+
 QUESTIONS: Mapping[str, Question] = {
     "function": Question("y", _function_action, scalar_gauge=True),
     "map": Question("x_next", _implied(Commuting(), "ξ at F(x), so that its flow commutes with the step")),
@@ -106,6 +96,7 @@ QUESTIONS: Mapping[str, Question] = {
         "dx", _implied(Bracket(), "the bracket dξ·F with a rescaling of time, c t ∂t"), like_inputs=True
     ),
     "points": Question(None, _function_action, space="affine"),
+    "pairs": Question(None, _function_action, examine=_pairs),
 }
 
 

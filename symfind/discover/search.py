@@ -77,6 +77,8 @@ class Request(Protocol):
     @property
     def surrogate(self) -> str: ...  # noqa: D102
     @property
+    def tolerance(self) -> float: ...  # noqa: D102
+    @property
     def max_rows(self) -> int | None: ...  # noqa: D102
     @property
     def trust_model(self) -> bool: ...  # noqa: D102

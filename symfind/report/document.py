@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
+from symfind.report.promotion import Promotion
 from symfind.report.records import Json, Mismatch, Record
 
 SCHEMA = "symfind.report/1"
@@ -316,6 +317,8 @@ class Report(Record):
         What the reader must know before trusting the findings.
     timing
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
+    promotion
+        How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -336,6 +339,7 @@ class Report(Record):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
+    promotion: Promotion | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import h5py
 
 from symfind.sources.field_rows import field_rows
+from symfind.sources.image_rows import image_rows
 from symfind.sources.mapping import RoleMapping
 from symfind.sources.rows import Rows, StoredArray, stored_rows
 
@@ -80,6 +81,11 @@ def _along_time(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
     return trajectory_rows(file, arrays, given.axis)
 
 
+def _images(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    del given
+    return image_rows(file, arrays)
+
+
 def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
     return "x" in present and ("dx" in present or ("t" in present and "y" not in present))
 
@@ -97,7 +103,12 @@ def _is_image(arrays: Arrays, present: Set[str]) -> bool:
 
 # In the order in which they are tried on a file that does not say its kind: the more particular first.
 KINDS: tuple[Kind, ...] = (
-    Kind("pairs", _has("x", "x_moved")),
+    Kind(
+        "pairs",
+        _has("x", "x_moved"),
+        (Layout(("x", "x_moved"), ("t", "group"), _by_row),),
+        (("the generators that carry each x to x_moved, and by which amounts", ""),),
+    ),
     Kind(
         "map",
         _has("x", "x_next"),
@@ -118,7 +129,15 @@ KINDS: tuple[Kind, ...] = (
         (Layout(("x", "dx"), ("t", "group"), _flow), Layout(("x", "t"), ("group",), _along_time)),
         (("point symmetries of dx/dt = F(x), with a rescaling of time", ""),),
     ),
-    Kind("image", _is_image),
+    Kind(
+        "image",
+        _is_image,
+        (Layout(("x", "y"), ("group",), _images), Layout(("x",), ("group",), _images)),
+        (
+            ("turns, shifts and scalings of the image that leave the labels valid, and how far", ""),
+            ("changes of brightness, contrast and colour that do", " --space colour"),
+        ),
+    ),
     Kind(
         "function",
         _has("x", "y"),

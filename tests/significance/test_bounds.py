@@ -47,6 +47,9 @@ class Rows:
         mean = torch.einsum("rb,bik->rik", weights, self.rows) / weights.sum(1)[:, None, None]
         return mean.mT @ mean, torch.eye(self.rows.shape[2]).double().expand(len(weights), -1, -1)
 
+    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        return self.grams(weights)
+
     def misfit(self) -> list[Tensor]:
         return list(self.misfits)
 
