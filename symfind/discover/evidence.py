@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -74,6 +75,9 @@ class Evidence:
         Where the data spread much less than elsewhere, in words; empty if nowhere.
     messages
         For the reader.
+    exactness
+        Directions of a larger bound are only certified if they stand out from what follows. A differential equation
+        has its symmetries exactly, but nearly has their slowly varying multiples.
     judge
         The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
     """
@@ -90,6 +94,7 @@ class Evidence:
     rank: int = 0
     thin: str = ""
     messages: tuple[str, ...] = ()
+    exactness: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Callable[[float, float, int, int], Finding] | None = None
 

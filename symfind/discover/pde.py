@@ -37,6 +37,11 @@ _TRUSTED = 2.0
 # An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
 _POOR = 0.5
 SUPERPOSITION = "superposition: the equation is linear, and any of its solutions may be added"
+# A derivative keeps at least this share of its mean square, however large its errors.
+_LEAST_SIGNAL = 0.01
+# Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an exponential);
+# above it, it has to stand out (see Evidence.exactness).
+_EXACT = 2e-3
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
 # A component below this share of a field's size is zero.
@@ -64,19 +69,26 @@ class Judged:
         return float((residual.square() - (_TRUSTED * expected).square()).clamp(min=0).max())
 
 
-def attenuated(jets: JetSample) -> JetSample:
-    """u_J times √(1 − error²/mean square), so that noise does not make derivatives larger than they are.
+def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
+    """The points of the data, and once more with every derivative taken from another point.
 
-    The determining equations hold at every point on the equation; only the weight of its terms is at stake.
+    The determining equations hold at every point on the equation; which points are asked is a choice of measure. The
+    exchange undoes relations that only these solutions have (in a wave of one speed u_t + c u_x = 0, and every multiple
+    of ∂t + c ∂x would seem a symmetry). Derivatives shrink by √(1 − error²/mean square), so that noise does
+    not make terms larger than they are.
     """
     out = {}
     for j, value in jets.derivatives.items():
-        if not any(j):
-            out[j] = value
-            continue
-        noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
-        out[j] = value * (1.0 - noise).clamp(min=0.01).sqrt()
-    return replace(jets, derivatives=out)
+        if any(j):
+            noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
+            value = value * (1.0 - noise).clamp(min=_LEAST_SIGNAL).sqrt()
+            exchanged = value[torch.randperm(jets.rows, generator=generator)]
+        else:
+            exchanged = value
+        out[j] = torch.cat([value, exchanged])
+    return replace(
+        jets, points=torch.cat([jets.points] * 2), derivatives=out, group=torch.cat([jets.group] * 2)
+    )
 
 
 class EquationSide:
@@ -92,20 +104,30 @@ class EquationSide:
         Measured points of this half.
     block
         ``(n,)`` block of each.
+    generator
+        Exchanges derivatives among the points.
     """
 
-    def __init__(self, judged: Judged, prolongation: Prolongation, jets: JetSample, block: Tensor) -> None:
+    def __init__(
+        self,
+        judged: Judged,
+        prolongation: Prolongation,
+        jets: JetSample,
+        block: Tensor,
+        generator: torch.Generator,
+    ) -> None:
         self._count = int(block.max()) + 1
         self._slack = judged.unexplained(jets)
         self.identified = judged.identified
         self.measured, self.block = jets, block
-        own = judged.equation
+        own, most = judged.equation, _POINTS // 2
         if judged.identified is not None:
             own = own.with_parameters(refits(own, jets, block, torch.ones(1, self._count, dtype=torch.float64))[0])
-            step = max(1, jets.rows // _REFIT_POINTS)
-            jets, block = jets.take(torch.arange(0, jets.rows, step)), block[::step]
+            most = _REFIT_POINTS
         self.equation = own
-        self.points, self.points_block = attenuated(jets), block
+        step = max(1, jets.rows // most)
+        jets, block = jets.take(torch.arange(0, jets.rows, step)), block[::step]
+        self.points, self.points_block = probed(jets, generator), torch.cat([block, block])
         self.prolongation = prolongation
 
     @property
@@ -321,7 +343,8 @@ def evidence_of_equation(
             f"{jets.rows} points are too few for the space '{space.name}' with {space.dim} unknowns; give at least "
             f"{needed}, or a smaller --space"
         )
-    at = attenuated(jets)
+    chosen = torch.randperm(jets.rows, generator=generator)[:_POINTS].sort().values
+    at = probed(jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
     doubts, messages = _doubts(judged, jets)
     index = torch.arange(jets.rows, dtype=torch.float64)[:, None]
@@ -331,12 +354,12 @@ def evidence_of_equation(
         doubts.append("all points are of one solution: another one could tell against every direction")
     else:
         first, second = (
-            EquationSide(judged, prolongation, jets.take(half.samples.x[:, 0].long()), half.block) for half in split
+            EquationSide(judged, prolongation, jets.take(half.samples.x[:, 0].long()), half.block, generator)
+            for half in split
         )
         sides = (first, second)
-    chosen = torch.randperm(jets.rows, generator=generator)[:_POINTS].sort().values
     m, s = StreamedFactor(space.dim), StreamedFactor(space.dim)
-    for rows in torch.split(chosen, prolongation.rows_at_once):
+    for rows in torch.split(torch.arange(at.rows), prolongation.rows_at_once):
         part_m, part_s, _ = pencil(prolongation, at.take(rows))
         m.add(part_m.flatten(0, 1))
         s.add(part_s.flatten(0, 1))
@@ -352,6 +375,7 @@ def evidence_of_equation(
         doubts=tuple(doubts),
         rank=spectrum.values.shape[0],
         messages=messages,
+        exactness=_EXACT,
         bracket_points=torch.cat([some.points, some.values], 1),
     )
 

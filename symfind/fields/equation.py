@@ -87,14 +87,15 @@ class Equation:
 
     @cached_property
     def needed(self) -> tuple[MultiIndex, ...]:
-        """Every J whose u_J enters the determining equations: those of Δ, below them, and one step further."""
+        """Every J whose u_J enters the determining equations: all K ≤ J for the J of Δ, and K + i for K < J."""
         q = len(self.independent)
         unit = [tuple(int(a == i) for a in range(q)) for i in range(q)]
         found = set()
         for _, j in self.coordinates:
             for k in product(*(range(a + 1) for a in j)):
                 found.add(k)
-                found |= {tuple(a + b for a, b in zip(k, e, strict=True)) for e in unit}
+                if k != j:
+                    found |= {tuple(a + b for a, b in zip(k, e, strict=True)) for e in unit}
         return tuple(sorted(found, key=lambda j: (sum(j), j)))
 
     def linearised(self, jets: JetSample, *, slopes: bool = True) -> Linearised:

@@ -1,11 +1,16 @@
-"""pr(ξ)Δ = Σ_J ∂Δ/∂u_J · D_J Q + ξ^i D_iΔ: the determining equations of point symmetries, as rows (Olver 1993, §2.3).
+"""pr(ξ)Δ = ξ^i ∂_iΔ + Σ_J ∂Δ/∂u_J · φ_J: the determining equations of point symmetries, as rows (Olver 1993, §2.3).
 
-With ξ = ξ^i ∂_{x_i} + φ^α ∂_{u^α} and the characteristic Q^α = φ^α − ξ^i u^α_i the prolonged coefficients are
+With ξ = ξ^i ∂_{x_i} + φ^α ∂_{u^α} the prolonged coefficients are
 
-    φ^α_J = D_J Q^α + ξ^i u^α_{J+i} = D_J φ^α − Σ_i Σ_{0<K≤J} C(J, K) D_K ξ^i u^α_{J−K+i},
+    φ^α_J = D_J φ^α − Σ_i Σ_{0<K≤J} C(J, K) D_K ξ^i u^α_{J−K+i},
 
-in which no derivative is of higher order than J: they need nothing but the points on Δ = 0 themselves. On solutions
-D_iΔ = 0, so that pr(ξ)Δ is a sum of the terms ∂Δ/∂u_J · D_J Q; how far these cancel is the relative defect.
+in which no derivative is of higher order than J: points on Δ = 0 are all that is needed, and on them a symmetry makes
+the sum vanish to rounding. The relative defect asks how far its terms cancel:
+
+    ρ² = E‖pr(ξ)Δ‖² / E(Σ_i (ξ^i ∂_iΔ)² + Σ_J (∂Δ/∂u_J φ_J)² + ε²‖ξ‖²_{σ}·Σ_J (∂Δ/∂u_J u_J)²),
+
+‖ξ‖_σ in units of the spread of each variable. The last term is what a deformation of the size of the domain does to
+the terms of Δ; without it translations and shifts, whose terms are all zero, would have no size.
 """
 
 from __future__ import annotations
@@ -22,9 +27,9 @@ from symfind.fields.jet_sample import JetSample, MultiIndex
 from symfind.fields.space import VectorFieldSpace, on_series
 from symfind.fields.taylor import Series, Truncation, variables
 
-# The size of Q itself, weighed by this, counts beside the terms: in u_t = u_xx all terms of ξ = ∂_u are zero, and
-# it is a symmetry all the same. At one, fields that vary slowly would look like symmetries.
-_OWN_SIZE = 0.1
+# ε: with 1 the slow fields f(t)ξ, whose defect is f′, had defects of half the size; with less, an error of the
+# equation's numbers weighs more on translations and shifts, which have no other size.
+_OWN_SIZE = 0.3
 # Numbers held at once for the series of the fields.
 _NUMBERS = 2**23
 
@@ -36,29 +41,25 @@ def binomial(j: MultiIndex, k: MultiIndex) -> int:
 
 @dataclass(frozen=True)
 class Scales:
-    """Sizes that make the rows of a system comparable, from the data.
+    """Sizes that make the rows of a system and the components of a field comparable, from the data.
 
     Attributes
     ----------
     equations
         ``(E,)``: rms size of the terms of Δ_e.
-    own
-        ``(E, c)``: how large ∂Δ_e/∂u^α_J·u^α_J are, over the spread of u^α.
+    spread
+        ``(q + c,)``: standard deviation of each variable.
     """
 
     equations: Tensor
-    own: Tensor
+    spread: Tensor
 
     @classmethod
     def of(cls, equation: Equation, jets: JetSample, linearised: Linearised) -> Scales:
         """Sizes over the sample."""
-        size = equation.terms(jets, linearised)
-        own = size.new_zeros(len(equation.sides), len(equation.dependent))
-        for i, (c, j) in enumerate(equation.coordinates):
-            part = linearised.slopes[:, :, i] * jets.derivatives[j][:, c, None]
-            own[:, c] += part.square().mean(0)
-        spread = jets.values.std(0, correction=0).clamp(min=1e-300)
-        return cls(size, own.sqrt() / spread)
+        spread = torch.cat([jets.points, jets.values], 1).std(0, correction=0)
+        spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+        return cls(equation.terms(jets, linearised), spread)
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,13 @@ class Prolongation:
     def rows_at_once(self) -> int:
         """How many points fit into memory at once."""
         series = len(Truncation.below(j for _, j in self.equation.coordinates).indices)
-        width = self.space.dim * (self.space.d * series + len(self.equation.coordinates) * len(self.equation.sides))
+        width = self.space.dim * (
+            self.space.d * series + (len(self.equation.coordinates) + self.space.d) * len(self.equation.sides)
+        )
         return max(16, _NUMBERS // max(width, 1))
 
     def rows(self, jets: JetSample, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """M ``(n, E, p)`` and S ``(n, E·(C + c), p)`` at points on the equation.
+        """M ``(n, E, p)`` and S ``(n, r, p)`` at points on the equation.
 
         With ``vectors`` ``(p, K)`` the rows of these combinations ``(…, K)``.
         """
@@ -98,9 +101,8 @@ class Prolongation:
         fields = on_series(self.space, solution_series(jets, truncation)).derivatives  # (N, n, p, d)
         if vectors is not None:
             fields = torch.einsum("jnpd,pk->jnkd", fields, vectors)
-        moves = fields[0, :, :, :q]  # (n, p, q): ξ^i
-        m = torch.einsum("npi,nei->nep", moves, at.explicit)
-        s = []
+        parts = [at.explicit[:, :, i, None] * fields[0, :, None, :, i] for i in range(q)]
+        size = torch.zeros_like(at.value)
         for i, (c, j) in enumerate(equation.coordinates):
             prolonged = fields[truncation.place[j], :, :, q + c]  # D_J φ
             for k in product(*(range(a + 1) for a in j)):
@@ -110,16 +112,14 @@ class Prolongation:
                 slope = torch.stack([jets.derivatives[_raised(rest, a)][:, c] for a in range(q)], -1)
                 term = torch.einsum("npi,ni->np", fields[truncation.place[k], :, :, :q], slope)
                 prolonged = prolonged - binomial(j, k) * term
-            m = m + at.slopes[:, :, i, None] * prolonged[:, None, :]
-            beyond = torch.stack([jets.derivatives[_raised(j, a)][:, c] for a in range(q)], -1)
-            characteristic = prolonged - torch.einsum("npi,ni->np", moves, beyond)  # D_J Q
-            s.append(at.slopes[:, :, i, None] * characteristic[:, None, :])
-        for c in range(len(equation.dependent)):
-            slope = torch.stack([jets.derivatives[_raised((0,) * q, a)][:, c] for a in range(q)], -1)
-            own = fields[0, :, :, q + c] - torch.einsum("npi,ni->np", moves, slope)
-            s.append(_OWN_SIZE * self.scales.own[:, c, None] * own[:, None, :])
+            parts.append(at.slopes[:, :, i, None] * prolonged[:, None, :])
+            size += (at.slopes[:, :, i] * jets.derivatives[j][:, c, None]).square()
+        m = torch.stack(parts).sum(0)
+        weight = _OWN_SIZE * size.sqrt()[:, :, None]
+        own = [weight * (fields[0, :, None, :, a] / self.scales.spread[a]) for a in range(self.space.d)]
         unit = self.scales.equations[:, None]
-        return m / unit, torch.cat([part / unit for part in s], 1).reshape(n, -1, m.shape[2])
+        s = torch.cat([part / unit for part in (*parts, *own)], 1)
+        return m / unit, s.reshape(n, -1, m.shape[2])
 
 
 def solution_series(jets: JetSample, truncation: Truncation) -> Series:
