@@ -28,18 +28,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def recovery_part(seeds: int, case: str | None) -> str:
+def recovery_part(given: argparse.Namespace) -> str:
     return (
         "## Samples needed to recover a polynomial\n\n"
         "The problems of Otto, Zolman, Kutz, Brunton (2025), with their random numbers, candidates and search: "
         "min ‖L(W)‖_* subject to ΘW = Y, success when the largest error of a coefficient is below 5e-3 of the largest "
-        f"coefficient, {seeds} seeds a row: median [range]. Published seconds are those of a whole search with cvxpy "
+        f"coefficient, {given.seeds} seeds a row: median [range]. Published seconds are those of a whole search with cvxpy "
         f"and SCS on the authors' machine; a solve here stops at a relative duality gap of {recovery.TOLERANCE:g}.\n\n"
-        + recovery.recovery_table(seeds, case, say)
+        + recovery.recovery_table(given.seeds, given.case, given.kept, say)
     )
 
 
-def speed_part(seeds: int, case: str | None) -> str:
+def speed_part(given: argparse.Namespace) -> str:
     chosen = [(CASES[0], 40), (CASES[2], 100), (CASES[4], 100), (CASES[5], 18), (CASES[6], 42), (CASES[9], 40)]
     return (
         "## Beside cvxpy with SCS\n\nThe same instance (seed 0) in the same process, one thread; setting up is "
@@ -49,15 +49,15 @@ def speed_part(seeds: int, case: str | None) -> str:
     )
 
 
-def success_part(seeds: int, case: str | None) -> str:
+def success_part(given: argparse.Namespace) -> str:
     return (
         "## SE(30): 496 features, 465 candidates\n\nSeconds from the samples to the first check at which the error is "
         "below 5e-3, where the instance recovers, and to the stopping rule.\n\n"
-        + recovery.success_table(range(seeds), say)
+        + recovery.success_table(range(given.seeds), say)
     )
 
 
-PARTS: Mapping[str, Callable[[int, str | None], str]] = {
+PARTS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "recovery": recovery_part,
     "speed": speed_part,
     "se30": success_part,
@@ -81,12 +81,13 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas: " + ", ".join(PARTS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--case", help="recovery: cases whose name holds this")
+    parser.add_argument("--kept", type=Path, help="recovery: a file that keeps finished searches for the next run")
     parser.add_argument("--output", type=Path, help="write to this document; else to standard output")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for name in given.only.split(","):
         begin = time.perf_counter()
-        body = PARTS[name](given.seeds, given.case)
+        body = PARTS[name](given)
         command = "python benchmarks/promote.py " + " ".join(sys.argv[1:])
         text = (
             f"{body}\n\nWritten by `{command}` in {time.perf_counter() - begin:.0f} s ({platform.machine()}, Python "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-
 from promotion.published import CASES, Case, Problem, problem
+
 from symfind.linalg.nuclear import NuclearProblem
 
 # The published criterion, and the accuracy of a solve (the default of SCS).
@@ -60,14 +62,29 @@ RECOVERY_HEAD = (
 )
 
 
-def recovery_table(seeds: int, only: str | None, say) -> str:  # type: ignore[no-untyped-def]
+def remembered(case: Case, seed: int, kept: Path | None) -> Recovery:
+    """The search, or what an earlier run that was cut short found."""
+    key = f"{case.name} {case.d} {case.r} {seed}"
+    if kept is not None and kept.exists():
+        for line in kept.read_text(encoding="utf-8").splitlines():
+            held = json.loads(line)
+            if held["key"] == key:
+                return Recovery(held["samples"], tuple(held["seconds"]))
+    found = searched(case, seed)
+    if kept is not None:
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, "samples": found.samples, "seconds": found.seconds}) + "\n")
+    return found
+
+
+def recovery_table(seeds: int, only: str | None, kept: Path | None, say) -> str:  # type: ignore[no-untyped-def]
     rows = []
     for case in CASES:
         if only and only not in case.name:
             continue
         found = []
         for seed in range(seeds):
-            found.append(searched(case, seed))
+            found.append(remembered(case, seed, kept))
             say(f"{case.name} d={case.d} r={case.r} seed {seed}: {found[-1].samples}, {sum(found[-1].seconds):.1f} s")
         rows.append(recovery_row(case, found))
     return "\n".join([RECOVERY_HEAD, *rows])
@@ -101,7 +118,6 @@ def speed_table(cases: Iterable[tuple[Case, int]], say) -> str:  # type: ignore[
         best, own = float("inf"), None
         for _ in range(3):
             start = time.perf_counter()
-            # Run until the error is no larger than that of SCS: equal accuracy.
             own = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(tolerance=TOLERANCE)
             best = min(best, time.perf_counter() - start)
         assert own is not None

@@ -79,7 +79,8 @@ class DenseMap:
 
     def __call__(self, w: Tensor) -> Tensor:
         """L(w)."""
-        return self.table @ w
+        rows, columns, size = self.table.shape
+        return (self.table.reshape(rows * columns, size) @ w).reshape(rows, columns)
 
     def adjoint(self, v: Tensor) -> Tensor:
         """L*(V)."""
@@ -89,6 +90,10 @@ class DenseMap:
         """L*L."""
         flat = self.table.flatten(0, 1)
         return flat.T @ flat
+
+    def turned(self, change: Tensor) -> DenseMap:
+        """W ↦ L(w)T for T ``(cols, cols′)``."""
+        return DenseMap(torch.einsum("rcf,ck->rkf", self.table, change))
 
 
 def nuclear_norm(x: Tensor) -> float:
@@ -209,7 +214,7 @@ class _Loss(Protocol):
         ...
 
     def minimiser(self, pull: Tensor, rho: float) -> Tensor:
-        """argmin f(w) + ρ/2‖Kw‖² − ρ⟨w, pull⟩, K*K = L*L + κ²."""
+        """The argmin of f(w) + ρ/2‖Kw‖² − ρ⟨w, pull⟩, K*K = L*L + κ²."""
         ...
 
     def value(self, w: Tensor) -> float:
@@ -217,7 +222,7 @@ class _Loss(Protocol):
         ...
 
     def dual(self, w: Tensor, largest: float, pairing: Callable[[Tensor], float]) -> float:
-        """max over 0 ≤ s ≤ largest of the dual value at s times the multiplier, ⟨multiplier, Kw⟩ = pairing(w)."""
+        """The maximum over 0 ≤ s ≤ largest of the dual value at s times the multiplier, ⟨multiplier, Kw⟩ = pairing(w)."""
         ...
 
 
@@ -256,7 +261,8 @@ class SquaredLoss:
     def minimiser(self, pull: Tensor, rho: float) -> Tensor:
         """The w-step."""
         right = self._vectors.T @ (self._moment + rho * pull)
-        return self._vectors @ (right / (self._loss_part + rho * self._gram_part))
+        out: Tensor = self._vectors @ (right / (self._loss_part + rho * self._gram_part))
+        return out
 
     def value(self, w: Tensor) -> float:
         """‖Θw − y‖²."""
@@ -305,12 +311,14 @@ class Constraint:
 
     def start(self) -> Tensor:
         """The smallest w."""
-        return self._fixed
+        out: Tensor = self._fixed
+        return out
 
     def minimiser(self, pull: Tensor, rho: float) -> Tensor:
         """The w-step, the same for every ρ."""
         right = self._free.T @ pull - self._offset
-        return self._fixed + self._free @ (self._root @ (self._root.T @ right))
+        out: Tensor = self._fixed + self._free @ (self._root @ (self._root.T @ right))
+        return out
 
     def value(self, w: Tensor) -> float:
         """Nothing to pay."""

@@ -14,11 +14,10 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
-from symfind.linalg.nuclear import NuclearProblem, State
+from symfind.linalg.nuclear import DenseMap, NuclearProblem, State
 from symfind.progress import Advance
-from symfind.promote.debias import Quadratic, debiased, null_directions
-from symfind.promote.operator import Candidates, LieOperator, candidates_at, whitened
-from symfind.sources.features import Features
+from symfind.promote.debias import LieMap, Quadratic, debiased, null_directions
+from symfind.promote.operator import Candidates, Library, LieOperator, candidates_at, whitened
 from symfind.sources.geometry import Geometry
 from symfind.sources.surrogate import Samples, fold_labels
 
@@ -26,8 +25,11 @@ from symfind.sources.surrogate import Samples, fold_labels
 _PATH = tuple(10.0 ** (-i / 3) for i in range(20))
 _FOLDS = 4
 # Steps of the path past the smallest error after which it will not come back.
-_PATIENCE = 6
-_TOLERANCE, _MOST = 1e-4, 1500
+_PATIENCE = 4
+# A point of the path is looked at, not published: cross-validated errors change by less than a per cent.
+_TOLERANCE, _MOST = 1e-3, 300
+# Numbers up to which L is held as a table, 64 MB.
+_TABLED = 2**23
 # Errors within this factor of the smallest are one error: the fit with more symmetries is taken.
 _TIE = 1.01
 # A held-out share of variance below this is rounding (as in sources.surrogate).
@@ -37,6 +39,8 @@ _FEWEST_POINTS = 100
 _MEMORY_SHARE = 0.5
 # Jumps of the spectrum that are tried as the end of the symmetries.
 _JUMPS = 6
+# A refit with so many times the error of the penalised fit is not tried on the other folds.
+_HOPELESS = 10.0
 METRICS = ("whitened", "frobenius")
 
 
@@ -139,9 +143,9 @@ def check_memory(setting: Setting, features: int, rows: int) -> None:
     limit = _MEMORY_SHARE * _machine_memory()
     if 8 * numbers > limit:
         raise InputError(
-            f"{features} features of {k_out * m} outputs with {candidates} candidates need {8 * numbers / 2**30:.1f} GB, "
-            f"and {limit / 2**30:.1f} GB is half of this machine's memory; take a lower degree, fewer features or a "
-            "smaller --space"
+            f"{features} features of {k_out * m} outputs with {candidates} candidates need "
+            f"{8 * numbers / 2**30:.1f} GB, and {limit / 2**30:.1f} GB is half of this machine's memory; take a lower "
+            "degree, fewer features or a smaller --space"
         )
 
 
@@ -189,7 +193,7 @@ class ConvexFit:
     """
 
     def __init__(
-        self, setting: Setting, features: Features, samples: Samples, sparsity: float, generator: torch.Generator
+        self, setting: Setting, features: Library, samples: Samples, sparsity: float, generator: torch.Generator
     ) -> None:
         if not 0 <= sparsity < float("inf"):
             raise UsageError(f"--sparsity is {sparsity}, expected a finite number of at least 0")
@@ -207,8 +211,8 @@ class ConvexFit:
             self._labels = torch.arange(len(samples)) * _FOLDS // len(samples)
 
     def _operator(
-        self, setting: Setting, features: Features, generator: torch.Generator
-    ) -> tuple[LieOperator, Tensor]:
+        self, setting: Setting, features: Library, generator: torch.Generator
+    ) -> tuple[LieMap, Tensor]:
         """L at some of the rows, on whitened candidates; and these in the basis of the space."""
         count = _points(len(self._samples), features.size)
         chosen = torch.randperm(len(self._samples), generator=generator)[:count].sort().values
@@ -232,7 +236,8 @@ class ConvexFit:
             outputs=self._y_unit[:, None] * outputs,
             candidates=_in_units(candidates, self._y_unit),
         )
-        return lie, candidates.basis
+        few = lie.shape[0] * lie.shape[1] * lie.size <= _TABLED
+        return DenseMap(lie.table()) if few else lie, candidates.basis
 
     def _rows(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Θ and y for flattened w, compressed by a QR factorisation, each row counting 1/n."""
@@ -336,11 +341,13 @@ class ConvexFit:
         return at
 
     def _refitted_error(self, trained: Sequence[Tensor], steps: Sequence[_Step], count: int) -> float:
-        """Cross-validated error of the refit with ``count`` symmetries."""
-        errors = []
+        """Cross-validated error of the refit with ``count`` symmetries; one fold is enough to see a hopeless one."""
+        errors: list[float] = []
         for kept, step in zip(trained, steps, strict=False):
             done = debiased(Quadratic.of(*self._rows(kept)), self._lie, step.w, count, step.support)
             errors.append(self._error(done.w, ~kept))
+            if errors[0] > max(_HOPELESS * self._error(step.w, ~kept), _EXACT):
+                break
         return sum(errors) / len(errors)
 
     def _largest(self, kept: Tensor) -> float:

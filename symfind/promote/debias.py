@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.linalg.nuclear import DenseMap
 from symfind.promote.operator import LieOperator
 
 # μ from where the symmetries hardly matter to where they hold to 1e-7, in units in which both terms are of order one.
@@ -23,6 +24,9 @@ _POLISHING = 8
 # Squares of the Lie derivative, over the largest: small enough to be the same symmetry seen through the iteration's
 # error, and small enough to be none.
 _NEARLY_NULL, _IMPLIED, _NULL = 1e-7, 1e-9, 1e-13
+
+LieMap = LieOperator | DenseMap
+"""w ↦ L(w), by its parts or as a table."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Quadratic:
         return Quadratic(theta.T @ theta, theta.T @ y)
 
     def minimiser(self, penalty: Tensor) -> Tensor:
-        """argmin of the sum with w*Pw; the smallest where w is not determined."""
+        """The argmin of the sum with w*Pw; the smallest where w is not determined."""
         values, vectors = torch.linalg.eigh(self.squares + penalty)
         seen = values > 1e-14 * values.max()
         out: Tensor = vectors[:, seen] @ ((vectors[:, seen].T @ self.moment) / values[seen])
@@ -69,14 +73,14 @@ class Debiased:
     freedom: int
 
 
-def null_directions(lie: LieOperator, w: Tensor, count: int) -> Tensor:
+def null_directions(lie: LieMap, w: Tensor, count: int) -> Tensor:
     """The ``count`` right singular vectors ``(P, k)`` of L(w) with the smallest singular values."""
     moved = lie(w)
-    vectors: Tensor = torch.linalg.eigh(moved.T @ moved).eigenvectors
-    return vectors[:, :count]
+    vectors: Tensor = torch.linalg.eigh(moved.T @ moved).eigenvectors[:, :count]
+    return vectors
 
 
-def debiased(loss: Quadratic, lie: LieOperator, w: Tensor, count: int, support: Tensor | None = None) -> Debiased:
+def debiased(loss: Quadratic, lie: LieMap, w: Tensor, count: int, support: Tensor | None = None) -> Debiased:
     """The best fit near w with ``count`` exact symmetries.
 
     Parameters
@@ -96,7 +100,7 @@ def debiased(loss: Quadratic, lie: LieOperator, w: Tensor, count: int, support: 
     inner = Quadratic(loss.squares[kept][:, kept], loss.moment[kept])
 
     def penalty(directions: Tensor) -> Tensor:
-        return lie.with_candidates(directions).gram()[kept][:, kept]
+        return lie.turned(directions).gram()[kept][:, kept]
 
     def lifted(v: Tensor) -> Tensor:
         out = v.new_zeros(lie.size, *v.shape[1:])
@@ -136,5 +140,5 @@ def debiased(loss: Quadratic, lie: LieOperator, w: Tensor, count: int, support: 
 def _null_models(squares: Tensor, cut: float) -> Tensor:
     """Orthonormal w ``(F, r)`` whose square is below a share of the largest; at least the smallest one."""
     values, vectors = torch.linalg.eigh(squares)
-    count = max(1, int((values < cut * values[-1].clamp(min=1e-300)).sum()))
-    return vectors[:, :count]
+    null: Tensor = vectors[:, : max(1, int((values < cut * values[-1].clamp(min=1e-300)).sum()))]
+    return null

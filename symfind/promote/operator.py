@@ -6,6 +6,7 @@ Axis letters: n points, D = kd inputs, m outputs (all objects), f features, P ca
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,13 +14,33 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace, finite_fields
 from symfind.lie_derivative import Invariant, OutputAction
-from symfind.sources.features import Features
 from symfind.sources.geometry import Geometry
 
 # Candidates whose size is below this share of the largest are zero on the data (see linalg.nullspace).
 _TRIVIAL = 1e-9
 # Numbers held at once while the Gram matrix is summed: 2²³ doubles are 64 MB.
 _AT_ONCE = 2**23
+
+
+class Library(Protocol):
+    """Features φ, as far as promotion needs them.
+
+    Attributes
+    ----------
+    size
+        f.
+    """
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """φ(x): ``(n, D)`` → ``(n, f)``."""
+        ...
+
+    def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ_f w_{fm} ∂φ_f/∂x: ``(n, D)`` and ``(f, m)`` → ``(n, m, D)``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,8 @@ def whitened(candidates: Candidates, geometry: Geometry, outputs: Tensor, y: Ten
     keep = values > _TRIVIAL * values.max()
     if not bool(keep.any()) or float(norms.max()) == 0:
         raise InputError("every candidate is zero on the data: the space does not fit them; take another --space")
-    return vectors[:, keep] / values[keep].sqrt() / unit[:, None]
+    change: Tensor = vectors[:, keep] / values[keep].sqrt() / unit[:, None]
+    return change
 
 
 @dataclass(frozen=True)
@@ -134,7 +156,7 @@ class LieOperator:
     outputs: Tensor
 
     @staticmethod
-    def of(features: Features, x: Tensor, candidates: Candidates, outputs: Tensor) -> LieOperator:
+    def of(features: Library, x: Tensor, candidates: Candidates, outputs: Tensor) -> LieOperator:
         """L for features at points ``(n, D)``."""
         slopes = features.derivative(x, torch.eye(features.size, dtype=x.dtype)).transpose(1, 2)
         return LieOperator(features(x), slopes.contiguous(), candidates, outputs)
@@ -153,8 +175,8 @@ class LieOperator:
     def _scale(self) -> float:
         return float(self.values.shape[0] ** -0.5)
 
-    def with_candidates(self, change: Tensor) -> LieOperator:
-        """L on other candidates in the span."""
+    def turned(self, change: Tensor) -> LieOperator:
+        """L on other candidates in the span, ``change`` is ``(P, P′)``."""
         return LieOperator(self.values, self.slopes, self.candidates.turned(change), self.outputs)
 
     def __call__(self, w: Tensor) -> Tensor:
@@ -176,6 +198,17 @@ class LieOperator:
         if self.candidates.action is not None:
             out = out - self.values.T @ torch.einsum("ncaP,ncP->na", self.candidates.action, back)
         return out.flatten()
+
+    def table(self) -> Tensor:
+        """L as numbers ``(n·h, P, F)``: faster where they are few."""
+        n, _, f = self.slopes.shape
+        m, h = self.outputs.shape
+        along = torch.bmm(self.slopes.transpose(1, 2), self.candidates.fields)  # (n, f, P)
+        out = torch.einsum("nfP,ah->nhPfa", along, self.outputs)
+        if self.candidates.action is not None:
+            acting = torch.einsum("ncaP,ch->nhPa", self.candidates.action, self.outputs)
+            out = out - self.values[:, None, None, :, None] * acting[:, :, :, None, :]
+        return (out * self._scale).reshape(n * h, -1, f * m)
 
     def gram(self) -> Tensor:
         """L*L ``(F, F)``."""
@@ -217,4 +250,5 @@ class LieOperator:
 def _square_root(squares: Tensor) -> Tensor:
     """R with RᵀR = A for positive semidefinite A ``(n, u, u)``."""
     values, vectors = torch.linalg.eigh(squares)
-    return values.clamp(min=0).sqrt()[:, :, None] * vectors.transpose(1, 2)
+    root: Tensor = values.clamp(min=0).sqrt()[:, :, None] * vectors.transpose(1, 2)
+    return root

@@ -1,0 +1,173 @@
+"""Which models are fitted, by the name of ``--model``; a fit in the form that every family shares."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from symfind.discover.search import Clock
+from symfind.errors import InputError, UsageError
+from symfind.promote.convex import ConvexFit, Promoted
+from symfind.promote.library import LibraryFeatures, read_library
+from symfind.promote.modules import module_of
+from symfind.promote.reading import Ready, Request
+from symfind.sources.features import PolynomialFeatures, Standardiser
+
+_POLYNOMIAL = re.compile(r"(polynomial|sindy):([1-9])")
+# The degree where sindy names none: Lorenz, rigid bodies, Hopf normal forms are at most cubic.
+_SINDY_DEGREE = 3
+# Degrees that auto tries, while there are at most so many unknowns, and at most so many for each row: promotion needs
+# fewer rows than unknowns, but not arbitrarily few.
+_HIGHEST, _MOST_UNKNOWNS, _UNKNOWNS_PER_ROW = 6, 300, 3
+# Errors within this factor are one; then the lower degree is taken.
+_TIE = 1.05
+_EXACT = 1e-16
+_SHOWN_ROWS = 4
+
+Linear = PolynomialFeatures | LibraryFeatures
+
+
+class ModelRequest(Request, Protocol):
+    """What is asked of the models."""
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def gamma(self) -> float | None: ...  # noqa: D102
+    @property
+    def sparsity(self) -> float: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A fitted model.
+
+    Attributes
+    ----------
+    name, degree
+        Of the class of models; a degree for polynomials.
+    module
+        The model, to be saved.
+    predict, predict_plain
+        x ``(n, D)`` → ``(n, m)`` with promotion and without.
+    unknowns
+        Parameters.
+    linear
+        How it was chosen, for models linear in their parameters.
+    messages
+        For the reader.
+    """
+
+    name: str
+    degree: int | None
+    module: nn.Module
+    predict: Callable[[Tensor], Tensor]
+    predict_plain: Callable[[Tensor], Tensor]
+    unknowns: int
+    linear: Promoted | None = None
+    messages: tuple[str, ...] = ()
+
+
+def chosen_fit(request: ModelRequest, prepared: Ready, clock: Clock, generator: torch.Generator) -> Chosen:
+    """Fit the models that were asked for.
+
+    Raises
+    ------
+    UsageError
+        No such model.
+    InputError
+        The model needs too much memory, or a file of it cannot be used.
+    """
+    families = _linear_families(request.model, prepared)
+    best: tuple[Linear, Promoted] | None = None
+    errors: list[float] = []
+    with clock.phase("fit") as advance:
+        for features in families:
+            fit = ConvexFit(prepared.setting, features, prepared.train, request.sparsity, generator)
+            done = fit.chosen(request.gamma, advance)
+            errors.append(done.error)
+            if best is None or done.error * _TIE < best[1].error and best[1].error > _EXACT:
+                best = features, done
+            if done.error < _EXACT or (len(errors) > 2 and min(errors[-2:]) > min(errors)):
+                break
+    assert best is not None
+    return _linear_choice(*best, prepared)
+
+
+def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:
+    rows = prepared.train.x[:_SHOWN_ROWS].reshape(-1, *prepared.input_shape)
+    module = module_of(features, done.weights, rows, prepared.output_shape)
+    degree = features.degree if isinstance(features, PolynomialFeatures) else None
+    how = (
+        f"refit inside the nullspace of {done.symmetries.shape[1]} symmetries, {done.freedom} of "
+        f"{done.weights.numel()} parameters free"
+        if done.refitted
+        else f"penalised fit at γ = {done.gamma:.3g}: no refit with exact symmetries predicts as well"
+    )
+    name = "polynomial" if degree is not None else f"library {features.name}"
+    return Chosen(
+        name=name,
+        degree=degree,
+        module=module,
+        predict=lambda x: features(x) @ done.weights,
+        predict_plain=lambda x: features(x) @ done.plain,
+        unknowns=done.weights.numel(),
+        linear=done,
+        messages=(how,),
+    )
+
+
+def _linear_families(name: str, prepared: Ready) -> Sequence[Linear]:
+    """The classes of models to try, simplest first."""
+    x = prepared.train.x
+    about = Standardiser.of(x.mean(0), x.std(0, correction=0))
+    origin = Standardiser.of(torch.zeros_like(about.mean), x.square().mean(0).sqrt())
+    if name == "auto":
+        return _degrees(about, prepared)
+    if name == "sindy":
+        return [PolynomialFeatures.of_degree(origin, _SINDY_DEGREE)]
+    asked = _POLYNOMIAL.fullmatch(name)
+    if asked is not None:
+        return [PolynomialFeatures.of_degree(origin if asked[1] == "sindy" else about, int(asked[2]))]
+    if name.endswith((".yaml", ".yml")):
+        return [read_library(Path(name), _input_names(prepared))]
+    raise UsageError(
+        f"--model is '{name}', expected auto, polynomial:k, sindy, sindy:k, mlp, a TorchScript file (.pt) or a library "
+        "(.yaml)"
+    )
+
+
+def _degrees(about: Standardiser, prepared: Ready) -> Sequence[PolynomialFeatures]:
+    d, m = about.mean.shape[0], prepared.train.y.shape[1]
+    rows = len(prepared.train)
+    # A scalar of one object: every quadratic has symmetries of its own.
+    low = 3 if prepared.scalar else 1
+    fitting = [
+        k
+        for k in range(low, _HIGHEST + 1)
+        if math.comb(d + k, k) * m <= _MOST_UNKNOWNS and math.comb(d + k, k) <= _UNKNOWNS_PER_ROW * rows
+    ]
+    if not fitting:
+        raise InputError(
+            f"polynomials of degree {low} in {d} inputs have {math.comb(d + low, low) * m} coefficients, --model auto "
+            f"tries at most {_MOST_UNKNOWNS}, and {_UNKNOWNS_PER_ROW} for each of {rows} rows; name the degree with "
+            "--model polynomial:k, or take mlp"
+        )
+    return [PolynomialFeatures.of_degree(about, k) for k in fitting]
+
+
+def _input_names(prepared: Ready) -> tuple[str, ...]:
+    """One name an input: those of the coordinates, numbered by object where there are several."""
+    k, _ = prepared.setting.objects
+    if k == 1:
+        return prepared.names
+    return tuple(f"{name}{i + 1}" for i in range(k) for name in prepared.names)
