@@ -300,8 +300,8 @@ def is_linear(equation: Equation, jets: JetSample) -> bool:
     mixed = {j: turned[0].derivatives[j] + turned[1].derivatives[j] - turned[2].derivatives[j] for j in jets.derivatives}
     values = [equation.linearised(part, slopes=False).value for part in turned]
     both = equation.linearised(replace(jets, derivatives=mixed), slopes=False).value
-    size = torch.stack([*values, both]).abs().amax()
-    return bool((both - values[0] - values[1] + values[2]).abs().amax() < 1e-9 * size + 1e-300)
+    size = equation.terms(jets, equation.linearised(jets))
+    return bool(((both - values[0] - values[1] + values[2]).abs() < 1e-9 * size).all())
 
 
 def _rolled(jets: JetSample, by: int) -> JetSample:
@@ -399,4 +399,4 @@ def _doubts(judged: Judged, jets: JetSample) -> tuple[list[str], tuple[str, ...]
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.3g} %"

@@ -89,6 +89,12 @@ def _pairs(request: Request, dataset: Dataset, stop: int, generator: torch.Gener
     return evidence_of_pairs(request, dataset, stop, generator, clock)
 
 
+def _field(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+    from symfind.discover.field_search import evidence_of_field
+
+    return evidence_of_field(request, dataset, stop, generator, clock)
+
+
 QUESTIONS: Mapping[str, Question] = {
     "function": Question("y", _function_action, scalar_gauge=True),
     "map": Question("x_next", _implied(Commuting(), "ξ at F(x), so that its flow commutes with the step")),
@@ -97,6 +103,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "points": Question(None, _function_action, space="affine"),
     "pairs": Question(None, _function_action, examine=_pairs),
+    "field": Question(None, _function_action, space="point:1", examine=_field),
 }
 
 

@@ -77,6 +77,10 @@ class Request(Protocol):
     @property
     def surrogate(self) -> str: ...  # noqa: D102
     @property
+    def grid(self) -> str | None: ...  # noqa: D102
+    @property
+    def equation(self) -> str | None: ...  # noqa: D102
+    @property
     def tolerance(self) -> float: ...  # noqa: D102
     @property
     def max_rows(self) -> int | None: ...  # noqa: D102
@@ -148,7 +152,12 @@ def _data_evidence(
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         dataset = open_dataset(
-            path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
+            path,
+            kind=request.kind,
+            input=request.input,
+            output_name=request.output_name,
+            mapping=request.mapping,
+            grid=request.grid,
         )
         digest = dataset.sha256()
     question = QUESTIONS[dataset.kind]

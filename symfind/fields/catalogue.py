@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
-from symfind.fields.polynomial import linear_fields, matrix_fields, polynomial_fields
+from symfind.fields.polynomial import box_fields, linear_fields, matrix_fields, polynomial_fields
+from symfind.fields.random_features import RandomFeatureFields
 from symfind.fields.space import VectorFieldSpace
 from symfind.fields.user import SumOfSpaces, read_user_space
 
@@ -58,7 +60,7 @@ _MAX_FIELDS = 20_000
 
 def space_names() -> list[str]:
     """Names that :func:`make_space` knows, for help texts."""
-    return [*_SPACES, "polynomial:k"]
+    return [*_SPACES, "polynomial:k", "point:k", "point:chebyshev:i,j,k", "random-features:m"]
 
 
 def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
@@ -82,13 +84,18 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
             raise InputError(f"the space file '{name}' does not exist; give a YAML file with 'fields:'")
         return read_user_space(path, d, coordinates)
     head, _, tail = name.partition(":")
-    if head == "polynomial":
+    if head == "random-features":
+        return _random_features(name, tail, d)
+    if head == "point" and tail.startswith("chebyshev:"):
+        return _box(name, tail.removeprefix("chebyshev:"), d, coordinates)
+    if head in ("polynomial", "point"):
         if not tail.isdigit() or not 0 <= int(tail) <= 8:
-            raise UsageError(f"the space '{name}' should be polynomial:k with a degree k from 0 to 8")
+            raise UsageError(f"the space '{name}' should be {head}:k with a degree k from 0 to 8")
         fields = math.comb(d + int(tail), d) * d
         if fields > _MAX_FIELDS:
             raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
-        return polynomial_fields(d, int(tail))
+        space = polynomial_fields(d, int(tail))
+        return replace(space, name=name) if head == "point" else space
     if name not in _SPACES:
         near = difflib.get_close_matches(name, space_names(), n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(space_names())}"
@@ -96,3 +103,24 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
     if d < 2 and name in ("so", "sl"):
         raise UsageError(f"the space '{name}' is empty in dimension {d}; take another, such as linear")
     return _SPACES[name](d)
+
+
+def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    """Products of Chebyshev polynomials of one variable each, of the degrees given in ``tail``."""
+    degrees = [part.strip() for part in tail.split(",")]
+    if len(degrees) != d or not all(part.isdigit() and int(part) <= 8 for part in degrees):
+        raise UsageError(
+            f"the space '{name}' should be point:chebyshev: and {d} degrees from 0 to 8, one for each of "
+            f"{', '.join(coordinates)}"
+        )
+    top = [int(part) for part in degrees]
+    fields = math.prod(a + 1 for a in top) * d
+    if fields > _MAX_FIELDS:
+        raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
+    return box_fields(name, top)
+
+
+def _random_features(name: str, tail: str, d: int) -> VectorFieldSpace:
+    if not tail.isdigit() or not 1 <= int(tail) * d <= _MAX_FIELDS:
+        raise UsageError(f"the space '{name}' should be random-features:m with a number m of features, such as 200")
+    return RandomFeatureFields.draw(name, d, int(tail))

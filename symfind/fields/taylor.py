@@ -230,7 +230,7 @@ def power(s: Series, exponent: float) -> Series:
 
 
 def log(s: Series) -> Series:
-    """log s."""
+    """Log s."""
 
     def taylor(at: Tensor, m: int) -> list[Tensor]:
         return [torch.log(at), *((-1.0) ** (k + 1) / (k * at**k) for k in range(1, m + 1))]
@@ -239,12 +239,12 @@ def log(s: Series) -> Series:
 
 
 def exp(s: Series) -> Series:
-    """exp s."""
+    """Exp s."""
     return composed(s, _exp)
 
 
 def tanh(s: Series) -> Series:
-    """tanh s."""
+    """Tanh s."""
     return composed(s, _quadratic(1.0, 0.0, -1.0, torch.tanh))
 
 
@@ -254,12 +254,12 @@ def sigmoid(s: Series) -> Series:
 
 
 def sin(s: Series) -> Series:
-    """sin s."""
+    """Sin s."""
     return composed(s, _cyclic((torch.sin, torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x))))
 
 
 def cos(s: Series) -> Series:
-    """cos s."""
+    """Cos s."""
     return composed(s, _cyclic((torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x), torch.sin)))
 
 

@@ -110,23 +110,25 @@ def library_terms(independent: Sequence[str], dependent: Sequence[str]) -> tuple
     return tuple(dict.fromkeys(terms))
 
 
-def library_orders(independent: Sequence[str], dependent: Sequence[str]) -> tuple[MultiIndex, ...]:
-    """Every J that identification and the determining equations of what it can find may need."""
+def library_orders(
+    independent: Sequence[str], dependent: Sequence[str], target: int = 1
+) -> tuple[MultiIndex, ...]:
+    """Every J that identification of ∂_t^target u and the determining equations of what it can find may need."""
     q = len(independent)
     most = 4 if q == 2 and len(dependent) == 1 else 2
     found = set()
-    for j in product(range(most + 2), repeat=q - 1):
-        if sum(j) <= most + 1:
-            found.add((0, *j))
+    for j in product(range(most + 1), repeat=q - 1):
         if sum(j) <= most:
+            found.add((0, *j))
+        if sum(j) < most:
             found.add((1, *j))
-        if sum(j) == 0:
-            found.add((2, *j))
+            found.add((target, *([0] * (q - 1))))
+            found.add((target - 1, *j) if sum(j) <= 1 else (1, *j))
     return tuple(sorted(found, key=lambda j: (sum(j), j)))
 
 
-def identify_equation(jets: JetSample, generator: torch.Generator, target: str = "t") -> IdentifiedEquation:
-    """The sparsest u_t = Σ a_l f_l that the derivatives support.
+def identify_equation(jets: JetSample, generator: torch.Generator, target: int = 1) -> IdentifiedEquation:
+    """The sparsest u_t = Σ a_l f_l (u_tt for ``target`` 2) that the derivatives support.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def identify_equation(jets: JetSample, generator: torch.Generator, target: str =
     terms = library_terms(jets.independent, jets.dependent)
     if jets.rows < 4 * len(terms):
         raise InputError(f"{jets.rows} points are too few for {len(terms)} terms; give more, or --equation")
-    parts = [_Regression(jets, f"{u}_{target}", terms) for u in jets.dependent]
+    parts = [_Regression(jets, f"{u}_{jets.independent[0] * target}", terms) for u in jets.dependent]
     chosen = [_chosen(part, jets, generator) for part in parts]
     shaped = [shapes for shapes, _ in chosen]
     frequency = min(f for _, f in chosen)
@@ -268,11 +270,12 @@ def _chosen(part: _Regression, jets: JetSample, generator: torch.Generator) -> t
         def factors(rows: Tensor) -> list[Tensor]:
             return [part.factor(rows[label[rows] == i]) for i in range(len(slabs))]
 
-    votes = torch.zeros(len(part.terms))
+    votes = torch.zeros(len(part.terms), dtype=torch.float64)
     for _ in range(_DRAWS):
         rows = _half(jets.group, generator)
         drawn = _path(factors(rows), part.alive, rows.numel())
-        votes[list(drawn.supports[drawn.choose()])] += 1.0 / _DRAWS
+        votes[list(drawn.supports[drawn.choose()])] += 1.0
+    votes /= _DRAWS
     support = [i for i in range(len(part.terms)) if votes[i] >= _FREQUENT]
     if not support:
         support = list(path.supports[path.choose()])

@@ -1,0 +1,74 @@
+"""From gridded solutions to evidence: their derivatives, the equation they obey, its determining equations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from symfind.discover.evidence import Examined
+from symfind.discover.pde import Judged, evidence_of_equation
+from symfind.errors import UsageError
+from symfind.fields.catalogue import make_space
+from symfind.fields.equation import parse_equation
+from symfind.fields.jet_sample import JetSample
+from symfind.sources.dataset import Dataset
+from symfind.sources.equation_fit import IdentifiedEquation, identify_equation, library_orders
+from symfind.sources.field import FieldData, field_of
+from symfind.sources.jets import jets
+
+if TYPE_CHECKING:
+    from symfind.discover.search import Clock, Request
+
+# Points: identification of some twenty numbers and pencils of some hundred columns saturate well below.
+_ROWS = 8192
+# u_t = … is given up for u_tt = … where it leaves more than this share, and more than errors explain.
+_NOT_FIRST_ORDER = 0.1
+
+
+def evidence_of_field(
+    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+) -> Examined:
+    """Point symmetries of the equation that is given, or of the one that is identified.
+
+    Raises
+    ------
+    SymfindError
+        The equation does not parse, or the grid is too coarse for it.
+    """
+    if request.method not in ("auto", "nullspace"):
+        raise UsageError(f"--method {request.method} does not go with field data; take nullspace or auto")
+    field = field_of(dataset, stop)
+    independent, dependent = tuple(axis.name for axis in field.axes), field.components
+    names = (*independent, *dependent)
+    space = make_space(request.space or "point:1", len(names), names)
+    if request.equation is not None:
+        equation = parse_equation(request.equation, independent, dependent)
+        with clock.phase("derivatives"):
+            sample = jets(field, equation.needed, generator, _ROWS)
+        judged = Judged(equation, None)
+    else:
+        with clock.phase("derivatives"):
+            sample = jets(field, library_orders(independent, dependent), generator, _ROWS)
+        with clock.phase("fit"):
+            sample, found = _identified(field, sample, generator)
+        judged = Judged(found.equation, found)
+    z = torch.cat([sample.points, sample.values], 1)
+    spread = z.std(0, correction=0)
+    centred = space.centred(z.mean(0), torch.where(spread > 0, spread, torch.ones_like(spread)))
+    with clock.phase("nullspace"):
+        evidence = evidence_of_equation(judged, sample, centred, generator)
+    return Examined(replace(evidence, messages=(*evidence.messages, *sample.messages)), names)
+
+
+def _identified(
+    field: FieldData, sample: JetSample, generator: torch.Generator
+) -> tuple[JetSample, IdentifiedEquation]:
+    """u_t = …, or u_tt = … where the first says little and the second more."""
+    found = identify_equation(sample, generator)
+    if found.residual < max(_NOT_FIRST_ORDER, 2 * found.expected):
+        return sample, found
+    second = jets(field, library_orders(sample.independent, sample.dependent, 2), generator, _ROWS)
+    other = identify_equation(second, generator, 2)
+    return (second, other) if other.residual < 0.5 * found.residual else (sample, found)
