@@ -1,4 +1,4 @@
-"""Promotion measured: ``python benchmarks/promote.py [--only recovery,speed,…] [--seeds N] [--output docs/promote.md]``.
+"""Promotion measured: ``python benchmarks/promote.py [--only PARTS] [--seeds N] [--output docs/promote.md]``.
 
 Every part is written between its own marks of the document, so that parts can be run one by one.
 """
@@ -33,8 +33,9 @@ def recovery_part(given: argparse.Namespace) -> str:
         "## Samples needed to recover a polynomial\n\n"
         "The problems of Otto, Zolman, Kutz, Brunton (2025), with their random numbers, candidates and search: "
         "min ‖L(W)‖_* subject to ΘW = Y, success when the largest error of a coefficient is below 5e-3 of the largest "
-        f"coefficient, {given.seeds} seeds a row: median [range]. Published seconds are those of a whole search with cvxpy "
-        f"and SCS on the authors' machine; a solve here stops at a relative duality gap of {recovery.TOLERANCE:g}.\n\n"
+        f"coefficient, {given.seeds} seeds a row: median [range]. Published seconds are those of a whole search with "
+        "cvxpy and SCS on the authors' machine; a solve here stops at a relative duality gap of "
+        f"{recovery.TOLERANCE:g}.\n\n"
         + recovery.recovery_table(given.seeds, given.case, given.kept, say)
     )
 

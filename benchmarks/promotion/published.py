@@ -40,6 +40,7 @@ class Case:
 
     @property
     def name(self) -> str:
+        """As in the published table."""
         return f"{self.kind}, {'T' if self.space == 'translations' else 'SE'}({self.m})"
 
 
@@ -91,7 +92,8 @@ def problem(case: Case, seed: int) -> Problem:
             return (x[:, None, :] - centres).square().sum(2)
         return x @ directions.T
 
-    inner = PolynomialFeatures(Standardiser(torch.zeros(r, dtype=torch.float64), torch.ones(r, dtype=torch.float64)), phi)
+    zeros, ones = torch.zeros(r, dtype=torch.float64), torch.ones(r, dtype=torch.float64)
+    inner = PolynomialFeatures(Standardiser(zeros, ones), phi)
     # The coefficients of the composition, from more points than features: exact to rounding.
     many = 2 * torch.rand(4 * features.size, m, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 1
     exact = torch.linalg.lstsq(features(many), (inner(latent(many)) @ coefficients)[:, None]).solution[:, 0]

@@ -222,7 +222,7 @@ class _Loss(Protocol):
         ...
 
     def dual(self, w: Tensor, largest: float, pairing: Callable[[Tensor], float]) -> float:
-        """The maximum over 0 ≤ s ≤ largest of the dual value at s times the multiplier, ⟨multiplier, Kw⟩ = pairing(w)."""
+        """The largest dual value at s times the multiplier, 0 ≤ s ≤ largest; ⟨multiplier, Kw⟩ = pairing(w)."""
         ...
 
 

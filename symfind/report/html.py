@@ -7,6 +7,8 @@ from html import escape
 
 from symfind.report.document import Report
 from symfind.report.plots import spectrum_svg
+from symfind.report.promotion import Promotion
+from symfind.report.promotion_render import path_svg, promotion_tables
 from symfind.report.render import title
 from symfind.report.summary import bracket_texts, coefficient_text, conclusions, generator_rows, headline, matrix_of
 
@@ -77,6 +79,8 @@ def _sections(report: Report) -> Iterator[str]:
     if drawing:
         yield "<h2>Spectrum</h2>"
         yield drawing
+    if report.promotion is not None:
+        yield from _promotion(report.promotion)
     yield from _brackets(report)
     yield from _matrices(report)
     yield from _typeset(report)
@@ -117,6 +121,17 @@ def _matrices(report: Report) -> Iterator[str]:
         yield '<div class="cards">'
         yield from figures
         yield "</div>"
+
+
+def _promotion(promotion: Promotion) -> Iterator[str]:
+    yield "<h2>How it was fitted</h2>"
+    yield path_svg(promotion)
+    for heading, (header, rows) in promotion_tables(promotion):
+        yield f"<details><summary>{escape(heading)}</summary>"
+        yield '<div class="scroll"><table class="generators">'
+        yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>"
+        yield from ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
+        yield "</table></div></details>"
 
 
 def _brackets(report: Report) -> Iterator[str]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symfind.report.document import Report
+from symfind.report.promotion_render import promotion_tables
 from symfind.report.summary import (
     GeneratorRow,
     bracket_texts,
@@ -119,6 +120,13 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield f"- **{label}**: {_escape(text)}"
     for text in report.warnings:
         yield f"- **warning**: {_escape(text)}"
+    for heading, (header, rows) in promotion_tables(report.promotion) if report.promotion is not None else ():
+        yield ""
+        yield f"## {heading}"
+        yield ""
+        yield "| " + " | ".join(header) + " |"
+        yield "|" + " ---: |" * len(header)
+        yield from ("| " + " | ".join(cells) + " |" for cells in rows)
     brackets = bracket_texts(report)
     if brackets:
         yield ""

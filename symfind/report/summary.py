@@ -16,6 +16,7 @@ from symfind.report.document import (
     Source,
     SpectrumEntry,
 )
+from symfind.report.promotion_render import promotion_pairs
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
@@ -71,6 +72,8 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "fixes", fixed_text(algebra.fixed_points)
     if report.coverage.message:
         yield "covers", report.coverage.message
+    if report.promotion is not None:
+        yield from promotion_pairs(report.promotion)
     for direction in report.set_apart:
         yield "set apart", f"{direction.expression} ({direction.reason})"
     for note in report.notes:
