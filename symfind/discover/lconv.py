@@ -176,6 +176,10 @@ def principal_fields(vectors: Tensor, information: Tensor, tolerance: float) -> 
 class LearnedFields(PolynomialFields):
     """The span of matrices too large to be written out."""
 
+    def jacobian(self, x: Tensor) -> Tensor:
+        """L₁ … L_k at every point ``(n, k, d, d)``."""
+        return self.matrices().to(x).expand(x.shape[0], -1, -1, -1)
+
     def names(self, coordinates: object) -> list[str]:
         """L₁ … L_k with their size."""
         return [f"L{i + 1} ({self.d} × {self.d})" for i in range(self.dim)]

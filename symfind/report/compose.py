@@ -35,6 +35,9 @@ from symfind.report.document import (
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40
 
+# Preserved forms of larger matrices have more unknowns than can be solved for; brackets at points still name them.
+_MOST_COORDINATES = 24
+
 # An algebra of more undecided generators would take seconds to name, for a note.
 _MOST_JOINT = 15
 
@@ -100,7 +103,7 @@ def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, t
     vectors = torch.stack([g.vector for g in certified], 1).double().cpu()
     noise = max(g.error for g in certified)
     fields = affine_fields(space, vectors, points, noise)
-    if fields is None:
+    if fields is None or space.d > _MOST_COORDINATES:
         constants = constants_at_points(space, vectors, points)
         return algebra_of_abstract(
             lambda: algebra_at_points(space, vectors, points, noise), len(certified), constants
@@ -114,7 +117,7 @@ def _joint_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ..
     """Name the algebra that the certified and the undecided generators would form together, if they form one."""
     every, evidence = finding.generators, finding.evidence
     undecided = sum(g.verdict == "undecided" for g in every)
-    if not undecided or len(every) > _MOST_JOINT:
+    if not undecided or len(every) > _MOST_JOINT or evidence.space.d > _MOST_COORDINATES:
         return ()
     vectors = torch.stack([g.vector for g in every], 1).double().cpu()
     points = evidence.bracket_points.double().cpu()
