@@ -15,7 +15,7 @@ from symfind.sources.field_axes import Axis
 from symfind.sources.field_rows import FieldRows
 
 # Of one block of trajectories; the transforms made of it take several times as much.
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FieldData:
         return len(self.groups)
 
     def blocks(self, chosen: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (numbers, u) of the chosen trajectories, by default all, some 64 MiB of u at a time."""
+        """Yield (numbers, u) of the chosen trajectories, by default all, some 16 MiB of u at a time."""
         numbers = torch.arange(self.trajectories) if chosen is None else chosen
         width = 8 * len(self.components) * prod(axis.points for axis in self.axes)
         for block in torch.split(numbers, max(1, _BLOCK_BYTES // width)):
