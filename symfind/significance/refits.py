@@ -17,7 +17,7 @@ from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
 from symfind.significance.fitted_family import FittedFamily
 from symfind.significance.halves import Half
 from symfind.sources.differentiable_map import DifferentiableMap
-from symfind.sources.features import FourierFeatures, PolynomialFeatures
+from symfind.sources.features import FourierFeatures, MultiquadricFeatures, PolynomialFeatures
 from symfind.sources.surrogate import Family, LinearFit, Samples, held_out_error
 
 # Disjoint folds of the cross-fitted Gram matrices: an average over pairs i ≠ j of fits on different rows.
@@ -158,17 +158,22 @@ class RefitSide:
 
     @cached_property
     def richer(self) -> list[Family]:
-        """Degree + 1, degree + 2 and random features, as far as a fold's rows can fit them."""
+        """Degree + 1, degree + 2, random features and denser centres, as far as a fold's rows can fit them."""
         features = self.family.features
         limit = min(_RICHEST, len(self.half.samples) // (2 * FOLDS))
+        generator = torch.Generator().manual_seed(self.seed + 1)
         out: list[Family] = []
         if isinstance(features, PolynomialFeatures):
             steps = [PolynomialFeatures.of_degree(features.standard, features.degree + step) for step in (1, 2)]
             out += [Family(f) for f in steps if f.size <= limit]
         waves = min(256, limit)
-        if waves >= 16 and isinstance(features, PolynomialFeatures | FourierFeatures):
-            generator = torch.Generator().manual_seed(self.seed + 1)
+        if waves >= 16 and isinstance(features, PolynomialFeatures | FourierFeatures | MultiquadricFeatures):
             out.append(Family(FourierFeatures.draw(features.standard, waves, 1.5, generator), 1e-6))
+        if isinstance(features, MultiquadricFeatures):
+            count = min(2 * features.centres.shape[0], limit)
+            length = features.length / (2 * features.centres.shape[1] ** 0.5)
+            x = self.half.samples.x
+            out.append(Family(MultiquadricFeatures.draw(features.standard, x, count, length, generator), 1e-8))
         return out
 
 

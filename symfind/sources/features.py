@@ -211,3 +211,87 @@ class FourierFeatures:
         waves = torch.einsum("wpd,dw->wp", summed, self.omega.to(x))
         linear = moved.sum(0).T
         return torch.cat([torch.zeros_like(linear[:1]), linear, waves])
+
+
+@dataclass(frozen=True)
+class MultiquadricFeatures:
+    """1, z and √(1 + |u − c|²/ℓ²) for whitened points u and centres c: Hardy's multiquadrics (J. Geophys. Res. 1971).
+
+    Attributes
+    ----------
+    standard
+        Standardisation z of x.
+    root
+        ``(D, r)`` with u = z·root of unit covariance.
+    centres
+        ``(c, D)`` in z.
+    length
+        ℓ, in standard deviations of u.
+    """
+
+    standard: Standardiser
+    root: Tensor
+    centres: Tensor
+    length: float
+
+    @staticmethod
+    def draw(
+        standard: Standardiser, x: Tensor, count: int, length: float, generator: torch.Generator
+    ) -> MultiquadricFeatures:
+        """Centres at ``count`` of the points, ℓ = ``length`` in units of √D standard deviations."""
+        z = standard(x)
+        values, vectors = torch.linalg.eigh(z.T @ z / z.shape[0])
+        # Directions without spread are left as they are: nothing varies there.
+        root = vectors / values.clamp(min=1e-6 * float(values.max())).sqrt()
+        chosen = torch.randperm(z.shape[0], generator=generator)[:count].sort().values
+        return MultiquadricFeatures(standard, root, z[chosen], length * math.sqrt(z.shape[1]))
+
+    @property
+    def name(self) -> str:
+        """For the report."""
+        return f"multiquadrics, {self.centres.shape[0]} centres"
+
+    @property
+    def size(self) -> int:
+        """1 + D + number of centres."""
+        return 1 + self.centres.shape[1] + self.centres.shape[0]
+
+    def _heights(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The points u ``(n, r)`` and centres ``(c, r)`` in units of ℓ, and √(1 + |u − c|²) ``(n, c)``."""
+        u = self.standard(x) @ self.root.to(x) / self.length
+        centres = self.centres.to(x) @ self.root.to(x) / self.length
+        return u, centres, (1 + torch.cdist(u, centres, compute_mode="donot_use_mm_for_euclid_dist").square()).sqrt()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """φ(x) ``(n, f)``."""
+        z = self.standard(x)
+        return torch.cat([torch.ones_like(z[:, :1]), z, self._heights(x)[2]], 1)
+
+    def without(self, kept: Tensor) -> MultiquadricFeatures:
+        """Distances in the kept coordinates."""
+        scale = torch.where(kept, self.standard.scale, torch.full_like(self.standard.scale, torch.inf))
+        return MultiquadricFeatures(
+            Standardiser(self.standard.mean, scale), self.root, self.centres * kept, self.length
+        )
+
+    def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
+        d = self.centres.shape[1]
+        u, centres, height = self._heights(x)
+        share = weights[1 + d :].to(x) / height[:, :, None]  # (n, c, m)
+        slope = share.sum(1)[:, :, None] * u[:, None] - torch.einsum("ncm,cr->nmr", share, centres)
+        slope = slope @ self.root.to(x).T / self.length + weights[1 : 1 + d].to(x).T
+        return slope / self.standard.scale.to(x)
+
+    def push(self, x: Tensor, v: Tensor) -> Tensor:
+        """dφ·v ``(n, f, p)``."""
+        moved = (v / self.standard.scale.to(x)).transpose(1, 2)  # (n, D, p)
+        u, centres, height = self._heights(x)
+        inner = torch.einsum("dr,ndp->nrp", self.root.to(x) / self.length, moved)
+        along = torch.einsum("nr,nrp->np", u, inner)[:, None] - torch.einsum("cr,nrp->ncp", centres, inner)
+        return torch.cat([torch.zeros_like(moved[:, :1]), moved, along / height[:, :, None]], 1)
+
+    def total_push(self, x: Tensor, v: Tensor) -> Tensor:
+        """Σ_n dφ(xₙ)·vₙ ``(f, p)``."""
+        parts = zip(torch.split(x, 1024), torch.split(v, 1024), strict=True)
+        return torch.stack([self.push(points, moved).sum(0) for points, moved in parts]).sum(0)

@@ -47,13 +47,13 @@ def test_shares_lie_between_zero_and_one_and_gradients_have_one() -> None:
 
 
 def test_draws_of_a_true_symmetry_spread_as_its_estimate_does() -> None:
-    """Over 60 draws of a round density: the estimate scatters as the draws of one sample say, not by √3 less."""
-    weights = torch.empty(300, 20, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(9))
+    """Over 40 draws of a round density: the estimate scatters as the draws of one sample say, not by √3 less."""
+    weights = torch.empty(200, 20, dtype=torch.float64).exponential_(generator=torch.Generator().manual_seed(9))
     estimates, spreads, doubled = [], [], []
-    for seed in range(60):
-        x = normal(600, 2, seed=seed)
+    for seed in range(40):
+        x = normal(400, 2, seed=seed)
         form, _, _ = form_of(x, "so")
-        side = WeakSide(Half(Samples(x, x[:, :0]), torch.arange(600) % 20), form)
+        side = WeakSide(Half(Samples(x, x[:, :0]), torch.arange(400) % 20), form)
         along = side.along(torch.ones(1, 1).double())
         n, d = along.grams(torch.ones(1, 20).double())
         estimates.append(float(n / d))
@@ -61,7 +61,7 @@ def test_draws_of_a_true_symmetry_spread_as_its_estimate_does() -> None:
             n, d = made(weights)
             held.append(float((n / d).std()))
     actual = torch.tensor(estimates).std()
-    assert 0.75 < float(torch.tensor(spreads).mean() / actual) < 1.35
+    assert 0.7 < float(torch.tensor(spreads).mean() / actual) < 1.4
     assert float(torch.tensor(doubled).mean() / actual) > 1.4
 
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.sources.features import Features, FourierFeatures, PolynomialFeatures, Standardiser
+from symfind.sources.features import (
+    Features,
+    FourierFeatures,
+    MultiquadricFeatures,
+    PolynomialFeatures,
+    Standardiser,
+)
 
 G = torch.Generator()
 
@@ -19,6 +25,7 @@ STANDARD = Standardiser.of(torch.tensor([1.0, -1.0, 0.0]).double(), torch.tensor
 FEATURES: tuple[Features, ...] = (
     *(PolynomialFeatures.of_degree(STANDARD, k) for k in range(1, 6)),
     FourierFeatures.draw(STANDARD, 12, 1.0, torch.Generator().manual_seed(0)),
+    MultiquadricFeatures.draw(STANDARD, normal(40, 3, seed=5), 12, 1.0, torch.Generator().manual_seed(0)),
 )
 
 
@@ -70,3 +77,24 @@ def test_waves_approximate_a_gaussian_kernel() -> None:
     expected = torch.exp(-torch.cdist(z, z).square() / (2 * 1.5**2 * 2))
     # Monte Carlo over 40,000 waves: five standard errors of at most 1/200.
     torch.testing.assert_close(found, expected, rtol=0, atol=0.025)
+
+
+def test_multiquadrics_are_the_same_in_every_linear_coordinates() -> None:
+    """√(1 + |u − c|²/ℓ²) depends on x through distances in the metric of the covariance alone."""
+    x, mix = normal(60, 3, seed=6), normal(3, 3, seed=7)
+    values = []
+    for points in (x, x @ mix):
+        standard = Standardiser.of(points.mean(0), points.std(0, correction=0))
+        drawn = MultiquadricFeatures.draw(standard, points, 10, 1.0, torch.Generator().manual_seed(1))
+        values.append(drawn(points)[:, 4:])
+    torch.testing.assert_close(values[0], values[1], rtol=1e-9, atol=1e-9)
+
+
+def test_without_a_coordinate_a_feature_does_not_depend_on_it() -> None:
+    x = normal(30, 3, seed=8)
+    drawn = MultiquadricFeatures.draw(STANDARD, x, 8, 1.0, torch.Generator().manual_seed(1))
+    moved = x.clone()
+    moved[:, 1] += 1.0
+    fewer = drawn.without(torch.tensor([True, False, True]))
+    torch.testing.assert_close(fewer(moved), fewer(x))
+    assert float((drawn(moved) - drawn(x)).abs().max()) > 0.1
