@@ -16,6 +16,7 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.fields.jet_sample import JetSample, MultiIndex
+from symfind.linalg.threads import one_thread
 from symfind.sources.derivative_plan import Plan, plan_of
 from symfind.sources.field import FieldData
 from symfind.sources.field_axes import Axis
@@ -40,6 +41,7 @@ def multi_indices(orders: Sequence[int], total: int | None = None) -> tuple[Mult
     return tuple(index for index in every if total is None or sum(index) <= total)
 
 
+@one_thread()  # many small products; threads that wait for each other take ten times as long
 def jets(
     field: FieldData, orders: Iterable[int] | Iterable[MultiIndex], generator: torch.Generator, rows: int = 8192
 ) -> JetSample:
