@@ -32,6 +32,12 @@ class DiscoverOptions(ComputeOptions):
     shape: tuple[int, ...] | None = option(
         "With --sample: the shape of one input, such as 3 or 2,4.", None, panel="Input", shown_as="N,N"
     )
+    model: str | None = option(
+        "For images: a trained classifier to judge them by, in place of one trained on their labels.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
     n_samples: int = option("With --sample: how many inputs.", 4096, panel="Input", least=1)
     kind: str | None = option(
         "The question the data pose; read from the file, or inferred, if not given.",
@@ -281,7 +287,7 @@ class PromoteOptions(ComputeOptions):
         choices=("whitened", "frobenius"),
     )
     gamma: float | None = option(
-        "The weight of the nuclear norm; chosen by cross-validation (0.1 for networks) if not given.",
+        "The weight of the nuclear norm; chosen by cross-validation (0.3 for networks) if not given.",
         None,
         panel="Search",
     )

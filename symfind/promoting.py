@@ -24,7 +24,7 @@ from symfind.promote.families import Chosen, chosen_fit
 from symfind.promote.reading import Ready, ReportedFields, ready
 from symfind.report.compose import report_of_finding
 from symfind.report.document import Environment, Fit, Report, Source
-from symfind.report.promotion import HeldOut, PathEntry, Promotion, RefitEntry
+from symfind.report.promotion import EpochEntry, HeldOut, PathEntry, Promotion, RefitEntry
 from symfind.report.store import read_report
 from symfind.sources.files import appearing_whole, readable
 from symfind.sources.model import load_model
@@ -130,6 +130,21 @@ def _promotion(chosen: Chosen, compared: Compared, to: Path | None) -> Promotion
         difference_error=compared.error,
     )
     output = None if to is None else str(to)
+    if chosen.network is not None:
+        network = chosen.network
+        return Promotion(
+            model=chosen.name,
+            gamma=max((e.gamma for e in network.epochs), default=0.0),
+            symmetries=network.symmetries.shape[1],
+            unknowns=chosen.unknowns,
+            refits=tuple(RefitEntry(symmetries=k, error=e) for k, e in network.refits),
+            epochs=tuple(
+                EpochEntry(epoch=e.epoch, gamma=e.gamma, loss=e.loss, validation=e.validation, nuclear=e.nuclear)
+                for e in network.epochs
+            ),
+            held_out=rows,
+            output=output,
+        )
     linear = chosen.linear
     assert linear is not None
     return Promotion(

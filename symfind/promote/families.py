@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +15,14 @@ from torch import Tensor, nn
 
 from symfind.discover.search import Clock
 from symfind.errors import InputError, UsageError
+from symfind.promote.checkpoint import Checkpoint
 from symfind.promote.convex import ConvexFit, Promoted
 from symfind.promote.library import LibraryFeatures, read_library
-from symfind.promote.modules import module_of
+from symfind.promote.modules import StandardisedNetwork, module_of
+from symfind.promote.network import Recipe, TrainedNetwork, trained_network
 from symfind.promote.reading import Ready, Request
 from symfind.sources.features import PolynomialFeatures, Standardiser
+from symfind.sources.model import load_model
 
 _POLYNOMIAL = re.compile(r"(polynomial|sindy):([1-9])")
 # The degree where sindy names none: Lorenz, rigid bodies, Hopf normal forms are at most cubic.
@@ -30,6 +34,10 @@ _HIGHEST, _MOST_UNKNOWNS, _UNKNOWNS_PER_ROW = 6, 300, 3
 _TIE = 1.05
 _EXACT = 1e-16
 _SHOWN_ROWS = 4
+_ARCHIVES = (".pt", ".pth", ".ts")
+_HIDDEN = (64, 64)
+# The weight of the nuclear norm of networks: 0.1 to 1 found the same spans (invariants of three vectors).
+_GAMMA = 0.3
 
 Linear = PolynomialFeatures | LibraryFeatures
 
@@ -45,6 +53,22 @@ class ModelRequest(Request, Protocol):
     def sparsity(self) -> float: ...  # noqa: D102
     @property
     def seed(self) -> int: ...  # noqa: D102
+    @property
+    def hidden(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def batch(self) -> int: ...  # noqa: D102
+    @property
+    def schedule(self) -> str: ...  # noqa: D102
+    @property
+    def checkpoint(self) -> str | None: ...  # noqa: D102
+    @property
+    def resume(self) -> bool: ...  # noqa: D102
+    @property
+    def trust_model(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -61,8 +85,8 @@ class Chosen:
         x ``(n, D)`` → ``(n, m)`` with promotion and without.
     unknowns
         Parameters.
-    linear
-        How it was chosen, for models linear in their parameters.
+    linear, network
+        How it was chosen: for models linear in their parameters, and for networks.
     messages
         For the reader.
     """
@@ -74,6 +98,7 @@ class Chosen:
     predict_plain: Callable[[Tensor], Tensor]
     unknowns: int
     linear: Promoted | None = None
+    network: TrainedNetwork | None = None
     messages: tuple[str, ...] = ()
 
 
@@ -87,6 +112,8 @@ def chosen_fit(request: ModelRequest, prepared: Ready, clock: Clock, generator: 
     InputError
         The model needs too much memory, or a file of it cannot be used.
     """
+    if request.model == "mlp" or request.model.lower().endswith(_ARCHIVES):
+        return _network_fit(request, prepared, clock)
     families = _linear_families(request.model, prepared)
     best: tuple[Linear, Promoted] | None = None
     errors: list[float] = []
@@ -124,6 +151,81 @@ def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:
         linear=done,
         messages=(how,),
     )
+
+
+def _network_fit(request: ModelRequest, prepared: Ready, clock: Clock) -> Chosen:
+    """Train an MLP, or the user's network further, with promotion and without."""
+    make = _mlp(request, prepared) if request.model == "mlp" else _users_network(request, prepared)
+    gamma = _GAMMA if request.gamma is None else request.gamma
+    recipe = Recipe(
+        request.steps, request.learning_rate, request.batch, gamma, request.schedule == "ramp", request.seed
+    )
+    path = None if request.checkpoint is None else Path(request.checkpoint)
+    asked = f"{recipe} {request.model} {request.hidden} {prepared.setting.space.name} {prepared.setting.action.name}"
+    settings = f"{prepared.sha256} {len(prepared.train)} {prepared.setting.metric} {asked}"
+    checkpoint = Checkpoint(path, resume=request.resume, settings=settings)
+    done = trained_network(
+        make, prepared.setting, prepared.train, prepared.input_shape, recipe, checkpoint, clock
+    )
+
+    def predict(module: nn.Module) -> Callable[[Tensor], Tensor]:
+        return lambda x: module(x.reshape(-1, *prepared.input_shape)).reshape(len(x), -1)
+
+    count = done.symmetries.shape[1]
+    how = "rows moved along them" if done.moved else "a penalty on the Lie derivative along them"
+    if count:
+        note = f"trained with {count} symmetries found by the nuclear norm, by {how}"
+    else:
+        note = "no symmetries lowered the validation error: the network is the one without promotion"
+    return Chosen(
+        name="mlp" if request.model == "mlp" else f"network {request.model}",
+        degree=None,
+        module=done.module,
+        predict=predict(done.module),
+        predict_plain=predict(done.plain),
+        unknowns=sum(p.numel() for p in done.module.parameters()),
+        network=done,
+        messages=(note,),
+    )
+
+
+def _mlp(request: ModelRequest, prepared: Ready) -> Callable[[], nn.Module]:
+    """A fresh MLP in standard units, the same at every call."""
+    x, y = prepared.train.x, prepared.train.y
+
+    def spread(rows: Tensor) -> Tensor:
+        out = rows.std(0, correction=0)
+        return torch.where(out > 0, out, torch.ones_like(out))
+
+    def make() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(request.seed)
+            inputs, outputs = (x.mean(0), spread(x)), (y.mean(0), spread(y))
+            return StandardisedNetwork(inputs, outputs, request.hidden or _HIDDEN, prepared.output_shape)
+
+    return make
+
+
+def _users_network(request: ModelRequest, prepared: Ready) -> Callable[[], nn.Module]:
+    """The user's network as it was saved, in double precision."""
+    path = Path(request.model)
+    model = load_model(path, trust=request.trust_model)  # refuses what is unsafe, or is no model
+    if model.format != "torchscript":
+        raise InputError(f"{path}: only TorchScript can be trained further, this is {model.format}; take --model mlp")
+    model.bind(prepared.input_shape, prepared.train.x.reshape(-1, *prepared.input_shape))
+    if prod(model.output_shape) != prod(prepared.output_shape):
+        raise InputError(
+            f"{path}: gives values of shape {model.output_shape}, the data have {prepared.output_shape}; take a "
+            "model of these data"
+        )
+
+    def make() -> nn.Module:
+        network: nn.Module = torch.jit.load(path).double().eval()  # type: ignore[no-untyped-call]
+        return network
+
+    if not any(p.is_floating_point() for p in make().parameters()):
+        raise InputError(f"{path}: is frozen, so that it has no parameters to train; give it as it was before freezing")
+    return make
 
 
 def _linear_families(name: str, prepared: Ready) -> Sequence[Linear]:

@@ -26,6 +26,9 @@ class PolynomialModule(nn.Module):
     scale: Tensor
     parents: Tensor
     factors: Tensor
+    # Declared for TorchScript, which cannot tell what an empty list would hold.
+    levels: list[int]
+    output_shape: list[int]
 
     def __init__(self, features: PolynomialFeatures, weights: Tensor, output_shape: Sequence[int]) -> None:
         super().__init__()
@@ -38,8 +41,8 @@ class PolynomialModule(nn.Module):
             parents.append(places[tuple(power - (i == first) for i, power in enumerate(alpha))])
             factors.append(first)
             levels[sum(alpha) - 2] += 1
-        self.levels: list[int] = levels
-        self.output_shape: list[int] = list(output_shape)
+        self.levels = levels
+        self.output_shape = list(output_shape)
         self.register_buffer("mean", features.standard.mean.clone())
         self.register_buffer("scale", features.standard.scale.clone())
         self.register_buffer("parents", torch.tensor(parents, dtype=torch.int64))
@@ -85,3 +88,32 @@ def module_of(
     with torch.no_grad():
         traced: nn.Module = torch.jit.trace(module, (x,))  # type: ignore[no-untyped-call]
     return traced
+
+
+class StandardisedNetwork(nn.Module):
+    """x ↦ mean_y + scale_y · net((x − mean)/scale), so that the network itself works in standard units."""
+
+    mean: Tensor
+    scale: Tensor
+    output_mean: Tensor
+    output_scale: Tensor
+    output_shape: list[int]
+
+    def __init__(
+        self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], hidden: Sequence[int], output_shape: Sequence[int]
+    ) -> None:
+        super().__init__()
+        for name, value in zip(("mean", "scale", "output_mean", "output_scale"), (*inputs, *outputs), strict=True):
+            self.register_buffer(name, value.clone())
+        self.output_shape = list(output_shape)
+        widths = [inputs[0].shape[0], *hidden]
+        layers: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(before, after, dtype=torch.float64), nn.SiLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(widths[-1], outputs[0].shape[0], dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """F(x) ``(n, *output_shape)``."""
+        z = (x.reshape(x.size(0), -1) - self.mean) / self.scale
+        y: Tensor = self.net(z) * self.output_scale + self.output_mean
+        return y.reshape([x.size(0)] + self.output_shape)
