@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: E402
 from multiprocessing import get_context  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from recovery_suite import simulations, tables  # noqa: E402
+from recovery_suite import simulations, tables, worst_case  # noqa: E402
 from recovery_suite.catalogue import chosen, suite  # noqa: E402
 from recovery_suite.evaluation import Outcome, evaluate  # noqa: E402
 
@@ -71,6 +71,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="draw each problem N times")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes at once")
     parser.add_argument("--simulations", type=int, default=0, metavar="N", help="measure the bounds in N draws instead")
+    parser.add_argument("--worst-case", action="store_true", help="compare with the worst-case certificate instead")
     parser.add_argument("--list", action="store_true", help="only list the problems")
     options = parser.parse_args()
     command = " ".join(["python benchmarks/recovery.py", *sys.argv[1:]])
@@ -81,6 +82,14 @@ def main() -> int:
         text = f"### Do the bounds hold?\n\n`{command}`\n\n" + simulations.coverage(draws)
         print(text)
         write_section("simulations", text)
+        return 0
+    if options.worst_case:
+        posed = worst_case.comparable(suite())
+        text = f"### The worst-case certificate\n\n`{command}`\n\n" + worst_case.comparison(
+            list(computed(worst_case.compare, [(p,) for p in posed], 1))
+        )
+        print(text)
+        write_section("worst case", text)
         return 0
     problems = chosen(options.only, options.quick)
     if options.list:
