@@ -33,8 +33,10 @@ class Plan:
     ----------
     grid
         Its axes.
+    scale
+        The largest value seen, by which values are divided before their squares are taken.
     noise
-        Estimated variance of independent noise on each value; rounding at least.
+        Estimated standard deviation of independent noise on each value; rounding at least.
     across
         (place of an open space axis, order) → filter.
     along
@@ -44,6 +46,7 @@ class Plan:
     """
 
     grid: Grid
+    scale: float
     noise: float
     across: Mapping[tuple[int, int], Choice]
     along: Mapping[MultiIndex, Choice]
@@ -51,17 +54,22 @@ class Plan:
 
     def derivatives(self, u: Tensor) -> Iterator[tuple[MultiIndex, Tensor]]:
         """Yield (J, u_J) at the inner points of values ``(r, nt, nx[, ny])``."""
-        grid = self.grid
+        grid, u = self.grid, u / self.scale
         for opened, choice in self.along.items():
             waves = choice(grid.waves(_across(grid, self.across, u, opened)), grid.shells)
             for index in self.errors:
                 if _opened(grid, index) == opened:
-                    yield index, grid.values(waves * grid.factor(index))
+                    yield index, self.scale * grid.values(waves * grid.factor(index))
 
 
-def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex]) -> Plan:
-    """Choose filters for the derivatives ``indices`` of one component, by a few trajectories ``(r, nt, nx[, ny])``."""
-    noise = _noise(grid, u)
+def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex], rounding: float) -> Plan:
+    """Choose filters for the derivatives ``indices`` of one component, by a few trajectories ``(r, nt, nx[, ny])``.
+
+    Values were stored with a relative error of ``rounding``, which is the least that the noise can be.
+    """
+    scale = float(u.abs().max()) or 1.0
+    u = u / scale
+    noise = max(_noise(grid, u), float(u.square().mean()) * rounding**2)
     across: dict[tuple[int, int], Choice] = {}
     doubt: dict[tuple[int, int], float] = {}  # relative bias² of a filter along a space axis
     for place in grid.open:
@@ -110,8 +118,8 @@ def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex]) -> Plan:
         variance = variance + _beyond(grid, before.abs().square().mean((0, 1)), weight) * size
         for place in grid.open:
             variance = variance + doubt[place, index[place]] * size
-        errors[index] = variance.sqrt()
-    return Plan(grid, noise, across, along, errors)
+        errors[index] = scale * variance.sqrt()
+    return Plan(grid, scale, scale * noise**0.5, across, along, errors)
 
 
 def _opened(grid: Grid, index: MultiIndex) -> MultiIndex:
@@ -130,11 +138,7 @@ def _across(grid: Grid, across: Mapping[tuple[int, int], Choice], u: Tensor, ind
 
 
 def _noise(grid: Grid, u: Tensor) -> float:
-    """Return the variance of independent noise on each value: of the weakest waves, or what differences leave.
-
-    Clean values have that of their rounding.
-    """
-    rounding = float(u.square().mean()) * torch.finfo(u.dtype).eps ** 2
+    """Return the variance of independent noise on each value: of the weakest waves, or what differences leave."""
     if grid.periodic:
         inner = u
         for place in grid.open:
@@ -143,7 +147,7 @@ def _noise(grid: Grid, u: Tensor) -> float:
         bands = torch.stack([band.mean() for band in power[grid.shells.argsort()].chunk(_BANDS)])
         # Of bands that hold nothing but noise the weakest is so by chance.
         weakest = bands[bands <= (1 + _CHANCE) * bands.min()]
-        return max(rounding, float(weakest.mean()) * grid.count)
+        return float(weakest.mean()) * grid.count
     levels = []
     for place in (0, *grid.open):
         difference, squares = u, 1.0
@@ -152,7 +156,7 @@ def _noise(grid: Grid, u: Tensor) -> float:
             squares *= 2 * (2 * order - 1) / order  # the central binomial coefficient: Σ of squared weights
             if order in _DIFFERENCES:
                 levels.append(float(difference.square().mean()) / squares)
-    return max(rounding, min(levels))
+    return min(levels)
 
 
 def _beyond(grid: Grid, power: Tensor, weight: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from symfind.sources.field_rows import FieldRows
 
 # Of one block of trajectories; the transforms made of it take several times as much.
 _BLOCK_BYTES = 2**24
+# Of numbers stored with fewer digits than those of the arithmetic.
+_ROUNDING = {"float32": 2.0**-23, "float16": 2.0**-10}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class FieldData:
         Ascending numbers of trajectories ``(r,)`` → u of those, ``(r, nt, nx[, ny], c)``.
     messages
         What was inferred of the axes, a line each.
+    rounding
+        The relative error of a stored number.
     """
 
     axes: tuple[Axis, ...]
@@ -43,6 +47,7 @@ class FieldData:
     groups: Tensor
     take: Callable[[Tensor], Tensor]
     messages: tuple[str, ...] = ()
+    rounding: float = 2.0**-52
 
     @property
     def trajectories(self) -> int:
@@ -79,9 +84,16 @@ def field_of(dataset: Dataset, stop: int | None = None) -> FieldData:
         axes=axes,
         components=names[len(axes) :],
         groups=(torch.arange(dataset.n_rows) if groups is None else groups)[:count],
-        take=lambda numbers: dataset.take(numbers)["u"],
+        take=lambda numbers: torch.cat([dataset.take(run)["u"] for run in _runs(numbers)]),
         messages=rows.messages,
+        rounding=_ROUNDING.get(rows.arrays["u"].dtype, 2.0**-52),
     )
+
+
+def _runs(numbers: Tensor) -> Iterator[Tensor]:
+    """Split ascending numbers where they leave some out: trajectories are long, and those between are not read."""
+    breaks = (numbers.diff() != 1).nonzero()[:, 0] + 1
+    return iter(torch.tensor_split(numbers, breaks))
 
 
 def component_names(count: int) -> tuple[str, ...]:

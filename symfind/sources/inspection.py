@@ -9,6 +9,7 @@ from pathlib import Path
 
 from symfind.errors import InputError
 from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.field_axes import AXES
 from symfind.sources.hdf5 import StoredDataset, listing, opened
 from symfind.sources.kinds import KINDS
 
@@ -124,6 +125,10 @@ def _questions_by_name(path: Path, datasets: tuple[StoredDataset, ...]) -> tuple
     x = usable[0]
     command = f"symfind discover {shlex.quote(str(path))} --input {shlex.quote(x.name)}"
     asked = [Question("flows that preserve the distribution of these points", f"{command} --kind points")]
+    if len(x.shape) in (3, 4):
+        axes = ", ".join(f"{name}=START:STOP" for name in AXES[: len(x.shape) - 1])
+        question = "Lie point symmetries of the differential equation that these fields obey, on axes you give"
+        asked.insert(0, Question(question, f'{command} --grid "{axes}"'))
     for y in datasets:
         if y.fault is None and y.name != x.name and y.shape[:1] == x.shape[:1]:
             question = "symmetries of the second as a function of the first"

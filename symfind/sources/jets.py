@@ -79,8 +79,9 @@ def jets(
         numbers = torch.randperm(field.trajectories, generator=generator)[:_MOST_TRAJECTORIES].sort().values
     grid = Grid(field.axes)
     numbers, left_out = _resolved(field, grid, numbers, highest)
-    pilots = field.take(numbers[:: -(-len(numbers) // max(1, min(_PILOTS, _PILOT_POINTS // grid.points)))])
-    plans = [plan_of(grid, pilots[..., i], indices) for i in range(len(field.components))]
+    most = max(1, min(_PILOTS, _PILOT_POINTS // grid.points))
+    pilots = field.take(numbers[:: -(-len(numbers) // most)])
+    plans = [plan_of(grid, pilots[..., i], indices, field.rounding) for i in range(len(field.components))]
     share = -(-rows // len(numbers))
     points, groups = [], []
     values: dict[MultiIndex, list[list[Tensor]]] = {index: [[] for _ in plans] for index in indices}
@@ -143,10 +144,14 @@ def _doubt(grid: Grid, u: Tensor, highest: MultiIndex) -> Tensor:
     parts = []
     time = grid.axes[0]
     for i in range(u.shape[-1]):
-        v = u[..., i]
+        largest = u[..., i].abs().flatten(1).amax(1).reshape(-1, *(1,) * len(grid.axes))
+        v = u[..., i] / largest.clamp(min=torch.finfo(u.dtype).tiny)
         if highest[0]:
             short, long = (f(v.transpose(0, 1)) for f in doublings(through(time.coordinates, 1, time.even))[-2:])
-            parts.append((long - short).square().flatten(2).mean((0, 2)) / long.square().flatten(2).mean((0, 2)))
+            rate = long.square().flatten(2).mean((0, 2))
+            # A field that stands still has no rate to compare with: then with the whole of it in the whole time.
+            rate = rate + v.square().flatten(1).mean(1) / (time.step * time.points) ** 2
+            parts.append((long - short).square().flatten(2).mean((0, 2)) / rate.clamp(min=1e-300))
         for place in grid.periodic:
             index = tuple(highest[p] if p == place else 0 for p in range(len(highest)))
             inner = v
@@ -163,12 +168,12 @@ def _with_messages(sample: JetSample, plans: Sequence[Plan], left_out: int) -> J
     for i, plan in enumerate(plans):
         sizes = {index: float(values[:, i].square().mean().sqrt()) for index, values in sample.derivatives.items()}
         name = sample.dependent[i]
-        level = plan.noise**0.5 / max(sizes[(0,) * len(sample.independent)], 1e-300)
+        level = plan.noise / max(sizes[(0,) * len(sample.independent)], plan.noise, 1e-300)
         if level > _NOISE_TOLD:
             told.append(f"{name} has noise of {level:.1e} of its size")
         pure = [index for index in sizes if sum(order > 0 for order in index) == 1 and sizes[index] > 0]
         shares = ", ".join(f"{sample.name(index, i)} {float(plan.errors[index]) / sizes[index]:.0e}" for index in pure)
-        told.append(f"estimated relative errors: {shares}" if shares else f"{name} is constant")
+        told.append(f"estimated relative errors: {shares}" if shares else f"no derivative of {name} differs from 0")
     if left_out:
         what = "trajectory is" if left_out == 1 else "trajectories are"
         told.append(f"{left_out} {what} left out, as the grid resolves most others ten times better")

@@ -109,7 +109,8 @@ def test_trajectories_come_a_block_at_a_time(tmp_path: Path) -> None:
     assert read.groups.tolist() == [1, 1, 2, 2]
     blocks = list(read.blocks(torch.tensor([1, 3])))
     assert [numbers.tolist() for numbers, _ in blocks] == [[1, 3]]
-    assert blocks[0][1].dtype == torch.float64 and blocks[0][1].shape == (2, 20, 32, 1)
+    torch.testing.assert_close(blocks[0][1][..., 0], torch.from_numpy(wave(5)[[1, 3]].astype(np.float32)).double())
+    assert read.rounding == 2.0**-23 and blocks[0][1].dtype == torch.float64 and blocks[0][1].shape == (2, 20, 32, 1)
 
 
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
@@ -168,3 +169,6 @@ def test_inspect_says_what_a_field_holds(tmp_path: Path) -> None:
     assert [q.question for q in told.questions][0].startswith("Lie point symmetries of the differential equation")
     assert any(line.startswith("t, 20 points from 0 to 3") for line in told.messages)
     assert isinstance(open_dataset(tmp_path / "f.h5"), Dataset)
+    unnamed = inspection(write(tmp_path / "g.h5", train__pde_20_32=wave()))
+    assert unnamed.kind is None
+    assert '--input train/pde_20_32 --grid "t=START:STOP, x=START:STOP"' in unnamed.questions[0].command

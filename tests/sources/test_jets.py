@@ -85,7 +85,8 @@ def test_noise_is_averaged_out_and_its_errors_are_told(noise: float) -> None:
     # at least three fifths of the noise on u goes: most of 64 waves hold nothing else
     assert size(sample.values[:, 0] - exact(sample, (0, 0))) < 0.4 * noise * size(exact(sample, (0, 0)))
     # the derivative of unsmoothed values: the mean of k² over 64 waves is 64²/3
-    assert size(sample.derivatives[(0, 1)][:, 0] - exact(sample, (0, 1))) < noise * size(sample.values) * 64 / 3**0.5 / 3
+    error = size(sample.derivatives[(0, 1)][:, 0] - exact(sample, (0, 1)))
+    assert error < noise * size(sample.values) * 64 / 3**0.5 / 3
     assert any("u has noise of" in line for line in sample.messages)
 
 
@@ -191,6 +192,29 @@ def test_a_trajectory_that_the_grid_does_not_resolve_is_left_out() -> None:
     sample = jets(held(u, *field.axes, groups=torch.tensor([5, 6, 7, 8, 9])), (1, 2), seeded(), rows=100)
     assert sorted(set(sample.group.tolist())) == [5, 6, 7, 9]
     assert any("1 trajectory is left out" in line for line in sample.messages)
+
+
+def test_fields_that_say_little_are_no_error() -> None:
+    t, x = Axis("t", even(40, 2.0, False), False), Axis("x", even(32, 2 * pi, True), True)
+    wave = torch.sin(x.coordinates - t.coordinates[:, None])[None, ..., None].repeat(3, 1, 1, 1)
+    still = torch.sin(x.coordinates).expand(3, 40, 32)[..., None]
+    one_without = wave * torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64)[:, None, None, None]
+    white = torch.randn(wave.shape, generator=seeded(), dtype=torch.float64)
+    for u in (0 * wave, 0 * wave + 3, still, one_without, wave[:1], 1e150 * wave, white):
+        sample = jets(held(u, t, x), (1, 2), seeded(), rows=300)
+        assert sample.rows == 300 and all(values.isfinite().all() for values in sample.derivatives.values())
+        assert all(error.isfinite().all() for error in sample.errors.values())
+    assert size(jets(held(still, t, x), (1, 0), seeded(), 300).derivatives[(1, 0)]) < 1e-12
+    constant = jets(held(0 * wave + 3, t, x, components=("h",)), (0, 2), seeded(), 300)
+    assert constant.messages == ("no derivative of h differs from 0",)
+
+
+def test_numbers_of_few_digits_are_noisy() -> None:
+    field, exact = waves_field()
+    short = FieldData(field.axes, ("u",), field.groups, lambda rows: field.take(rows).float().double(), (), 2.0**-23)
+    sample = jets(short, (0, 2), seeded(), rows=2000)
+    error = size(sample.derivatives[(0, 2)][:, 0] - exact(sample, (0, 2)))
+    assert error / 2 < float(sample.errors[(0, 2)]) < 30 * error  # rounding is 2^−25 on average, not 2^−23
 
 
 def test_the_same_seed_draws_the_same_points() -> None:
