@@ -118,7 +118,7 @@ def trained_network(
     NumericalError
         The loss is no longer finite.
     """
-    training = _Training(setting, samples, input_shape, recipe, checkpoint)
+    training = Training(setting, samples, input_shape, recipe, checkpoint)
     with clock.phase("train without promotion", recipe.steps) as advance:
         plain = training.run("plain", make(), advance)
     with clock.phase("train with the nuclear norm", training.half) as advance:
@@ -150,7 +150,7 @@ def _ends(sigma: Tensor) -> list[int]:
     return sorted((torch.argsort(jumps, descending=True)[:_JUMPS] + 1).tolist())
 
 
-class _Training:
+class Training:
     """Rows in standard units, split; candidates; and the loop that all stages share."""
 
     def __init__(
