@@ -62,14 +62,15 @@ class Plan:
                     yield index, self.scale * grid.values(waves * grid.factor(index))
 
 
-def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex], rounding: float) -> Plan:
+def plan_of(grid: Grid, u: Tensor, times: Tensor, indices: Sequence[MultiIndex], rounding: float) -> Plan:
     """Choose filters for the derivatives ``indices`` of one component, by a few trajectories ``(r, nt, nx[, ny])``.
 
-    Values were stored with a relative error of ``rounding``, which is the least that the noise can be.
+    What counts is the inner times of each trajectory that ``times`` says, ``(nt − 2M, r)``. Values were stored with a
+    relative error of ``rounding``, which is the least that the noise can be.
     """
     scale = float(u.abs().max()) or 1.0
     u = u / scale
-    noise = max(_noise(grid, u), float(u.square().mean()) * rounding**2)
+    noise = max(_noise(grid, u, times), float(u.square().mean()) * rounding**2)
     across: dict[tuple[int, int], Choice] = {}
     doubt: dict[tuple[int, int], float] = {}  # relative bias² of a filter along a space axis
     for place in grid.open:
@@ -82,6 +83,7 @@ def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex], rounding: floa
                 moved,
                 torch.zeros(moved.shape[2], dtype=torch.int64),
                 torch.tensor([noise], dtype=torch.float64),
+                torch.ones((grid.inner[place], 1), dtype=torch.bool),
             )
             bias = float(choice.risk[0]) - noise * choice.gain(0)  # of a filter left out, its signal
             found = choice(moved, torch.zeros(moved.shape[2], dtype=torch.int64)).square().mean()
@@ -103,6 +105,7 @@ def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex], rounding: floa
             waves[space],
             grid.shells,
             torch.full((int(grid.shells.max()) + 1,), noise * gain / grid.count, dtype=torch.float64),
+            times,
             alike,
         )
     errors = {}
@@ -110,12 +113,12 @@ def plan_of(grid: Grid, u: Tensor, indices: Sequence[MultiIndex], rounding: floa
         opened = _opened(grid, index)
         choice, before = along[opened], waves[(0, *opened[1:])]
         weight = grid.copies * grid.factor(index).abs().square() / grid.points_across
-        after = choice(before, grid.shells).abs().square().mean((0, 1))
+        after = choice(before, grid.shells)[times].abs().square().mean(0)
         risk = weight * choice.risk[grid.shells]
         left_out = choice.chosen[grid.shells] < 0
         variance = risk[~left_out].sum() + risk[left_out].sum().clamp(min=0)
         size: Tensor = (weight * after).sum()
-        variance = variance + _beyond(grid, before.abs().square().mean((0, 1)), weight) * size
+        variance = variance + _beyond(grid, _inner(grid, before)[times].abs().square().mean(0), weight) * size
         for place in grid.open:
             variance = variance + doubt[place, index[place]] * size
         errors[index] = scale * variance.sqrt()
@@ -137,13 +140,17 @@ def _across(grid: Grid, across: Mapping[tuple[int, int], Choice], u: Tensor, ind
     return u
 
 
-def _noise(grid: Grid, u: Tensor) -> float:
+def _inner(grid: Grid, waves: Tensor) -> Tensor:
+    return waves.narrow(0, grid.margins[0], grid.inner[0])
+
+
+def _noise(grid: Grid, u: Tensor, times: Tensor) -> float:
     """Return the variance of independent noise on each value: of the weakest waves, or what differences leave."""
     if grid.periodic:
         inner = u
         for place in grid.open:
             inner = inner.narrow(place + 1, grid.margins[place], grid.inner[place])
-        power = grid.waves(inner).abs().square().mean((0, 1))
+        power = _inner(grid, grid.waves(inner))[times].abs().square().mean(0)
         bands = torch.stack([band.mean() for band in power[grid.shells.argsort()].chunk(_BANDS)])
         # Of bands that hold nothing but noise the weakest is so by chance.
         weakest = bands[bands <= (1 + _CHANCE) * bands.min()]

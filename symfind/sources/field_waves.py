@@ -90,9 +90,15 @@ class Grid:
         axis = self.axes[place]
         return (1 - 1e-9) * torch.pi * axis.points / axis.period
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draw distinct inner points by number, ascending: ``(count,)``, or all if there are fewer."""
-        return torch.randperm(prod(self.inner), generator=generator)[:count].sort().values
+    def draw(self, count: int, times: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw distinct inner points at some of the times ``(nt − 2M,)``, by number and ascending: ``(count,)``.
+
+        All of them if there are fewer.
+        """
+        allowed = times.nonzero()[:, 0]
+        across = prod(self.inner[1:])
+        drawn = torch.randperm(len(allowed) * across, generator=generator)[:count].sort().values
+        return allowed[drawn // across] * across + drawn % across
 
     def coordinates(self, places: Tensor) -> Tensor:
         """Their coordinates, ``(n, q)``."""

@@ -68,6 +68,7 @@ def choose(
     waves: Tensor,
     shells: Tensor,
     noise: Tensor,
+    times: Tensor,
     alike: float = 1.0,
 ) -> Choice:
     """The filter of least risk for each shell.
@@ -88,6 +89,8 @@ def choose(
         Which shell each belongs to, ``(K,)`` from 0.
     noise
         Variance of the noise on one of them, in each shell.
+    times
+        The inner times that count, of each trajectory, ``(nt − 2M, r)``.
     alike
         How many neighbouring waves share their noise.
     """
@@ -96,11 +99,11 @@ def choose(
 
     def power(values: Tensor) -> Tensor:
         """Mean square in each shell."""
-        sums = values.abs().square().mean((0, 1))
+        sums = values[times].abs().square().mean(0)
         return torch.zeros(count, dtype=torch.float64).index_add_(0, shells, sums) / number
 
     # Three standard deviations of a mean square of that many numbers.
-    doubt = _DOUBT_OF_NOISE + 3 / (number * waves.shape[0] * waves.shape[1] / alike).sqrt()
+    doubt = _DOUBT_OF_NOISE + 3 / (number * float(times.sum()) / alike).sqrt()
 
     def apart(first: tuple[Filter, Tensor], second: tuple[Filter, Tensor], share: Tensor | float) -> Tensor:
         """Mean square difference of what two filters give, less (1 + share) of what noise makes of it."""
