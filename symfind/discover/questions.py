@@ -83,6 +83,12 @@ def _implied(action: OutputAction, why: str) -> Callable[[str, Objects, Objects]
     return choose
 
 
+def _images(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+    from symfind.discover.image import evidence_of_images
+
+    return evidence_of_images(request, dataset, stop, generator, clock)
+
+
 def _pairs(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
     from symfind.discover.lconv import evidence_of_pairs  # only those pay for the import who ask
 
@@ -103,6 +109,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "points": Question(None, _function_action, space="affine"),
     "pairs": Question(None, _function_action, examine=_pairs),
+    "image": Question("y", _function_action, examine=_images),
     "field": Question(None, _function_action, space="point:1", examine=_field),
 }
 

@@ -83,6 +83,10 @@ class Request(Protocol):
     @property
     def tolerance(self) -> float: ...  # noqa: D102
     @property
+    def alpha(self) -> float: ...  # noqa: D102
+    @property
+    def model(self) -> str | None: ...  # noqa: D102
+    @property
     def max_rows(self) -> int | None: ...  # noqa: D102
     @property
     def trust_model(self) -> bool: ...  # noqa: D102

@@ -94,12 +94,15 @@ class Grid:
         along_x, along_y = (m.to(images) for m in self.gradient_stencils(stencil))
         return torch.stack([images @ along_x.T, along_y @ images], -3)
 
-    def sampled(self, images: Tensor, points: Tensor) -> Tensor:
-        """At points ``(H·W, 2)`` or ``(n, H·W, 2)`` by bilinear interpolation, zero outside, ``(n, c, H, W)``."""
+    def sampled(self, images: Tensor, points: Tensor, beyond: str = "zeros") -> Tensor:
+        """At points ``(H·W, 2)`` or ``(n, H·W, 2)`` by bilinear interpolation, ``(n, c, H, W)``.
+
+        ``beyond`` the border there are ``zeros``, or the edge is repeated (``border``).
+        """
         scale = torch.tensor([self.half / (self.width / 2), -self.half / (self.height / 2)]).to(points)
         at = (points * scale).to(images).reshape(-1, self.height, self.width, 2)
         at = at.expand(images.shape[0], -1, -1, -1)
-        return torch.nn.functional.grid_sample(images, at, "bilinear", "zeros", align_corners=False)
+        return torch.nn.functional.grid_sample(images, at, "bilinear", beyond, align_corners=False)
 
 
 @dataclass(frozen=True)
@@ -154,21 +157,16 @@ class ImageFields:
             parts.append(moved.reshape(n, h, w, self.colour.dim, c).permute(0, 3, 4, 1, 2))
         return torch.cat(parts, 1)
 
-    def moved(self, images: Tensor, grid: Grid, vector: Tensor, amount: float, legs: int = 1) -> Tensor:
-        """Images u ∘ exp(−tξ) with the colours moved by exp(tη), for one generator ``(p,)``, ``(n, c, H, W)``.
-
-        The way is gone in ``legs`` equal parts, with one interpolation each.
-        """
+    def moved(self, images: Tensor, grid: Grid, vector: Tensor, amount: float, beyond: str = "zeros") -> Tensor:
+        """Images u ∘ exp(−tξ) with the colours moved by exp(tη), for one generator ``(p,)``, ``(n, c, H, W)``."""
         plane, colour = self.split(vector.double().cpu())
         out = images
-        for _ in range(legs):
-            if self.plane is not None and bool((plane != 0).any()):
-                out = grid.sampled(out, flowed(self.plane, plane, grid.points, -amount / legs))
-            if self.colour is not None and bool((colour != 0).any()):
-                n, c, h, w = out.shape
-                values = out.permute(0, 2, 3, 1).reshape(-1, c)
-                values = flowed(self.colour, colour, values, amount / legs).to(images)
-                out = values.reshape(n, h, w, c).permute(0, 3, 1, 2)
+        if self.plane is not None and bool((plane != 0).any()):
+            out = grid.sampled(out, flowed(self.plane, plane, grid.points, -amount), beyond)
+        if self.colour is not None and bool((colour != 0).any()):
+            n, c, h, w = out.shape
+            values = flowed(self.colour, colour, out.permute(0, 2, 3, 1).reshape(-1, c), amount).to(images)
+            out = values.reshape(n, h, w, c).permute(0, 3, 1, 2)
         return out
 
 

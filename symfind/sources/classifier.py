@@ -1,0 +1,110 @@
+"""A small convolutional network trained on labelled images: what stands for the task where no model is given.
+
+Axis letters: n images, C channels, H × W pixels, m classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+# On 4,000 turned digits: 0.89 after 10 s on one core; without the normalisation and the dropout 0.85.
+_EPOCHS = 11
+_BATCH = 128
+_RATE = 8e-3
+_SMOOTHING = 0.05
+_DROPOUT = 0.3
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """F: images → m logits, trained on one part of the data.
+
+    Attributes
+    ----------
+    network
+        Takes standardised images.
+    mean, scale
+        Of the pixels it was trained on.
+    """
+
+    network: nn.Module
+    mean: float
+    scale: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits ``(n, m)`` of images ``(n, C, H, W)``; gradients reach the images."""
+        out: Tensor = self.network((images.float() - self.mean) / self.scale)
+        return out
+
+
+def trained_classifier(images: Tensor, labels: Tensor, classes: int, generator: torch.Generator) -> Classifier:
+    """Two convolutions and two layers, smooth activations, no augmentation: that would put a symmetry in.
+
+    Parameters
+    ----------
+    images
+        ``(n, C, H, W)``.
+    labels
+        ``(n,)``, 0 … m − 1.
+    classes
+        m.
+    generator
+        Of the initial weights and of the order of the images.
+    """
+    mean, scale = float(images.mean()), float(images.std().clamp(min=1e-300))
+    x = ((images - mean) / scale).float()
+    network = _network(x.shape[1], (x.shape[2], x.shape[3]), classes, generator)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
+    steps = _EPOCHS * -(-len(x) // _BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
+    for _ in range(_EPOCHS):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(network(x[rows]), labels[rows], label_smoothing=_SMOOTHING)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return Classifier(network.eval(), mean, scale)
+
+
+class _Dropout(nn.Module):
+    """Dropout from a generator of its own, so that the same seed gives the same network."""
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.share, self.generator = share, generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape, generator=self.generator, dtype=x.dtype) >= self.share
+        return x * kept / (1.0 - self.share)
+
+
+def _network(channels: int, shape: tuple[int, int], classes: int, generator: torch.Generator) -> nn.Sequential:
+    half = [-(-side // 2) for side in shape]
+    quarter = [-(-side // 2) for side in half]
+    network = nn.Sequential(
+        nn.Conv2d(channels, 16, 5, stride=2, padding=2),
+        nn.BatchNorm2d(16),
+        nn.SiLU(),
+        nn.Conv2d(16, 48, 3, stride=2, padding=1),
+        nn.BatchNorm2d(48),
+        nn.SiLU(),
+        nn.Flatten(),
+        _Dropout(_DROPOUT, generator),
+        nn.Linear(48 * quarter[0] * quarter[1], 128),
+        nn.SiLU(),
+        nn.Linear(128, classes),
+    ).float()
+    for parameter in network.parameters():  # weights of the global generator would depend on what ran before
+        with torch.no_grad():
+            if parameter.dim() > 1:
+                fan = parameter[0].numel()
+                parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float32) / fan**0.5)
+    return network
