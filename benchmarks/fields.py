@@ -151,9 +151,9 @@ def document(parts: Sequence[tuple[str, Sequence[Row]]], learned: str) -> str:
         "",
         " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
         "",
-        "Expected and certified: proper symmetries + superpositions α(t, x)∂u of a linear equation, which are set apart. "
-        "`undecided` is fewer than there are, `wrong` is more, or others. Seconds: from the file to the decision, one "
-        "thread.",
+        "Expected and certified: proper symmetries + superpositions α(t, x)∂u of a linear equation, which are set "
+        "apart. `undecided` is fewer than there are, `wrong` is more, or others. Seconds: from the file to the "
+        "decision, one thread.",
     ]
     for title, rows in parts:
         text += ["", f"## {title}", "", table(rows)]

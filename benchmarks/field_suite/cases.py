@@ -113,6 +113,7 @@ CLEAN: tuple[Case, ...] = (
     # Time runs e² times faster at the end: 140 times do not resolve u_t there.
     Case("nkdv", "point:1", NKDV_1, times=560),
     Case("nkdv", "point:chebyshev:3,1,1", NKDV, times=560),
+    Case("nkdv", "point:chebyshev:4,1,1", NKDV, times=560),
     Case("ckdv", "point:1", CKDV_1),
     Case("ckdv", "roots", CKDV),
     Case("heat-2d", "point:2", HEAT_2D, 6),

@@ -1,9 +1,10 @@
-"""The nullspace over ξ of pr(ξ)Δ on solutions: Lie point symmetries of a differential equation, given or identified.
+"""The nullspace over ξ of pr(ξ)Δ on solutions: Lie point symmetries of an equation, given or identified.
 
-Points are moved onto Δ = 0 before the determining equations are formed (:meth:`~symfind.fields.equation.Equation.solved`),
-so that a symmetry of the equation has a defect of rounding whatever the noise of the data. What is uncertain is the
-equation: its numbers are fitted again under every weighting of the blocks, terms that it lacks are sought in its
-residual by the whole library, and what remains beyond the errors of the derivatives counts against every direction.
+Points are moved onto Δ = 0 before the determining equations are formed
+(:meth:`~symfind.fields.equation.Equation.solved`), so that a symmetry of the equation has a defect of rounding whatever
+the noise of the data. What is uncertain is the equation: its numbers are fitted again under every weighting of the
+blocks, terms that it lacks are sought in its residual by the whole library, and what remains beyond the errors of the
+derivatives counts against every direction.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.discover.apart import Parting, nothing_apart
 from symfind.discover.evidence import Evidence
+from symfind.discover.superposition import EquationExtent
 from symfind.errors import InputError
 from symfind.fields.equation import Equation
 from symfind.fields.jet import Prolongation, Scales
@@ -24,19 +25,18 @@ from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.significance.halves import halves
-from symfind.significance.reach import Reach
 from symfind.sources.equation_fit import IdentifiedEquation, refits
 from symfind.sources.surrogate import Samples
 
-# Points for the spectrum, and for the bounds of an identified equation, which are computed anew for each refit.
-_POINTS = 4000
+# Points for the spectrum (fewer for larger spaces, at least two an unknown), and for the bounds of an identified
+# equation, which are computed anew for each refit.
+_POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
 # A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
 _TRUSTED = 2.0
 # An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
 _POOR = 0.5
-SUPERPOSITION = "superposition: the equation is linear, and any of its solutions may be added"
 # A derivative keeps at least this share of its mean square, however large its errors.
 _LEAST_SIGNAL = 0.01
 # Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an exponential);
@@ -44,8 +44,6 @@ _LEAST_SIGNAL = 0.01
 _EXACT = 2e-3
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
-# A component below this share of a field's size is zero.
-_ZERO = 1e-6
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,11 @@ def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
     )
 
 
+def points_for(space: VectorFieldSpace) -> int:
+    """How many points of the data are used for a space."""
+    return min(_POINTS, max(2 * space.dim, _NUMBERS // space.dim))
+
+
 class EquationSide:
     """One half of the trajectories: a :class:`~symfind.significance.bounds.Side`.
 
@@ -120,7 +123,7 @@ class EquationSide:
         self._slack = judged.unexplained(jets)
         self.identified = judged.identified
         self.measured, self.block = jets, block
-        own, most = judged.equation, _POINTS // 2
+        own, most = judged.equation, points_for(prolongation.space) // 2
         if judged.identified is not None:
             own = own.with_parameters(refits(own, jets, block, torch.ones(1, self._count, dtype=torch.float64))[0])
             most = _REFIT_POINTS
@@ -249,66 +252,6 @@ def pencil(
     return torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts]), label
 
 
-@dataclass(frozen=True)
-class EquationExtent:
-    """An equation holds wherever its solutions go: no coverage, no reach; superpositions set apart."""
-
-    prolongation: Prolongation
-    jets: JetSample
-
-    def coverage(self, vectors: Tensor) -> Tensor:
-        """Zero: the determining equations are identities on the equation."""
-        return torch.zeros(vectors.shape[1], dtype=torch.float64)
-
-    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
-        """None."""
-        return None
-
-    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
-        """Fields α(t, x)∂_u apart, if the equation is linear; the others made to vanish at u = 0 where they can."""
-        k = vectors.shape[1]
-        if k == 0 or not is_linear(self.prolongation.equation, self.jets):
-            return nothing_apart(k)
-        space, q = self.prolongation.space, len(self.jets.independent)
-        z = torch.cat([self.jets.points, self.jets.values], 1)
-        spread = z.std(0, correction=0).clamp(min=1e-300)
-        field = torch.einsum("npa,pk->nka", space.evaluate(z), vectors) / spread
-        slopes = []
-        for b in range(q, z.shape[1]):
-            unit = torch.zeros_like(z)
-            unit[:, b] = spread[b]
-            slopes.append(torch.einsum("npa,pk->nka", space.along(z, unit), vectors) / spread)
-        own = torch.cat([field[..., :q], *slopes], 2).transpose(1, 2).flatten(0, 1)  # vanish on α∂u alone
-        size = field.transpose(1, 2).flatten(0, 1)
-        spectrum = generalised_spectrum(own, size)
-        apart = torch.linalg.qr(spectrum.vectors[:, spectrum.values < _ZERO]).Q
-        if apart.shape[1] == 0:
-            return nothing_apart(k)
-        at_zero = z.clone()
-        at_zero[:, q:] = 0.0
-        shift = torch.einsum("npa,pk->nka", space.evaluate(at_zero), vectors)[..., q:] / spread[q:]
-        table = shift.transpose(1, 2).flatten(0, 1)
-        rest = torch.linalg.svd(apart, full_matrices=True).U[:, apart.shape[1] :]
-        mix = torch.linalg.lstsq(table @ apart, table @ rest, driver="gelsd").solution
-        return Parting(rest - apart @ mix, apart, SUPERPOSITION)
-
-
-def is_linear(equation: Equation, jets: JetSample) -> bool:
-    """Δ(j + k − l) = Δ(j) + Δ(k) − Δ(l) for jets at one point (t, x)."""
-    n = jets.rows
-    turned = [jets, *(_rolled(jets, n // 3 + 1), _rolled(jets, 2 * n // 3 + 1))]
-    mixed = {j: turned[0].derivatives[j] + turned[1].derivatives[j] - turned[2].derivatives[j] for j in jets.derivatives}
-    values = [equation.linearised(part, slopes=False).value for part in turned]
-    both = equation.linearised(replace(jets, derivatives=mixed), slopes=False).value
-    size = equation.terms(jets, equation.linearised(jets))
-    return bool(((both - values[0] - values[1] + values[2]).abs() < 1e-9 * size).all())
-
-
-def _rolled(jets: JetSample, by: int) -> JetSample:
-    """The same places with the derivatives of other points."""
-    return replace(jets, derivatives={j: v.roll(by, 0) for j, v in jets.derivatives.items()})
-
-
 def evidence_of_equation(
     judged: Judged, jets: JetSample, space: VectorFieldSpace, generator: torch.Generator
 ) -> Evidence:
@@ -343,7 +286,7 @@ def evidence_of_equation(
             f"{jets.rows} points are too few for the space '{space.name}' with {space.dim} unknowns; give at least "
             f"{needed}, or a smaller --space"
         )
-    chosen = torch.randperm(jets.rows, generator=generator)[:_POINTS].sort().values
+    chosen = torch.randperm(jets.rows, generator=generator)[: points_for(space)].sort().values
     at = probed(jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
     doubts, messages = _doubts(judged, jets)

@@ -86,6 +86,9 @@ def algebra_at_points(space: VectorFieldSpace, vectors: Tensor, points: Tensor, 
         mixed = brackets[:k][:, chosen]
         move = values[chosen] / lengths[chosen - k, None]
         moved, triangle = torch.linalg.qr(q + noise * move.T)
+        # QR leaves the signs of its columns open; the moved basis is the one that is near the first.
+        signs = triangle.diagonal().sign()
+        moved, triangle = moved * signs, signs[:, None] * triangle
         bent = brackets[:k, :k] + noise * (mixed - mixed.transpose(0, 1))
         back = torch.linalg.solve_triangular(triangle, torch.eye(k, dtype=q.dtype), upper=True).T
         drawn.append(_projected(torch.einsum("ai,bj,ijn->abn", back, back, bent), moved)[0] / size)

@@ -146,7 +146,7 @@ class Equation:
         return size.mean(0).sqrt().clamp(min=1e-300)
 
     def residual(self, jets: JetSample) -> tuple[Tensor, Tensor]:
-        """rms Δ_e over the size of its terms, and what the errors of the derivatives alone would give: ``(E,)`` each."""
+        """Root mean square of Δ_e over the size of its terms ``(E,)``, and what errors of derivatives would give."""
         at = self.linearised(jets)
         size = self.terms(jets, at)
         errors = torch.stack([jets.errors[j][c] for c, j in self.coordinates])

@@ -248,7 +248,7 @@ def polynomial_fields(d: int, degree: int) -> PolynomialFields:
 
 
 def box_fields(name: str, top: Sequence[int]) -> PolynomialFields:
-    """All vector fields whose components are combinations of x^α with α_b ≤ top_b: products of Chebyshev polynomials."""
+    """All vector fields whose components are combinations of x^α with α_b ≤ top_b: of ∏ T_{α_b}(x_b)."""
     exponents = torch.tensor(
         sorted(itertools.product(*(range(a + 1) for a in top)), key=lambda e: (sum(e), [-v for v in e]))
     )

@@ -203,7 +203,9 @@ def _cyclic(functions: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor
     return taylor
 
 
-def _quadratic(a: float, b: float, c: float, value: Callable[[Tensor], Tensor]) -> Callable[[Tensor, int], list[Tensor]]:
+def _quadratic(
+    a: float, b: float, c: float, value: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor, int], list[Tensor]]:
     """Taylor coefficients of y with y′ = a + by + cy²: tanh, tan, the logistic function."""
 
     def taylor(s: Tensor, m: int) -> list[Tensor]:

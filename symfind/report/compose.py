@@ -108,6 +108,8 @@ def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, t
         return algebra_of_abstract(
             lambda: algebra_at_points(space, vectors, points, noise), len(certified), constants
         )
+    if finding.apart:  # then the leading directions are not the span of what was kept
+        return algebra_of_affine(fields, names)
     # The directions as they were measured: recognised entries close exactly, whatever was measured.
     raw = evidence.spectrum.vectors[:, : len(certified)].double().cpu()
     return algebra_of_affine(fields, names, as_given=affine_fields(space, raw, points, noise))
