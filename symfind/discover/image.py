@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -44,7 +44,17 @@ FEWEST = 2000
 _ABOVE_CHANCE = 0.1
 _MOST_CLASSES = 1000
 
-Logits = Callable[[Tensor], Tensor]
+
+class Judge(Protocol):
+    """Images to m logits, with the derivative."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """F(u) ``(n, m)``."""
+        ...
+
+    def value_and_jacobian(self, x: Tensor, /) -> tuple[Tensor, Tensor]:
+        """F(u) ``(n, m)`` and dF(u) ``(n, m, C·H·W)``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Task:
     labels
         ``(n,)``, 0 … m − 1.
     judges
-        (logits, rows) pairs: which classifier judges which images.
+        (classifier, rows) pairs: which classifier judges which images.
     said
         How the classifiers came about.
     accuracy
@@ -69,7 +79,7 @@ class Task:
 
     images: Tensor
     labels: Tensor
-    judges: tuple[tuple[Logits, Tensor], ...]
+    judges: tuple[tuple[Judge, Tensor], ...]
     said: str
     accuracy: float
     commonest: float
@@ -135,17 +145,16 @@ def _task(request: Request, held: dict[str, Tensor], generator: torch.Generator)
         return _trained(images, labels, held.get("group"), generator)
     model = load_model(Path(request.model), device=torch.device("cpu"), dtype=torch.float32, trust=request.trust_model)
     model.bind(tuple(images.shape[1:]), images[:64])
-
-    def logits(x: Tensor) -> Tensor:
-        out: Tensor = model(x).flatten(1)
-        return out
-
+    if len(model.output_shape) != 1 or model.output_shape[0] < 2:
+        raise InputError(
+            f"{request.model}: one image gives an output of shape {model.output_shape}, expected one score a class"
+        )
     rows = torch.arange(len(images))
-    named = torch.cat([logits(part).argmax(1) for part in torch.split(images, 512)])
+    named = torch.cat([model(part).argmax(1) for part in torch.split(images, 512)])
     if labels is None:
         said = "valid means: the model names the same class as before"
-        return _judged(images, named, ((logits, rows),), said)
-    return _judged(images, held["y"].long(), ((logits, rows),), "valid means: the model names the class y")
+        return _judged(images, named, ((model, rows),), said)
+    return _judged(images, held["y"].long(), ((model, rows),), "valid means: the model names the class y")
 
 
 def _labels(y: Tensor, source: str) -> Tensor:
@@ -183,7 +192,7 @@ def _trained(images: Tensor, labels: Tensor, group: Tensor | None, generator: to
     return _judged(images, labels, ((first, parts[1]), (second, parts[0])), said)
 
 
-def _judged(images: Tensor, labels: Tensor, judges: tuple[tuple[Logits, Tensor], ...], said: str) -> Task:
+def _judged(images: Tensor, labels: Tensor, judges: tuple[tuple[Judge, Tensor], ...], said: str) -> Task:
     task = Task(images, labels, judges, said, 0.0, float(torch.bincount(labels).max()) / len(labels))
     right = _verdicts(task)(torch.arange(len(images)), images)
     return replace(task, accuracy=float(right.float().mean()))
@@ -220,17 +229,12 @@ def _factors(task: Task, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor
     values, axes = values[-d:], axes[:, -d:]
     ms, ss = [], []
     share = max(1, _DERIVATIVE_IMAGES // len(task.judges))
-    for logits, rows in task.judges:
+    for judge, rows in task.judges:
         x = task.images[rows[:share]]
-        at = x.clone().requires_grad_(True)
-        with torch.enable_grad():
-            out = logits(at)
-        m = out.shape[1]
-        slopes = [torch.autograd.grad(out[:, i].sum(), at, retain_graph=True)[0].flatten(1) for i in range(m)]
-        jacobian = torch.stack(slopes, 1).double()  # (n, m, d)
-        whiten = _inverse_root(torch.cov(out.detach().double().T))
+        out, jacobian = judge.value_and_jacobian(x)
+        whiten = _inverse_root(torch.cov(out.double().T))
         xi = space.derivative(x.double(), grid).flatten(2)  # (n, p, d)
-        rise = whiten @ jacobian
+        rise = whiten @ jacobian.double()  # (n, m, d)
         size = (rise @ axes * values.sqrt()).square().sum((1, 2)).sqrt() / d**0.5  # ‖dF‖_{G→H}/√D
         ms.append(torch.einsum("nmd,npd->nmp", rise, xi))
         ss.append(((xi @ axes) / values.sqrt()).mT * size[:, None, None])

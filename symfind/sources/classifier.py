@@ -39,6 +39,14 @@ class Classifier:
         out: Tensor = self.network((images.float() - self.mean) / self.scale)
         return out
 
+    def value_and_jacobian(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """F(u) ``(n, m)`` and dF(u) ``(n, m, C·H·W)``, no gradient recorded."""
+        at = images.detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            out = self(at)
+        slopes = [torch.autograd.grad(v.sum(), at, retain_graph=True)[0].flatten(1) for v in out.unbind(1)]
+        return out.detach(), torch.stack(slopes, 1)
+
 
 def trained_classifier(images: Tensor, labels: Tensor, classes: int, generator: torch.Generator) -> Classifier:
     """Two convolutions and two layers, smooth activations, no augmentation: that would put a symmetry in.
