@@ -21,6 +21,7 @@ MOST_ORDER = 5
 _STEPS = 12
 # Residual, relative to the equation's terms, below which a point lies on the equation.
 _SOLVED = 1e-11
+_OVER_THE_DOMAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,21 @@ class Equation:
     def terms(self, jets: JetSample, linearised: Linearised) -> Tensor:
         """Root mean square ``(E,)`` of √Σ(∂Δ_e/∂u_J · u_J)², the size that a residual is measured by.
 
-        With the part of Δ that has no u at all, as a source term.
+        With the part of Δ that has no u at all, as a source term. A derivative that is zero throughout (u_tx in
+        u_tx = 0) counts by what it would be if u varied over the whole domain, times :data:`_OVER_THE_DOMAIN`.
         """
         own = torch.stack([jets.derivatives[j][:, c] for c, j in self.coordinates], 1)
         parts = linearised.slopes * own[:, None, :]
         rest = linearised.value - parts.sum(2)
-        size = parts.square().sum(2) + rest.square()
+        size = parts.square().sum(2) + rest.square() + self.over_the_domain(jets, linearised)
         return size.mean(0).sqrt().clamp(min=1e-300)
+
+    def over_the_domain(self, jets: JetSample, linearised: Linearised) -> Tensor:
+        """Σ_J (∂Δ_e/∂u_J · σ_u/∏σ_i^{J_i})² ``(n, E)``, small: a size for equations whose terms are all zero."""
+        place, value = jets.points.std(0, correction=0), jets.values.std(0, correction=0)
+        place = torch.where(place > 0, place, torch.ones_like(place))
+        natural = torch.stack([value[c] / (place ** torch.tensor(j)).prod() for c, j in self.coordinates])
+        return _OVER_THE_DOMAIN**2 * (linearised.slopes * natural).square().sum(2)
 
     def residual(self, jets: JetSample) -> tuple[Tensor, Tensor]:
         """Root mean square of Δ_e over the size of its terms ``(E,)``, and what errors of derivatives would give."""

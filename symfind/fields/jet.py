@@ -102,7 +102,7 @@ class Prolongation:
         if vectors is not None:
             fields = torch.einsum("jnpd,pk->jnkd", fields, vectors)
         parts = [at.explicit[:, :, i, None] * fields[0, :, None, :, i] for i in range(q)]
-        size = torch.zeros_like(at.value)
+        size = equation.over_the_domain(jets, at)
         for i, (c, j) in enumerate(equation.coordinates):
             prolonged = fields[truncation.place[j], :, :, q + c]  # D_J φ
             for k in product(*(range(a + 1) for a in j)):

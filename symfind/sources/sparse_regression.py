@@ -102,25 +102,29 @@ def _path(factors: Sequence[Tensor], alive: Tensor, rows: int) -> _Path:
     """Backward elimination of terms shared by several regressions (slabs of time), each with its own numbers."""
     support = alive.nonzero()[:, 0].tolist()
     supports, left = [], []
+    whole = torch.stack([_square(r) for r in factors])  # (S, L + 1, L + 1)
     while True:
-        cost = torch.zeros(len(support), dtype=torch.float64)
-        total = 0.0
-        for r in factors:
-            a, y = r[:, support], r[:, -1]
-            if support:
-                u, s, vt = torch.linalg.svd(a, full_matrices=False)
-                # Columns that depend on one another to rounding share what they explain.
-                inverse = torch.where(s > 1e-12 * s[0], 1.0 / s.clamp(min=1e-300), torch.zeros_like(s))
-                theta = vt.T @ (inverse * (u.T @ y))
-                spread = (vt.T * inverse).square().sum(1)
-                cost += theta.square() / spread.clamp(min=1e-300)
-                y = y - a @ theta
-            total += float(y.square().sum())
+        a, y = whole[:, :, support], whole[:, :, -1:]
+        cost = torch.zeros(0, dtype=torch.float64)
+        if support:
+            u, s, vt = torch.linalg.svd(a, full_matrices=False)
+            # Columns that depend on one another to rounding share what they explain.
+            inverse = torch.where(s > 1e-12 * s[:, :1], 1.0 / s.clamp(min=1e-300), torch.zeros_like(s))
+            theta = vt.mT @ (inverse[:, :, None] * (u.mT @ y))
+            spread = (vt.mT * inverse[:, None, :]).square().sum(2)
+            cost = (theta[:, :, 0].square() / spread.clamp(min=1e-300)).sum(0)
+            y = y - a @ theta
+        total = float(y.square().sum())
         supports.append(tuple(support))
         left.append(math.sqrt(total / len(factors)))
         if not support:
             return _Path(tuple(supports), tuple(left), 0.02 + 1.5 * len(factors) * int(alive.sum()) / rows)
         support = [term for i, term in enumerate(support) if i != int(cost.argmin())]
+
+
+def _square(factor: Tensor) -> Tensor:
+    """A triangular factor of fewer rows than columns, filled up with zeros."""
+    return torch.cat([factor, factor.new_zeros(factor.shape[1] - factor.shape[0], factor.shape[1])])
 
 
 def chosen_terms(part: Regression, jets: JetSample, generator: torch.Generator) -> tuple[list[Shape], float]:
@@ -162,10 +166,10 @@ def chosen_terms(part: Regression, jets: JetSample, generator: torch.Generator) 
     )
     curves = curves * part.size / part.units[support]
     times = torch.stack([jets.points[rows, 0].mean() for rows in slabs])
-    return [_course(part.terms[i], times, curve) for i, curve in zip(support, curves.T, strict=True)], frequency
+    return [course(part.terms[i], times, curve) for i, curve in zip(support, curves.T, strict=True)], frequency
 
 
-def _course(term: str, times: Tensor, curve: Tensor) -> Shape:
+def course(term: str, times: Tensor, curve: Tensor) -> Shape:
     """a, a·exp(bt) or a/(t + b) for the values of a coefficient in the slabs, the simplest that is as good as any."""
     one = torch.ones_like(times)
     mean = curve.mean()
