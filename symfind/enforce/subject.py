@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from symfind.enforce.plain_modules import plain_module
-from symfind.errors import InputError
 from symfind.sources.model import Model, load_model
 from symfind.sources.model_file import model_format
 from symfind.sources.network import Layer, Network, Step
@@ -62,19 +61,14 @@ class Subject:
     def module(self) -> nn.Module:
         """A module that TorchScript can save, in the file's own dtype.
 
+        The graph of a ``torch.export`` archive cannot be scripted; the layers that are read from it can.
+
         Raises
         ------
         InputError
-            For ``torch.export`` archives, which do not turn into TorchScript.
+            If the layers of such an archive, or of a checkpoint, cannot be read one after the other.
         """
-        if self.format == "torchscript":
-            return self.stored().module
-        if self.format == "torch.export":
-            raise InputError(
-                f"{self.path}: a torch.export archive can be projected (--method project) but not wrapped; save the "
-                "model with torch.jit.script(model).save(...) and enforce that"
-            )
-        return plain_module(self.stored().steps)
+        return self.stored().module if self.format == "torchscript" else plain_module(self.stored().steps)
 
     def widest(self) -> int:
         """Numbers in the widest activation of one row, as far as the layers tell."""

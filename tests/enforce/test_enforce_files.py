@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -153,8 +154,14 @@ def test_an_exported_program_stays_one(tmp_path: Path) -> None:
     done = symfind.enforce(options, tmp_path / "out.pt2")
     assert done.error_after.largest < 1e-13
     assert load_model(tmp_path / "out.pt2").format == "torch.export"
-    with pytest.raises(InputError, match="can be projected .* but not wrapped"):
-        symfind.enforce(EnforceOptions(model=str(tmp_path / "model.pt2"), group="s4", method="average"))
+    wrapped = symfind.enforce(
+        EnforceOptions(model=str(tmp_path / "model.pt2"), group="s4", method="average"), tmp_path / "out.pt"
+    )
+    assert wrapped.error_after.largest < 1e-12
+    x = torch.randn(5, 4, dtype=F64, generator=torch.Generator().manual_seed(1))
+    exact = torch.stack([model(x[:, list(order)]) for order in itertools.permutations(range(4))]).mean(0)
+    made = torch.jit.load(str(tmp_path / "out.pt"))
+    assert torch.allclose(made(x), exact, atol=1e-12)
 
 
 class Invariant(nn.Module):
