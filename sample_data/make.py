@@ -1,18 +1,23 @@
 """Make the files of sample_data/: ``python sample_data/make.py --data FOLDER [NAME …]``.
 
-Names are those of the files, such as ``dimuons``, and ``o5_model`` for o5.pt. FOLDER holds dimuons.npz and
-planets.npz (README.md beside this file says where they come from); the others need no data.
+Names are those of the files, such as ``dimuons``, and ``o5_model`` for o5.pt. FOLDER holds dimuons.npz,
+planets.npz and mnist10k.npz (README.md beside this file says where they come from); the others need no data.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
+from symfind.discover.registration import PlaneFlow, turning
+from symfind.fields.image import Grid
+from symfind.fields.polynomial import polynomial_fields
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
 from symfind.sources.samples import o5_function, write_sample
@@ -40,6 +45,24 @@ def planets(data: Path) -> None:
             {"x": stored["r"], "y": stored["a"], "group": stored["body"]},
             {"kind": "function", "names": ("x", "y", "z"), "units": ("AU",)},
         )
+
+
+def rotated_digits(data: Path) -> None:
+    """8,000 digits x (8000, 1, 28, 28) turned by angles from the full circle, bilinear; y the digit (MNIST)."""
+    stored = np.load(data / "mnist10k.npz")
+    draws = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(stored["x"]), generator=draws)[:8000]
+    angles = (2 * torch.rand(len(chosen), generator=draws, dtype=torch.float64) - 1) * math.pi
+    grid, turn = Grid(28, 28), PlaneFlow(polynomial_fields(2, 1), Grid(28, 28))
+    upright = torch.from_numpy(stored["x"]).double()[chosen, None]
+    fields = angles[:, None] * turning(turn.fields)
+    parts = zip(torch.split(upright, 500), torch.split(fields, 500), strict=True)
+    turned = torch.cat([grid.sampled(images, turn.points(field)) for images, field in parts])
+    with appearing_whole(HERE / "rotated_digits.h5") as part, h5py.File(part, "w") as file:
+        file.attrs["kind"] = "image"
+        pixels = turned.round().to(torch.uint8).numpy()
+        file.create_dataset("x", data=pixels, chunks=(1000, 1, 28, 28), compression="gzip", compression_opts=9)
+        file.create_dataset("y", data=stored["y"][chosen.numpy()].astype(np.uint8))
 
 
 def o5_model(data: Path) -> None:
@@ -87,6 +110,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "shell": _sample("shell", "shell.h5"),
     "o5": _sample("o5", "o5.h5"),
     "o5_model": o5_model,
+    "rotated_digits": rotated_digits,
     "no_symmetry": _sample("noise", "no_symmetry.h5"),
     # A seed of waves that 256 points and 140 times resolve, all five of them.
     "kdv": _sample("kdv", "kdv.h5", rows=5, seed=5),
@@ -97,7 +121,7 @@ def main() -> None:
     """Make the files named on the command line, by default all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*MAKERS, []], help="files to make, by default all")
-    parser.add_argument("--data", type=Path, default=Path(), help="folder of dimuons.npz and planets.npz")
+    parser.add_argument("--data", type=Path, default=Path(), help="folder of dimuons.npz, planets.npz and mnist10k.npz")
     given = parser.parse_args()
     for name in given.names or MAKERS:
         MAKERS[name](given.data)

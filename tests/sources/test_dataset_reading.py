@@ -98,8 +98,14 @@ def test_unknown_kind_names_the_nearest(path: Path) -> None:
         ({"x": X, "x_moved": X}, "pairs"),
     ],
 )
-def test_kinds_for_later_are_recognised_and_declined(path: Path, datasets: dict[str, np.ndarray], kind: str) -> None:
-    assert f"kind {kind} are not read" in refusal(store(path, **datasets))
+def test_images_and_pairs_are_recognised(path: Path, datasets: dict[str, np.ndarray], kind: str) -> None:
+    assert open_dataset(store(path, **datasets)).kind == kind
+
+
+def test_a_kind_for_later_is_declined(path: Path) -> None:
+    store(path, x=X, y=X)
+    with pytest.raises(InputError, match="kind operator are not read"):
+        open_dataset(path, kind="operator")
 
 
 def test_a_single_coordinate_is_a_line(path: Path) -> None:
