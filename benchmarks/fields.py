@@ -115,10 +115,10 @@ def measure(case: Case, folder: Path) -> Row:
     finding = decide(evidence, options.tolerance, options.alpha, options.bootstrap, options.seed)
     seconds = time.perf_counter() - start
     certified = sum(g.verdict == "certified" for g in finding.generators)
-    told = next(m for m in evidence.messages if m.startswith("equation: ")).removeprefix("equation: ")
+    assert evidence.equation is not None
     return Row(
         case, certified, len(finding.apart), len(finding.generators) - certified,
-        cosine(finding, origin.names, case), told.split(", identified")[0].split(", given")[0], seconds,
+        cosine(finding, origin.names, case), evidence.equation.text, seconds,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import Side
 from symfind.significance.reach import Reach
+from symfind.sources.equation_fit import Coefficient
 
 if TYPE_CHECKING:
     from symfind.discover.finding import Finding
@@ -48,6 +49,28 @@ class Surrogate:
 
 
 @dataclass(frozen=True)
+class ObeyedEquation:
+    """The differential equation of fields, and how well they obey it.
+
+    Attributes
+    ----------
+    text, given
+        The equation, and whether it was given or identified.
+    residual, expected
+        Share of its terms that is left, and what errors of the derivatives would leave.
+    coefficients, library
+        Numbers with intervals, and the terms tried, where it was identified.
+    """
+
+    text: str
+    given: bool
+    residual: float
+    expected: float
+    coefficients: tuple[Coefficient, ...] = ()
+    library: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything between the data and the decision.
 
@@ -75,6 +98,8 @@ class Evidence:
         Where the data spread much less than elsewhere, in words; empty if nowhere.
     messages
         For the reader.
+    equation
+        The differential equation, for fields.
     exactness
         Directions of a larger bound are only certified if they stand out from what follows. A differential equation
         has its symmetries exactly, but nearly has their slowly varying multiples.
@@ -94,6 +119,7 @@ class Evidence:
     rank: int = 0
     thin: str = ""
     messages: tuple[str, ...] = ()
+    equation: ObeyedEquation | None = None
     exactness: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Callable[[float, float, int, int], Finding] | None = None

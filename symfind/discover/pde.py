@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
+from symfind.discover.evidence import Evidence, ObeyedEquation
 from symfind.discover.superposition import EquationExtent
 from symfind.errors import InputError
 from symfind.fields.equation import Equation
@@ -37,6 +37,8 @@ _FOLDS = 4
 _TRUSTED = 2.0
 # An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
 _POOR = 0.5
+# A term that is chosen on fewer than half of the halves of the data is not known to be there.
+_UNSTABLE = 0.5
 # A derivative keeps at least this share of its mean square, however large its errors.
 _LEAST_SIGNAL = 0.01
 # Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an exponential);
@@ -289,7 +291,8 @@ def evidence_of_equation(
     chosen = torch.randperm(jets.rows, generator=generator)[: points_for(space)].sort().values
     at = probed(jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
-    doubts, messages = _doubts(judged, jets)
+    obeyed = _obeyed(judged, jets)
+    doubts = _doubts(judged, obeyed)
     index = torch.arange(jets.rows, dtype=torch.float64)[:, None]
     split = halves(Samples(index, index[:, :0], jets.group), generator)
     sides = None
@@ -317,28 +320,35 @@ def evidence_of_equation(
         given=judged.identified is None,
         doubts=tuple(doubts),
         rank=spectrum.values.shape[0],
-        messages=messages,
+        messages=tuple(
+            f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients
+        ),
+        equation=obeyed,
         exactness=_EXACT,
         bracket_points=torch.cat([some.points, some.values], 1),
     )
 
 
-def _doubts(judged: Judged, jets: JetSample) -> tuple[list[str], tuple[str, ...]]:
-    """Reasons not to certify anything, and what is told of the equation."""
-    equation, found = judged.equation, judged.identified
-    residual, expected = (float(v.max()) for v in equation.residual(jets))
-    doubts = []
-    told = f"residual {_percent(residual)} of its terms, {_percent(expected)} from the errors of the derivatives"
-    if residual > _POOR:
-        what = "the data do not satisfy the equation" if found is None else "no equation of the library fits the data"
-        doubts.append(f"{what}: {told}")
+def _obeyed(judged: Judged, jets: JetSample) -> ObeyedEquation:
+    residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
+    found = judged.identified
     if found is None:
-        return doubts, (f"equation: {equation.text}, given; {told}",)
-    if found.frequency < 0.5:
+        return ObeyedEquation(judged.equation.text, True, residual, expected)
+    return ObeyedEquation(found.text, False, residual, expected, found.coefficients, found.library)
+
+
+def _doubts(judged: Judged, obeyed: ObeyedEquation) -> list[str]:
+    """Reasons not to certify anything."""
+    doubts = []
+    if obeyed.residual > _POOR:
+        what = "the data do not satisfy the equation" if obeyed.given else "no equation of the library fits the data"
+        doubts.append(
+            f"{what}: residual {_percent(obeyed.residual)} of its terms, {_percent(obeyed.expected)} from the errors "
+            "of the derivatives"
+        )
+    if judged.identified is not None and judged.identified.frequency < _UNSTABLE:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
-    lines = [f"equation: {found.text}, identified among {len(found.library)} terms; {told}"]
-    lines += [f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in found.coefficients]
-    return doubts, tuple(lines)
+    return doubts
 
 
 def _percent(share: float) -> str:

@@ -31,6 +31,7 @@ from symfind.report.document import (
     Space,
     SpectrumEntry,
 )
+from symfind.report.equation import CoefficientEntry, EquationEntry
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40
@@ -65,6 +66,7 @@ def report_of_finding(
         settings=settings,
         environment=environment,
         fit=_fit(evidence),
+        equation=_equation(evidence),
         space=Space(
             name=evidence.space.name,
             dimension=evidence.space.dim + evidence.action.extra,
@@ -202,6 +204,22 @@ def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, l
             term = time if size == "1" else f"{size} {time}"
             return f"{text} {'+' if rate > 0 else minus} {term}"
     return text
+
+
+def _equation(evidence: Evidence) -> EquationEntry | None:
+    e = evidence.equation
+    if e is None:
+        return None
+    return EquationEntry(
+        text=e.text,
+        given=e.given,
+        residual=e.residual,
+        expected=e.expected,
+        coefficients=tuple(
+            CoefficientEntry(term=c.term, value=c.value, lower=c.lower, upper=c.upper) for c in e.coefficients
+        ),
+        library=e.library,
+    )
 
 
 def _fit(evidence: Evidence) -> Fit | None:

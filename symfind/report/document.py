@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
+from symfind.report.equation import EquationEntry
 from symfind.report.promotion import Promotion
 from symfind.report.records import Json, Mismatch, Record
 
@@ -319,6 +320,8 @@ class Report(Record):
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
     promotion
         How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
+    equation
+        The differential equation of fields.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -340,6 +343,7 @@ class Report(Record):
     warnings: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     promotion: Promotion | None = None
+    equation: EquationEntry | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

@@ -16,6 +16,7 @@ from symfind.report.document import (
     Source,
     SpectrumEntry,
 )
+from symfind.report.equation import EquationEntry
 from symfind.report.promotion_render import promotion_pairs
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -53,6 +54,8 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     yield report.source.kind, _source_text(report.source, report.settings)
     if report.fit is not None:
         yield "fit", fit_text(report)
+    if report.equation is not None:
+        yield "equation", equation_text(report.equation)
     yield "space", space_text(report)
 
 
@@ -132,6 +135,13 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
+
+
+def equation_text(equation: EquationEntry) -> str:
+    """The equation, where it is from, and how well the data obey it."""
+    origin = "given" if equation.given else f"identified among {len(equation.library)} terms"
+    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
+    return f"{equation.text}   ({origin}; residual {residual} of its terms, {expected} expected)"
 
 
 def space_text(report: Report) -> str:
