@@ -61,8 +61,8 @@ def success_part(given: argparse.Namespace) -> str:
 def noise_part(given: argparse.Namespace) -> str:
     return (
         "## Noise: beside least squares and lasso\n\nShare of the law's variance that is missed on 4,000 fresh points, "
-        f"median of {given.seeds} seeds; rows and noise vary. Least squares takes the smallest solution where there are "
-        "fewer rows than unknowns; lasso and promotion choose their weights by cross-validation over four folds.\n\n"
+        f"median of {given.seeds} seeds; rows and noise vary. Least squares takes the smallest solution where there "
+        "are fewer rows than unknowns; lasso and promotion choose their weights by cross-validation over 4 folds.\n\n"
         + fits.noise_table(given.seeds, say)
     )
 
@@ -79,8 +79,8 @@ def networks_part(given: argparse.Namespace) -> str:
     return (
         "## Networks: a scalar of three vectors\n\nAn invariant of so(3) of three vectors in R³ with 5 % of noise, "
         f"candidates gl(3); share of variance missed on 4,000 fresh rows, median of {given.seeds} seeds. All networks "
-        f"are the same MLP 64-64 with {given.steps} steps; the one told so(3) is trained as the promoted one is, with the "
-        "true generators in place of those found.\n\n" + fits.network_table(given.seeds, given.steps, say)
+        f"are the same MLP 64-64 with {given.steps} steps; the one told so(3) is trained as the promoted one is, with "
+        "the true generators in place of those found.\n\n" + fits.network_table(given.seeds, given.steps, say)
     )
 
 

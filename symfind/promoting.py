@@ -88,7 +88,7 @@ def _space(asked: str | None) -> str | ReportedFields | None:
         raise InputError(f"{asked}: the report has no generators to take as candidates; name a --space")
     if not all(isinstance(a, Mapping | tuple) for a in actions):
         raise InputError(f"{asked}: the generators of this report are formulas of a file; give that file as --space")
-    return ReportedFields(asked, actions)
+    return ReportedFields(asked, len(report.source.names), actions)
 
 
 def _certified(

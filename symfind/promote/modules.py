@@ -1,5 +1,6 @@
 """F = φᵀW as torch modules that can be saved as TorchScript and need nothing but torch."""
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -85,7 +86,8 @@ def module_of(
     if isinstance(features, PolynomialFeatures):
         return PolynomialModule(features, weights, output_shape)
     module = LibraryModule(features, weights, output_shape).eval()
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the numbers of a formula are constants of the trace, as they should be
         traced: nn.Module = torch.jit.trace(module, (x,))  # type: ignore[no-untyped-call]
     return traced
 

@@ -53,9 +53,10 @@ class Request(Protocol):
 
 @dataclass(frozen=True)
 class ReportedFields:
-    """Generators of a report, as its ``input_action`` gives them, to be candidates."""
+    """Generators of a report, as its ``input_action`` gives them, to be candidates; d of the points they act on."""
 
     name: str
+    dimension: int
     actions: tuple[object, ...]
 
 
@@ -183,6 +184,8 @@ def _space(asked: str | ReportedFields, d: int, names: tuple[str, ...]) -> Vecto
         f"{asked.name}: its generators do not act on points of {d} coordinates, as the data have; give a report on "
         "such data, or name a --space"
     )
+    if asked.dimension != d:
+        raise unfit
     if isinstance(actions[0], Mapping):
         exponents = torch.tensor(actions[0]["exponents"], dtype=torch.int64)
         tables = torch.stack([torch.tensor(a["coefficients"], dtype=torch.float64) for a in actions])  # type: ignore[index]
