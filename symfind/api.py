@@ -7,19 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from symfind import __version__
 from symfind.config import DiscoverOptions
 from symfind.discover.finding import decide
 from symfind.discover.search import Clock, is_model, search
-from symfind.errors import UsageError
 from symfind.lie.groups import catalogue
 from symfind.linalg.threads import one_thread
+from symfind.machine import device_named, environment
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
 from symfind.report.contents import Contents, contents
-from symfind.report.document import Environment, Report, Source
+from symfind.report.document import Report, Source
 from symfind.report.identification import identify_source
 from symfind.sources.files import readable
 from symfind.sources.samples import write_sample
@@ -61,7 +58,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         The input cannot be used, or an option does not go with it; the message says what to do.
     """
     clock = Clock(progress or SilentProgress())
-    device = _device(options.device)
+    device = device_named(options.device)
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"), one_thread():
@@ -69,9 +66,9 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     source = Source(
         path=options.source, sha256=origin.sha256, kind=origin.kind, shapes=origin.shapes, names=origin.names
     )
-    environment = _environment(str(device), options.dtype)
+    where = environment(str(device), options.dtype)
     with clock.phase("algebra"), one_thread():
-        report = report_of_finding(finding, source, options.settings(), environment, close=options.close)
+        report = report_of_finding(finding, source, options.settings(), where, close=options.close)
     return replace(report, timing=clock.seconds)
 
 
@@ -90,7 +87,7 @@ def identify(source: str) -> Report:
         It is neither, or holds no generators.
     """
     with readable(source) as path:
-        return identify_source(path, source, {"source": source}, _environment("cpu", "float64"))
+        return identify_source(path, source, {"source": source}, environment())
 
 
 def inspect(source: str) -> Contents:
@@ -142,17 +139,3 @@ def groups() -> list[dict[str, Any]]:
         }
         for family in catalogue()
     ]
-
-
-def _environment(device: str, dtype: str) -> Environment:
-    return Environment(
-        symfind=__version__, torch=torch.__version__, device=device, dtype=dtype, threads=torch.get_num_threads()
-    )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda was asked for and torch sees no GPU; take --device cpu or auto")
-    return torch.device(name)

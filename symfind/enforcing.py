@@ -19,8 +19,8 @@ from symfind.enforce.request import Prepared, RowsAsked, prepared
 from symfind.enforce.score import scored
 from symfind.enforce.writing import check_ending, format_written, write_weights
 from symfind.errors import UsageError
+from symfind.machine import on_cpu_in_double
 from symfind.progress import Progress, SilentProgress
-from symfind.report.document import Environment
 from symfind.report.enforcement import Enforcement, Score
 from symfind.report.enforcement_compose import enforcement_of, generators_of, score_of
 from symfind.report.store import read_report
@@ -45,6 +45,7 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
     """
     watch, seconds = progress or SilentProgress(), dict[str, float]()
+    environment = on_cpu_in_double(options, "enforce")
     rng = torch.Generator().manual_seed(options.seed)
     with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with _timed(seconds, "read"):
@@ -66,7 +67,7 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
             if not arrays:
                 raise UsageError(f"--weights: method {done.method} leaves the weights of the layers as they are")
             write_weights(Path(options.weights), arrays, {**provenance, "method": done.method})
-        settings, environment = options.settings(), _environment()
+        settings = options.settings()
         written = None if to is None else str(to)
         document = enforcement_of(ready, done, written, options.model, settings, environment)
     return replace(document, timing=seconds)
@@ -88,13 +89,14 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score:
         The model, the group or the rows cannot be used; the message says what to do.
     """
     watch, seconds = progress or SilentProgress(), dict[str, float]()
+    environment = on_cpu_in_double(options, "score")
     rng = torch.Generator().manual_seed(options.seed)
     with readable(options.model) as path:
         with _timed(seconds, "read"):
             ready = _prepared(options, path, rng)
         with _timed(seconds, "score"), watch.phase("score"):
             found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
-        settings, environment = options.settings(), _environment()
+        settings = options.settings()
         document = score_of(ready, found, error, options.model, settings, environment)
     return replace(document, timing=seconds)
 
@@ -117,9 +119,3 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[phase] = round(time.perf_counter() - start, 4)
-
-
-def _environment() -> Environment:
-    return Environment(
-        symfind=__version__, torch=torch.__version__, device="cpu", dtype="float64", threads=torch.get_num_threads()
-    )

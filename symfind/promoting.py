@@ -18,6 +18,7 @@ from symfind.discover.search import Clock
 from symfind.enforce.writing import save_module
 from symfind.errors import InputError, UsageError
 from symfind.linalg.threads import one_thread
+from symfind.machine import on_cpu_in_double
 from symfind.progress import Progress, SilentProgress
 from symfind.promote.certificate import Compared, against, held_out
 from symfind.promote.families import Chosen, chosen_fit
@@ -61,6 +62,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     """
     if to is not None and to.suffix.lower() not in _MODEL_ENDINGS:
         raise UsageError(f"--output {to}: promote writes TorchScript; give a name that ends in .pt")
+    environment = on_cpu_in_double(options, "promote")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
     with readable(options.data) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
@@ -71,7 +73,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
         save_module(chosen.module, model_file, provenance)
         with clock.phase("certify"), one_thread():
-            report = _certified(options, prepared, chosen, model_file, to)
+            report = _certified(options, prepared, chosen, model_file, to, environment)
         if to is not None:
             with appearing_whole(to) as part:
                 shutil.copyfile(model_file, part)
@@ -92,7 +94,12 @@ def _space(asked: str | None) -> str | ReportedFields | None:
 
 
 def _certified(
-    options: PromoteOptions, prepared: Ready, chosen: Chosen, model_file: Path, to: Path | None
+    options: PromoteOptions,
+    prepared: Ready,
+    chosen: Chosen,
+    model_file: Path,
+    to: Path | None,
+    environment: Environment,
 ) -> Report:
     """Ask the model itself what symmetries it has, and the held-out rows whether these cost anything."""
     x = prepared.train.x.reshape(-1, *prepared.input_shape)
@@ -112,9 +119,6 @@ def _certified(
     finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
         path=options.data, sha256=prepared.sha256, kind=prepared.kind, shapes=prepared.shapes, names=prepared.names
-    )
-    environment = Environment(
-        symfind=__version__, torch=torch.__version__, device="cpu", dtype="float64", threads=torch.get_num_threads()
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     fit = Fit(surrogate=chosen.name, degree=chosen.degree, r2=1 - compared.promoted)
