@@ -104,6 +104,8 @@ GENERIC = "u_t + u*u_x - (0.3 + 0.15*sin(x)*cos(t))*u_xx = 0"
 CLEAN: tuple[Case, ...] = (
     Case("kdv", "point:1", KDV),
     Case("kdv", "point:2", KDV),
+    Case("kdv", "point:chebyshev:3,1,1", KDV),
+    Case("kdv", "random-features:200", KDV, equation="u_t + u*u_x + u_xxx = 0"),
     Case("ks", "point:1", KS),
     Case("burgers", "point:1", BURGERS),
     Case("burgers", "point:2", BURGERS_2),
