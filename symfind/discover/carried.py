@@ -49,6 +49,8 @@ class Carried:
         Why the generators may not be determined.
     floor, lost
         The ρ that is left for a reason other than the generators, and this reason.
+    bias
+        Error of the entries that all rows share, so that halves of them do not disagree by it; relative to the largest.
     messages
         For the reader.
     """
@@ -60,6 +62,7 @@ class Carried:
     doubts: tuple[str, ...] = ()
     floor: float = 0.0
     lost: str = ""
+    bias: float = 0.0
     messages: tuple[str, ...] = ()
 
     @property
@@ -139,7 +142,7 @@ def evidence_of_carried(
         messages=("ρ is the share of the displacement x_moved − x that is left, on held-out rows", *whole.messages),
         bracket_points=made.points,
     )
-    error = _disagreement(sides[0].vectors, sides[1].vectors)
+    error = max(_disagreement(sides[0].vectors, sides[1].vectors), whole.bias)
     judge = _Judge(evidence, whole, left, size, blocks, error, fit is made.own)
     return replace(evidence, judge=judge)
 

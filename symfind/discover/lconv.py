@@ -9,7 +9,7 @@ d coordinates, p candidates, k generators.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,6 +53,8 @@ _APART = 60
 _SMALLEST_SIDE = 5
 # Up to here a matrix is written out, its entries recognised, its preserved forms looked for.
 _WRITTEN_OUT = 12
+# Interpolation blurs, which looks like a scaling: of what is left so much may lie along other fields, in every image.
+_SHARED = 0.25
 _FLOOR_IMAGES, _POINTS = 64, 400
 # Matrices up to this many pixels have their spectrum computed.
 _MOST_PIXELS = 1024
@@ -133,7 +135,8 @@ def _plane(request: Request, x: Tensor, moved: Tensor, amounts: Tensor | None) -
         left, whole = differences(images[rows], partners[rows], along, space, grid)
         some = slice(0, _FLOOR_IMAGES)
         floor = interpolation_floor(images[rows][some], along[some], space, grid)
-        return Carried(vectors, left, whole, own, floor=floor, lost="interpolation", messages=(seen,))
+        found = Carried(vectors, left, whole, own, floor=floor, lost="interpolation", messages=(seen,))
+        return replace(found, bias=_SHARED * found.defect)
 
     def common(fitted: Tensor, rows: Tensor) -> Carried:
         vector = register_together(images[fitted], partners[fitted], t[fitted], space, grid).coefficients

@@ -310,7 +310,7 @@ class RangeJudge:
     def _stated(self, curve: Curve) -> str:
         if curve.candidate.kind == "turn":
             return "the full circle"
-        return f"±{curve.candidate.told(curve.candidate.stated, curve.grid)}"
+        return f"{curve.candidate.told(curve.candidate.stated, curve.grid)} both ways"
 
     def _range(self, curve: Curve) -> str:
         c = curve.candidate
@@ -318,7 +318,7 @@ class RangeJudge:
             return f"does not hold for {c.told(c.amounts[0], curve.grid)}"
         if c.kind == "turn" and curve.held >= math.pi - 1e-9:
             return "holds over the full circle"
-        return f"holds up to ±{c.told(curve.held, curve.grid)}"
+        return f"holds up to {c.told(curve.held, curve.grid)} both ways"
 
 
 def _table(curve: Curve) -> str:
