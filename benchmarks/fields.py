@@ -82,12 +82,12 @@ def cosine(finding: Finding, names: Sequence[str], case: Case) -> float | None:
 
 def data(case: Case, folder: Path) -> Path:
     """The file of a case, made if it is not there."""
-    path = folder / f"{case.data.replace(' ', '-')}{case.times or ''}.h5"
+    path = folder / f"{case.data.replace(' ', '-')}.h5"
     if not path.exists():
         if case.data in SIMULATORS:
             SIMULATORS[case.data](path)
         else:
-            symfind.sample(case.data, path, times=case.times)
+            symfind.sample(case.data, path)
     if not case.noise:
         return path
     noisy = folder / f"{path.stem}-{case.noise:g}.h5"
