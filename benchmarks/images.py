@@ -155,14 +155,14 @@ def digits(folder: Path, quick: bool) -> tuple[Tensor, Tensor]:
     """MNIST turned by angles within ±90°, pixels scrambled by one fixed permutation, standardised, float32."""
     stored = np.load(folder / "mnist10k.npz")
     draws = torch.Generator().manual_seed(7)
-    count = 2000 if quick else len(stored["x"])
-    x = torch.from_numpy(stored["x"][:count]).double()[:, None]
+    chosen = torch.randperm(len(stored["x"]), generator=draws)[: 2000 if quick else None].numpy()
+    count, x = len(chosen), torch.from_numpy(stored["x"][chosen]).double()[:, None]
     angles = (2 * torch.rand(count, generator=draws, dtype=torch.float64) - 1) * math.pi / 2
     space, grid = image_space("image-rotation", 1), Grid(28, 28)
     turned = torch.cat([space.moved(u[None], grid, TURN, t) for u, t in zip(x, angles.tolist(), strict=True)])
     scrambled = turned.flatten(1)[:, torch.randperm(784, generator=draws)]
     scaled = (scrambled - scrambled.mean()) / scrambled.std()
-    return scaled.float().reshape(-1, 1, 28, 28), torch.from_numpy(stored["y"][:count].astype(np.int64))
+    return scaled.float().reshape(-1, 1, 28, 28), torch.from_numpy(stored["y"][chosen].astype(np.int64))
 
 
 def trained(contender: Contender, x: Tensor, y: Tensor, epochs: int, rate: float, seed: int) -> nn.Module:
