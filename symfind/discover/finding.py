@@ -55,6 +55,33 @@ class Generator:
 
 
 @dataclass(frozen=True)
+class Validity:
+    """How valid data stay along one generator ``(P,)``, at ascending amounts ``(T,)``.
+
+    Attributes
+    ----------
+    vector
+        The generator.
+    amounts
+        t.
+    accuracy, control
+        Shares recognised after exp(tξ), and after t/2 forth and back.
+    lower, upper
+        One-sided bounds of their difference.
+    range
+        The largest |t| up to which both ways hold.
+    """
+
+    vector: Tensor
+    amounts: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    control: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    range: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """The answer.
 
@@ -74,6 +101,8 @@ class Finding:
         Vectors ``(P,)`` that are certified but no findings, and why.
     notes
         What the reader should know about the generators.
+    validity
+        Along each candidate, where that was followed.
     """
 
     evidence: Evidence
@@ -83,6 +112,7 @@ class Finding:
     doubts: tuple[str, ...]
     apart: tuple[tuple[Tensor, str], ...] = ()
     notes: tuple[str, ...] = ()
+    validity: tuple[Validity, ...] = ()
 
 
 def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:

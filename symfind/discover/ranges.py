@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence
-from symfind.discover.finding import Finding, Generator
+from symfind.discover.finding import Finding, Generator, Validity
 from symfind.fields.image import Grid, ImageFields
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
@@ -296,9 +296,9 @@ class RangeJudge:
         generators.sort(key=lambda g: g.verdict != "certified")
         entries = tuple((float(v), None, None) for v in self.evidence.spectrum.values)
         notes = tuple(f"{self._name(curve)}: {self._range(curve)}; {_table(curve)}" for curve in self.curves)
-        return Finding(
-            self.evidence, entries, tuple(generators), 0.0, tuple(self.evidence.doubts), tuple(apart), notes
-        )
+        validity = tuple(_validity(curve) for curve in self.curves)
+        doubts = tuple(self.evidence.doubts)
+        return Finding(self.evidence, entries, tuple(generators), 0.0, doubts, tuple(apart), notes, validity)
 
     def _name(self, curve: Curve) -> str:
         fields = self.evidence.space
@@ -319,6 +319,19 @@ class RangeJudge:
         if c.kind == "turn" and curve.held >= math.pi - 1e-9:
             return "holds over the full circle"
         return f"holds up to {c.told(curve.held, curve.grid)} both ways"
+
+
+def _validity(curve: Curve) -> Validity:
+    c, steps = curve.candidate, sorted(curve.steps, key=lambda s: s.amount)
+    return Validity(
+        c.vector,
+        tuple(s.amount * c.unit for s in steps),
+        tuple(s.moved for s in steps),
+        tuple(s.control for s in steps),
+        tuple(s.lower for s in steps),
+        tuple(s.upper for s in steps),
+        curve.held * c.unit,
+    )
 
 
 def _table(curve: Curve) -> str:

@@ -30,6 +30,7 @@ from symfind.report.document import (
     Source,
     Space,
     SpectrumEntry,
+    ValidityCurve,
 )
 from symfind.report.equation import CoefficientEntry, EquationEntry
 
@@ -75,6 +76,7 @@ def report_of_finding(
         spectrum=_ascending(finding.spectrum),
         generators=generators,
         set_apart=tuple(SetApart(expression=_expression(evidence, v, names), reason=why) for v, why in finding.apart),
+        validity=tuple(_validity(evidence, v, names) for v in finding.validity),
         algebra=algebra,
         coverage=_coverage(finding, certified),
         notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
@@ -219,6 +221,18 @@ def _equation(evidence: Evidence) -> EquationEntry | None:
             CoefficientEntry(term=c.term, value=c.value, lower=c.lower, upper=c.upper) for c in e.coefficients
         ),
         library=e.library,
+    )
+
+
+def _validity(evidence: Evidence, curve: found.Validity, names: tuple[str, ...]) -> ValidityCurve:
+    return ValidityCurve(
+        expression=_expression(evidence, curve.vector, names),
+        amounts=curve.amounts,
+        accuracy=curve.accuracy,
+        control=curve.control,
+        lower=curve.lower,
+        upper=curve.upper,
+        range=curve.range,
     )
 
 

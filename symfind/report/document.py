@@ -157,6 +157,33 @@ class SetApart(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidityCurve(Record):
+    """How valid the data stay along a generator: the accuracy of a task against that of a control, amount by amount.
+
+    Attributes
+    ----------
+    expression
+        The generator ξ.
+    amounts
+        t of exp(tξ), ascending.
+    accuracy, control
+        Shares recognised after exp(tξ), and after going t/2 forth and back.
+    lower, upper
+        One-sided bounds of their difference.
+    range
+        The largest |t| up to which both ways hold.
+    """
+
+    expression: str
+    amounts: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    control: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    range: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreservedForm(Record):
     """A bilinear form Q with AᵀQ + QA = 0 for the linear part A of every generator.
 
@@ -310,6 +337,8 @@ class Report(Record):
         The certified and the undecided generators, then none: refuted directions are in the spectrum alone.
     set_apart
         Directions that are small but trivial or a gauge.
+    validity
+        For images: how valid they stay along each candidate, whatever its verdict.
     algebra, coverage
         What the certified generators span, and what the data can speak about.
     notes
@@ -337,6 +366,7 @@ class Report(Record):
     spectrum: tuple[SpectrumEntry, ...] = ()
     generators: tuple[Generator, ...] = ()
     set_apart: tuple[SetApart, ...] = ()
+    validity: tuple[ValidityCurve, ...] = ()
     algebra: Algebra
     coverage: Coverage = field(default_factory=Coverage)
     notes: tuple[str, ...] = ()

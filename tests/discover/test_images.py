@@ -53,7 +53,11 @@ class Total(nn.Module):
 def test_the_label_decides_over_which_range_a_turn_is_valid(tmp_path: Path, turned: bool) -> None:
     x, y = bars(2400, turned=turned)
     report = ask(tmp_path, x=(255 * x).round().to(torch.uint8), y=y)
+    (curve,) = report.validity
+    assert list(curve.amounts) == sorted(curve.amounts) and len(curve.amounts) == len(curve.accuracy)
+    assert Report.read(report.to_plain(), "report") == report
     if turned:
+        assert curve.range == pytest.approx(math.pi)
         (g,) = report.generators
         assert g.verdict == "certified" and g.reach == pytest.approx(math.pi)
         assert report.algebra.name == "so(2)"
