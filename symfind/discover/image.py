@@ -111,7 +111,7 @@ def evidence_of_images(
     with clock.phase("nullspace"), one_thread():
         m, s = _factors(task, space, grid)
         spectrum = generalised_spectrum(m.flatten(0, 1), s.flatten(0, 1))
-        proposed = candidates_of(space, spectrum, m, s)
+        proposed = candidates_of(space, spectrum, m, s, float(task.images.std()))
     doubts = tuple(_doubts(task))
     with clock.phase("validity", len(proposed)) as advance:
         curves = []
@@ -130,7 +130,8 @@ def evidence_of_images(
         messages=_messages(task, space),
         bracket_points=grid.points if space.fields.d == 2 else _points(task, space, grid, generator),
     )
-    return Examined(replace(evidence, judge=RangeJudge(evidence, tuple(curves))), space.names())
+    judge = RangeJudge(evidence, tuple(curves), space.names())
+    return Examined(replace(evidence, judge=judge), space.names())
 
 
 def _task(request: Request, held: dict[str, Tensor], generator: torch.Generator) -> Task:

@@ -129,7 +129,9 @@ class Curve:
     grid: Grid
 
 
-def candidates_of(space: ImageFields, spectrum: GeneralisedSpectrum, m: Tensor, s: Tensor) -> list[Candidate]:
+def candidates_of(
+    space: ImageFields, spectrum: GeneralisedSpectrum, m: Tensor, s: Tensor, spread: float
+) -> list[Candidate]:
     """The fields with a name, and leading directions of the spectrum that are none of them; ascending in ρ.
 
     Parameters
@@ -138,6 +140,8 @@ def candidates_of(space: ImageFields, spectrum: GeneralisedSpectrum, m: Tensor, 
         Candidates and their generalised singular vectors.
     m, s
         Rows ``(n, ·, p)`` of numerator and denominator, image by image.
+    spread
+        Standard deviation of the pixels: the unit of brightness.
     """
     generator = torch.Generator().manual_seed(0)
     weights = exponential_weights(_DRAWS, len(m), generator)
@@ -149,17 +153,18 @@ def candidates_of(space: ImageFields, spectrum: GeneralisedSpectrum, m: Tensor, 
         lower, upper = (float(torch.quantile(ratio, q)) for q in (0.05, 0.95))
         return Candidate(vector, defect, min(lower, defect), max(upper, defect), unit, kind)
 
-    out = [candidate(*entry) for entry in _named(space)]
+    out = [candidate(*entry) for entry in _named(space, spread)]
     best = min((c.defect for c in out), default=math.inf)
-    plain = space.plane is None or space.plane.degree <= 1
+    if space.plane is None:
+        return sorted(out, key=lambda c: c.defect)
     for value, vector in list(zip(spectrum.values.tolist(), spectrum.vectors.T, strict=True))[:_EXTRA]:
-        if value < _CLEARLY_BETTER * best or not (plain or out):
+        if value < _CLEARLY_BETTER * best:
             scaled = vector / vector.abs().max()
             out.append(candidate(scaled, _unit(space, scaled), "flow"))
     return sorted(out, key=lambda c: c.defect)
 
 
-def _named(space: ImageFields) -> list[tuple[Tensor, float, str]]:
+def _named(space: ImageFields, spread: float) -> list[tuple[Tensor, float, str]]:
     """Coefficients, unit and kind of shifts, turn, scaling, stretches, brightness and contrast."""
     out: list[tuple[Tensor, float, str]] = []
     p = space.dim
@@ -179,11 +184,12 @@ def _named(space: ImageFields) -> list[tuple[Tensor, float, str]]:
     if space.colour is not None:
         c = space.colour.d
         ones, unit = torch.ones(c, 1, dtype=torch.float64), torch.eye(c, dtype=torch.float64)
-        for affine in (torch.cat([ones, 0 * unit], 1), torch.cat([0 * ones, unit], 1)):
+        brightness, contrast = torch.cat([ones, 0 * unit], 1), torch.cat([0 * ones, unit], 1)
+        for affine, size in ((brightness, spread), (contrast, 1.0)):
             own = _in_span(space.colour, affine)
             if own is not None:
                 vector = torch.cat([own.new_zeros(p - len(own)), own])
-                out.append((vector, 1.0, "flow"))
+                out.append((vector, size, "flow"))
     return out
 
 
@@ -279,6 +285,7 @@ class RangeJudge:
 
     evidence: Evidence
     curves: tuple[Curve, ...]
+    names: tuple[str, ...]
 
     def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
         """The margin is of accuracy: the tolerance of ρ, and refits, have no part in it."""
@@ -301,11 +308,7 @@ class RangeJudge:
         return Finding(self.evidence, entries, tuple(generators), 0.0, doubts, tuple(apart), notes, validity)
 
     def _name(self, curve: Curve) -> str:
-        fields = self.evidence.space
-        assert isinstance(fields, PolynomialFields)
-        colours = ("u",) if fields.d in (1, 3) else tuple(f"u{i + 1}" for i in range(fields.d))
-        names = ("x", "y", *colours)[: fields.d] if fields.d != 1 else colours
-        return fields.expression(curve.candidate.vector, names)
+        return self.evidence.space.expression(curve.candidate.vector, self.names)
 
     def _stated(self, curve: Curve) -> str:
         if curve.candidate.kind == "turn":

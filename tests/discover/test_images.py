@@ -75,6 +75,15 @@ def test_a_model_judges_in_place_of_labels(tmp_path: Path) -> None:
     assert any("the same class as before" in note for note in report.notes)
 
 
+def test_colours_are_followed_in_units_of_their_spread(tmp_path: Path) -> None:
+    x, y = bars(2000, turned=True)
+    torch.jit.script(Total()).save(str(tmp_path / "total.pt"))
+    report = ask(tmp_path, {"model": str(tmp_path / "total.pt"), "space": "colour"}, x=x, y=y)
+    # Means of 0.05 and 0.14, told apart at 0.1, cross it when all pixels brighten, not when all grow by a third.
+    assert [(g.expression, g.verdict) for g in report.generators] == [("u ∂u", "certified")]
+    assert [s.expression for s in report.set_apart] == ["∂u"]
+
+
 def test_labels_without_meaning_certify_nothing(tmp_path: Path) -> None:
     x, _ = bars(300, turned=True)
     y = torch.randint(2, (300,), generator=torch.Generator().manual_seed(1))
