@@ -65,8 +65,8 @@ class DiscoverOptions(ComputeOptions):
         "Load a model although its code could write files.", False, panel="Input"
     )
     space: str | None = option(
-        "The candidate vector fields: linear, affine, polynomial:2, so, a sum such as so+translations, or a "
-        "YAML file of expressions. Chosen by the data if not given.",
+        "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, a sum such as "
+        "so+translations, or a YAML file of expressions. Chosen by the data if not given.",
         None,
         panel="Search",
         shown_as="NAME",

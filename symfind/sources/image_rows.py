@@ -95,5 +95,6 @@ def image_rows(file: h5py.File, arrays: Mapping[str, StoredArray]) -> ImageRows:
     told = "one channel"
     if len(row) == 3:
         order = "last, (N, H, W, C)" if last else "first, (N, C, H, W)"
-        told = f"{row[2] if last else row[0]} channels {order}"
+        count = row[2] if last else row[0]
+        told = f"{count} channel{'s' if count > 1 else ''} {order}"
     return ImageRows(stored, last, (f"images of {height} × {width} pixels, {told}",))

@@ -110,7 +110,7 @@ def _questions(dataset: Dataset) -> tuple[Question, ...]:
     command = f"symfind discover {shlex.quote(str(dataset.path))}"
     kind = next(entry for entry in KINDS if entry.name == dataset.kind)
     asked = [Question(question, f"{command}{options}") for question, options in kind.questions]
-    if len(dataset.shapes.get("x", ())) > 2:
+    if kind.objects and len(dataset.shapes.get("x", ())) > 2:
         objects = dataset.shapes["x"][1:-1]
         question = f"fields on all coordinates at once, not one action on the {prod(objects)} objects alike"
         asked.append(Question(question, f"{command} --acts-on all"))

@@ -45,6 +45,8 @@ class Kind:
         any is recognised, so that it is not mistaken for another, and declined.
     questions
         What can be asked of such data, in a line each, with the options of ``symfind discover`` that ask it.
+    objects
+        Whether the axes of x before its last count objects, on which one action may act alike.
     input_role
         The role of the dataset that ``--input`` names.
     labelled
@@ -55,6 +57,7 @@ class Kind:
     recognised: Callable[[Arrays, Set[str]], bool]
     layouts: tuple[Layout, ...] = ()
     questions: tuple[tuple[str, str], ...] = ()
+    objects: bool = True
     input_role: str = "x"
     labelled: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda row: row
 
@@ -137,6 +140,7 @@ KINDS: tuple[Kind, ...] = (
             ("turns, shifts and scalings of the image that leave the labels valid, and how far", ""),
             ("changes of brightness, contrast and colour that do", " --space colour"),
         ),
+        objects=False,
     ),
     Kind(
         "function",
