@@ -22,10 +22,11 @@ from symfind.sources.geometry import Geometry
 from symfind.sources.surrogate import Samples, fold_labels
 
 # γ from where everything is symmetric down to where nothing is: six decades serve data without noise as well.
-_PATH = tuple(10.0 ** (-i / 3) for i in range(20))
-_FOLDS = 4
+_PATH = tuple(10.0 ** (-i / 2) for i in range(13))
+# Few rows are held out a few at a time: a fit to three quarters of them would be much worse than one to all.
+_FOLDS, _FOLDS_OF_FEW, _FEW = 4, 6, 200
 # Steps of the path past the smallest error after which it will not come back.
-_PATIENCE = 4
+_PATIENCE = 3
 # A point of the path is looked at, not published: cross-validated errors change by less than a per cent.
 _TOLERANCE, _MOST = 1e-3, 300
 # Numbers up to which L is held as a table, 64 MB.
@@ -206,9 +207,10 @@ class ConvexFit:
         self._unit = torch.where(size > 0, size, torch.ones_like(size))
         self._theta, self._y = theta / self._unit, samples.y / self._y_unit
         self._lie, self._basis = self._operator(setting, features, generator)
-        self._labels = fold_labels(len(samples), samples.group, _FOLDS, generator)
+        folds = _FOLDS_OF_FEW if len(samples) < _FEW else _FOLDS
+        self._labels = fold_labels(len(samples), samples.group, folds, generator)
         if int(self._labels.max()) == 0:  # one group: segments of it, for want of anything independent
-            self._labels = torch.arange(len(samples)) * _FOLDS // len(samples)
+            self._labels = torch.arange(len(samples)) * folds // len(samples)
 
     def _operator(
         self, setting: Setting, features: Library, generator: torch.Generator

@@ -15,11 +15,14 @@ from torch import Tensor
 from symfind.linalg.nuclear import DenseMap
 from symfind.promote.operator import LieOperator
 
-# μ from where the symmetries hardly matter to where they hold to 1e-7, in units in which both terms are of order one.
-_PENALTIES = tuple(1e-3 * 5.0**i for i in range(16))
+# μ from where both terms count to where the symmetries hold to 1e-7. Below, the span forgets the fit it came from; in
+# larger steps it is left behind while the penalty grows, and the fit collapses to a constant.
+_PENALTIES = tuple(0.3 * 2.0**i for i in range(27))
 # While μ is small the span follows the data, in several turns; later it cannot.
-_TURNS, _STIFF = 10, 10.0
+_TURNS, _STIFF = 20, 100.0
 _SETTLED = 1e-3
+# Singular values of L below this share of the largest are rounding.
+_HELD = 1e-7
 _POLISHING = 8
 # Squares of the Lie derivative, over the largest: small enough to be the same symmetry seen through the iteration's
 # error, and small enough to be none.
@@ -110,6 +113,11 @@ def debiased(loss: Quadratic, lie: LieMap, w: Tensor, count: int, support: Tenso
     if count == 0:
         w = lifted(inner.minimiser(torch.zeros_like(inner.squares)))
         return Debiased(w, null_directions(lie, w, 0), len(kept))
+    # Data without noise hold the symmetries by themselves, and exactly.
+    exact = lifted(inner.minimiser(torch.zeros_like(inner.squares)))
+    sizes = torch.linalg.svdvals(lie(exact)).flip(0)
+    if float(sizes[count - 1]) < _HELD * float(sizes[-1]):
+        w = exact
     directions = null_directions(lie, w, count)
     unit = float(inner.squares.trace()) / max(float(penalty(directions).trace()), 1e-300)
     unit = min(unit, float(inner.squares.trace()) / max(float(lie.gram().trace()), 1e-300) * lie.shape[1])

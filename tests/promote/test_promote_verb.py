@@ -116,6 +116,7 @@ def test_a_quadratic_alone_certifies_nothing(tmp_path: Path) -> None:
     assert any("every quadratic" in text for text in report.warnings)
 
 
+@pytest.mark.slow
 def test_dynamics_with_a_sparsity(tmp_path: Path) -> None:
     """A turning flow with a cubic: so(2), by a handful of monomials."""
     x = points(60, 2)
