@@ -17,6 +17,7 @@ from symfind.sources.dataset import Dataset
 from symfind.sources.equation_fit import IdentifiedEquation, identify_equation, library_orders
 from symfind.sources.field import FieldData, field_of
 from symfind.sources.jets import jets
+from symfind.sources.weak_form import weak_rows
 
 if TYPE_CHECKING:
     from symfind.discover.search import Clock, Request
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ROWS = 8192
 # u_t = … is given up for u_tt = … where it leaves more than this share, and more than errors explain.
 _NOT_FIRST_ORDER = 0.1
+# Where errors of the derivatives alone leave more than this, the weak form is tried, which differentiates no data.
+_NOISY = 3e-3
 
 
 def evidence_of_field(
@@ -67,6 +70,10 @@ def _identified(
 ) -> tuple[JetSample, IdentifiedEquation]:
     """u_t = …, or u_tt = … where the first says little and the second more."""
     found = identify_equation(sample, generator)
+    if found.expected > _NOISY and len(field.components) == 1 and min(a.points for a in field.axes) >= 24:
+        weak = identify_equation(sample, generator, windows=weak_rows(field))
+        if weak.residual < found.residual:
+            return sample, weak
     if found.residual < max(_NOT_FIRST_ORDER, 2 * found.expected):
         return sample, found
     second = jets(field, library_orders(sample.independent, sample.dependent, 2), generator, _ROWS)

@@ -25,7 +25,7 @@ from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.significance.halves import halves
-from symfind.sources.equation_fit import IdentifiedEquation, refits
+from symfind.sources.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
 from symfind.sources.surrogate import Samples
 
 # Points for the spectrum (fewer for larger spaces, at least two an unknown), and for the bounds of an identified
@@ -63,8 +63,11 @@ class Judged:
     equation: Equation
     identified: IdentifiedEquation | None
 
-    def unexplained(self, jets: JetSample) -> float:
+    def unexplained(self, jets: JetSample, measured: Measured) -> float:
         """The share of the terms' mean square that is residual beyond the errors of the derivatives."""
+        if isinstance(measured, Windows):
+            value, _, size = measured.linear(self.equation)
+            return float((value.square().mean(0) / size.square()).max())
         residual, expected = self.equation.residual(jets)
         return float((residual.square() - (_TRUSTED * expected).square()).clamp(min=0).max())
 
@@ -122,12 +125,17 @@ class EquationSide:
         generator: torch.Generator,
     ) -> None:
         self._count = int(block.max()) + 1
-        self._slack = judged.unexplained(jets)
         self.identified = judged.identified
-        self.measured, self.block = jets, block
+        self.measured: Measured = Points(jets)
+        self.block = block
+        if judged.identified is not None and judged.identified.windows is not None:
+            self.measured, self.block = windows_of(judged.identified.windows, jets.group, block)
+        self._slack = judged.unexplained(jets, self.measured)
         own, most = judged.equation, points_for(prolongation.space) // 2
         if judged.identified is not None:
-            own = own.with_parameters(refits(own, jets, block, torch.ones(1, self._count, dtype=torch.float64))[0])
+            own = own.with_parameters(
+                refits(own, self.measured, self.block, torch.ones(1, self._count, dtype=torch.float64))[0]
+            )
             most = _REFIT_POINTS
         self.equation = own
         step = max(1, jets.rows // most)
@@ -172,10 +180,21 @@ class EquationSide:
         lost = kept = 0.0
         for i in range(_FOLDS):
             other = self.measured.take(fold != i)
-            fitted = rich.with_parameters(theta[i]).linearised(other, slopes=False).value
-            simple = self.equation.with_parameters(plain[i]).linearised(other, slopes=False).value
+            fitted = other.linear(rich.with_parameters(theta[i]))[0]
+            simple = other.linear(self.equation.with_parameters(plain[i]))[0]
             lost, kept = lost + float(fitted.square().sum()), kept + float(simple.square().sum())
         return [rich.with_parameters(t) for t in theta] if lost < kept else []
+
+
+def windows_of(windows: Windows, group: Tensor, block: Tensor) -> tuple[Windows, Tensor]:
+    """The windows of the trajectories of one half, and for each a block that its trajectory has, in order of time."""
+    held = windows.take(torch.isin(windows.group, torch.unique(group)).nonzero()[:, 0])
+    label = torch.zeros(held.group.numel(), dtype=torch.int64)
+    for g in torch.unique(group):
+        own = torch.unique(block[group == g])
+        rows = (held.group == g).nonzero()[:, 0]
+        label[rows] = own[torch.arange(rows.numel()) * own.numel() // max(rows.numel(), 1)]
+    return held, label
 
 
 class EquationAlong:
@@ -330,11 +349,11 @@ def evidence_of_equation(
 
 
 def _obeyed(judged: Judged, jets: JetSample) -> ObeyedEquation:
-    residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
     found = judged.identified
     if found is None:
+        residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
         return ObeyedEquation(judged.equation.text, True, residual, expected)
-    return ObeyedEquation(found.text, False, residual, expected, found.coefficients, found.library)
+    return ObeyedEquation(found.text, False, found.residual, found.expected, found.coefficients, found.library)
 
 
 def _doubts(judged: Judged, obeyed: ObeyedEquation) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, product
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from symfind.errors import InputError
 from symfind.fields.equation import Equation, make_equation
 from symfind.fields.jet_sample import JetSample, MultiIndex
 from symfind.sources.sparse_regression import SHARE, Regression, Shape, chosen_terms
+from symfind.sources.weak_form import WeakRows
 
 _REFINEMENTS = 30
 
@@ -59,6 +61,8 @@ class IdentifiedEquation:
         The least share of draws in which a chosen term was chosen.
     library
         All the terms tried.
+    windows
+        What it was fitted to, if not to derivatives.
     """
 
     equation: Equation
@@ -68,6 +72,7 @@ class IdentifiedEquation:
     expected: float
     frequency: float
     library: tuple[str, ...]
+    windows: Windows | None = None
 
     @property
     def text(self) -> str:
@@ -114,39 +119,127 @@ def library_orders(
     return tuple(sorted(found, key=lambda j: (sum(j), j)))
 
 
-def identify_equation(jets: JetSample, generator: torch.Generator, target: int = 1) -> IdentifiedEquation:
-    """The sparsest u_t = Σ a_l f_l (u_tt for ``target`` 2) that the derivatives support.
+class Measured(Protocol):
+    """What the numbers of an equation are fitted to: points with derivatives, or windows without."""
+
+    @property
+    def group(self) -> Tensor: ...  # noqa: D102
+    @property
+    def times(self) -> Tensor: ...  # noqa: D102
+
+    def take(self, rows: Tensor) -> Measured:
+        """Some of the rows."""
+        ...
+
+    def linear(self, equation: Equation) -> tuple[Tensor, Tensor, Tensor]:
+        """Δ ``(n, E)``, ∂Δ/∂a ``(n, E, P)`` and the size of its terms ``(E,)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Points:
+    """Δ at points where derivatives were measured."""
+
+    jets: JetSample
+
+    @property
+    def group(self) -> Tensor:
+        """The trajectory of each point."""
+        return self.jets.group
+
+    @property
+    def times(self) -> Tensor:
+        """The time of each point."""
+        return self.jets.points[:, 0]
+
+    def take(self, rows: Tensor) -> Points:
+        """Some of the points."""
+        return Points(self.jets.take(rows))
+
+    def linear(self, equation: Equation) -> tuple[Tensor, Tensor, Tensor]:
+        """Δ, ∂Δ/∂a and the size of its terms."""
+        at = equation.linearised(self.jets)
+        return at.value, at.by_parameter, equation.terms(self.jets, at)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """∫ φΔ over windows: the weak form, whose columns are those of the library in its order."""
+
+    rows: WeakRows
+
+    @property
+    def group(self) -> Tensor:
+        """The trajectory of each window."""
+        return self.rows.group
+
+    @property
+    def times(self) -> Tensor:
+        """The middle of each window."""
+        return self.rows.centres[:, 0]
+
+    def take(self, rows: Tensor) -> Windows:
+        """Some of the windows."""
+        r = self.rows
+        return Windows(replace(r, target=r.target[rows], columns=r.columns[rows], group=r.group[rows],
+                               centres=r.centres[rows]))  # fmt: skip
+
+    def linear(self, equation: Equation) -> tuple[Tensor, Tensor, Tensor]:
+        """∫ φΔ, ∂/∂a of it and the size of its terms."""
+        columns = self.rows.columns[:, [int(name.partition("_")[2]) for name, _ in equation.parameters]]
+        parts = columns * equation.theta
+        size = (self.rows.target.square() + parts.square().sum(1)).mean().sqrt()
+        return (self.rows.target - parts.sum(1))[:, None], -columns[:, None, :], size.clamp(min=1e-300)[None]
+
+
+def identify_equation(
+    jets: JetSample, generator: torch.Generator, target: int = 1, windows: WeakRows | None = None
+) -> IdentifiedEquation:
+    """The sparsest u_t = Σ a_l f_l (u_tt for ``target`` 2) that the derivatives, or the windows, support.
+
+    Coefficients depend on time only where derivatives are used.
 
     Raises
     ------
     InputError
         If u does not change in time, or there are fewer points than terms.
     """
-    terms = library_terms(jets.independent, jets.dependent)
-    if jets.rows < 4 * len(terms):
-        raise InputError(f"{jets.rows} points are too few for {len(terms)} terms; give more, or --equation")
-    parts = [Regression(jets, f"{u}_{jets.independent[0] * target}", terms) for u in jets.dependent]
-    chosen = [chosen_terms(part, jets, generator) for part in parts]
+    terms = library_terms(jets.independent, jets.dependent) if windows is None else windows.terms
+    data: Measured = Points(jets) if windows is None else Windows(windows)
+    if data.times.numel() < 4 * len(terms):
+        raise InputError(f"{data.times.numel()} points are too few for {len(terms)} terms; give more, or --equation")
+    names = [f"{u}_{jets.independent[0] * target}" for u in jets.dependent]
+    if windows is None:
+        parts = [Regression.of_jets(jets, name, terms) for name in names]
+    else:
+        parts = [Regression(names[0], terms, windows.target, windows.columns)]
+    chosen = [
+        chosen_terms(part, data.times, data.group, generator, may_move=windows is None) for part in parts
+    ]
     shaped = [shapes for shapes, _ in chosen]
     frequency = min(f for _, f in chosen)
-    equation, spread = _refined(_written(jets, parts, shaped, rich=False), jets, generator)
-    while (fewer := _without_least(equation, parts, shaped, spread, jets)) is not None:
+    equation, spread = _refined(_written(jets, parts, shaped, rich=False), data, generator)
+    while (fewer := _without_least(equation, parts, shaped, spread, data)) is not None:
         shaped = fewer
-        equation, spread = _refined(_written(jets, parts, shaped, rich=False), jets, generator)
+        equation, spread = _refined(_written(jets, parts, shaped, rich=False), data, generator)
     rich = _written(jets, parts, shaped, rich=True)
     known = dict(equation.parameters)
     rich = rich.with_parameters(torch.tensor([known.get(a, 0.0) for a, _ in rich.parameters], dtype=torch.float64))
-    residual, expected = equation.residual(jets)
-    coefficients = _intervals(equation, shaped, spread)
+    value, _, size = data.linear(equation)
+    residual = float((value.square().mean(0).sqrt() / size).max())
+    # How much noise is left in sums over windows is not known: all of the residual counts as unexplained.
+    expected = float(equation.residual(jets)[1].max()) if windows is None else 0.0
+    coefficients = _intervals(equation, parts, shaped, spread)
     shown = _as_text(parts, shaped, equation)
     return IdentifiedEquation(
         replace(equation, text=shown),
         rich,
         coefficients,
-        float(residual.max()),
-        float(expected.max()),
+        residual,
+        expected,
         frequency,
         terms,
+        None if windows is None else Windows(windows),
     )
 
 
@@ -158,7 +251,8 @@ def _written(
     t = jets.independent[0]
     for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True)):
         pieces = [part.target]
-        for i, shape in enumerate(shapes):
+        for shape in shapes:
+            i = part.terms.index(shape.term)
             a, b = f"a{e}_{i}", f"b{e}_{i}"
             pieces.append(shape.formula(a, b, t))
             parameters += [(name, value) for name, value in zip((a, b), shape.start, strict=False)]
@@ -166,21 +260,20 @@ def _written(
             used = {shape.term for shape in shapes}
             for i, term in enumerate(part.terms):
                 if term not in used and bool(part.alive[i]):
-                    pieces.append(f"c{e}_{i}*({term})")
-                    parameters.append((f"c{e}_{i}", 0.0))
+                    pieces.append(f"a{e}_{i}*({term})")
+                    parameters.append((f"a{e}_{i}", 0.0))
         texts.append(" - ".join(pieces))
     return make_equation("; ".join(texts), texts, jets.independent, jets.dependent, None, tuple(parameters))
 
 
-def refits(equation: Equation, jets: JetSample, block: Tensor, weights: Tensor) -> Tensor:
+def refits(equation: Equation, data: Measured, block: Tensor, weights: Tensor) -> Tensor:
     """Parameters ``(R, P)`` by one Gauss–Newton step under weights ``(R, B)`` of the blocks of the rows.
 
     Exact for parameters that enter linearly.
     """
-    at = equation.linearised(jets)
+    value, slopes, size = data.linear(equation)
     theta = equation.theta
-    size = equation.terms(jets, at)
-    slopes, value = at.by_parameter / size[:, None], at.value / size
+    slopes, value = slopes / size[:, None], value / size
     count, p = weights.shape[1], theta.numel()
     gram = torch.zeros(count, p, p, dtype=torch.float64)
     right = torch.zeros(count, p, dtype=torch.float64)
@@ -194,18 +287,18 @@ def refits(equation: Equation, jets: JetSample, block: Tensor, weights: Tensor) 
     return moved
 
 
-def _refined(equation: Equation, jets: JetSample, generator: torch.Generator) -> tuple[Equation, Tensor]:
+def _refined(equation: Equation, data: Measured, generator: torch.Generator) -> tuple[Equation, Tensor]:
     """Gauss–Newton steps with halving, then the spread ``(P,)`` over exponential weights of blocks."""
     one = torch.ones(1, 1, dtype=torch.float64)
-    block = torch.zeros(jets.rows, dtype=torch.int64)
+    count = data.times.numel()
+    block = torch.zeros(count, dtype=torch.int64)
 
     def misfit(candidate: Equation) -> float:
-        value = candidate.linearised(jets, slopes=False).value
-        return float(value.square().mean())
+        return float(data.linear(candidate)[0].square().mean())
 
     current = misfit(equation)
     for _ in range(_REFINEMENTS):
-        step = refits(equation, jets, block, one)[0] - equation.theta
+        step = refits(equation, data, block, one)[0] - equation.theta
         moved = False
         for share in (1.0, 0.5, 0.1, 0.01):
             try:
@@ -219,10 +312,10 @@ def _refined(equation: Equation, jets: JetSample, generator: torch.Generator) ->
                 break
         if not moved:
             break
-    labels, inverse = torch.unique(jets.group, return_inverse=True)
-    blocks = inverse if labels.numel() >= 8 else torch.arange(jets.rows) * 40 // jets.rows
+    labels, inverse = torch.unique(data.group, return_inverse=True)
+    blocks = inverse if labels.numel() >= 8 else torch.arange(count) * 40 // count
     draws = torch.empty(100, int(blocks.max()) + 1, dtype=torch.float64).exponential_(generator=generator)
-    spread = refits(equation, jets, blocks, draws / draws.mean(1, keepdim=True)).std(0)
+    spread = refits(equation, data, blocks, draws / draws.mean(1, keepdim=True)).std(0)
     return equation, spread
 
 
@@ -231,7 +324,7 @@ def _without_least(
     parts: Sequence[Regression],
     shaped: Sequence[Sequence[Shape]],
     spread: Tensor,
-    jets: JetSample,
+    data: Measured,
 ) -> list[list[Shape]] | None:
     """The shapes at their refined numbers without the least sure term; None if every term is needed.
 
@@ -241,19 +334,19 @@ def _without_least(
     values, widths = dict(equation.parameters), dict(
         zip((a for a, _ in equation.parameters), spread.tolist(), strict=True)
     )
-    at = equation.linearised(jets)
-    rms = dict(zip(values, at.by_parameter.square().mean((0, 1)).sqrt().tolist(), strict=True))
+    _, slopes, _ = data.linear(equation)
+    rms = dict(zip(values, slopes.square().mean((0, 1)).sqrt().tolist(), strict=True))
     out = [
         [
-            Shape(s.term, s.form, tuple(values[n] for n in (f"a{e}_{i}", f"b{e}_{i}") if n in values))
-            for i, s in enumerate(shapes)
+            Shape(s.term, s.form, tuple(values[n] for n in _names(e, part, s) if n in values))
+            for s in shapes
         ]
-        for e, shapes in enumerate(shaped)
+        for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True))
     ]
     worst: tuple[float, int, int] | None = None
     for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True)):
         for i in range(len(shapes) if len(shapes) > 1 else 0):
-            name = f"a{e}_{i}"
+            name = _names(e, part, shapes[i])[0]
             sure = abs(values[name]) / max(widths[name], 1e-300)
             share = abs(values[name]) * rms[name] / part.size
             if (sure < 3 or (share < SHARE and sure < 100)) and (worst is None or sure < worst[0]):
@@ -264,16 +357,22 @@ def _without_least(
     return out
 
 
+def _names(e: int, part: Regression, shape: Shape) -> tuple[str, str]:
+    """Names of the numbers a and b of a term in equation e: its place in the library is part of them."""
+    i = part.terms.index(shape.term)
+    return f"a{e}_{i}", f"b{e}_{i}"
+
+
 def _intervals(
-    equation: Equation, shaped: Sequence[Sequence[Shape]], spread: Tensor
+    equation: Equation, parts: Sequence[Regression], shaped: Sequence[Sequence[Shape]], spread: Tensor
 ) -> tuple[Coefficient, ...]:
     out = []
     values = dict(zip((a for a, _ in equation.parameters), equation.theta.tolist(), strict=True))
     widths = dict(zip(values, (1.96 * spread).tolist(), strict=True))
-    for e, shapes in enumerate(shaped):
-        for i, shape in enumerate(shapes):
+    for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True)):
+        for shape in shapes:
             label = {"exponential": "rate of exp", "reciprocal": "shift of time"}.get(shape.form, "")
-            for name, what in ((f"a{e}_{i}", shape.term), (f"b{e}_{i}", f"{label}, {shape.term}")):
+            for name, what in zip(_names(e, part, shape), (shape.term, f"{label}, {shape.term}"), strict=True):
                 if name in values:
                     v, w = values[name], widths[name]
                     out.append(Coefficient(what, v, v - w, v + w))
@@ -286,8 +385,9 @@ def _as_text(parts: Sequence[Regression], shaped: Sequence[Sequence[Shape]], equ
     texts = []
     for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True)):
         right = ""
-        for i, shape in enumerate(shapes):
-            a, b = values[f"a{e}_{i}"], f"{values.get(f'b{e}_{i}', 0.0):.6g}"
+        for shape in shapes:
+            of_a, of_b = _names(e, part, shape)
+            a, b = values[of_a], f"{values.get(of_b, 0.0):.6g}"
             term = shape.formula(f"{abs(a):.6g}", b, equation.independent[0])
             term = term.removeprefix("1*").replace("+-", "-")
             sign = ("-" if a < 0 else "") if not right else (" - " if a < 0 else " + ")

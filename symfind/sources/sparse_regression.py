@@ -43,20 +43,33 @@ class Shape:
     def formula(self, a: str, b: str, t: str) -> str:
         """The term with names or numbers for a and b."""
         shape = {"constant": "", "exponential": f"*exp({b}*{t})", "reciprocal": f"/({t}+{b})"}[self.form]
-        return f"{a}{shape}" if self.term == "1" else f"{a}{shape}*{self.term}"
+        if self.term == "1":
+            return f"{a}{shape}"
+        return f"{a}{shape}*({self.term})" if "+" in self.term else f"{a}{shape}*{self.term}"
 
 
 class Regression:
-    """Columns f_l and the target u_t at the measured points, in units of their rms."""
+    """Columns f_l ``(n, L)`` and the target u_t ``(n,)`` at points or windows, in units of their rms.
 
-    def __init__(self, jets: JetSample, target: str, terms: tuple[str, ...]) -> None:
-        self.target, self.terms = target, terms
+    Parameters
+    ----------
+    target, terms
+        As they are written in an equation.
+    y, columns
+        Their values.
+    """
+
+    @classmethod
+    def of_jets(cls, jets: JetSample, target: str, terms: tuple[str, ...]) -> Regression:
+        """At the measured points."""
         names = tuple((f"a{i}", 0.0) for i in range(len(terms)))
         text = " - ".join([target, *(f"a{i}*({term})" for i, term in enumerate(terms))])
         full = make_equation(text, [text], jets.independent, jets.dependent, None, names)
         at = full.linearised(jets)
-        self.y = at.value[:, 0]
-        self.columns = -at.by_parameter[:, 0, :]
+        return cls(target, terms, at.value[:, 0], -at.by_parameter[:, 0, :])
+
+    def __init__(self, target: str, terms: tuple[str, ...], y: Tensor, columns: Tensor) -> None:
+        self.target, self.terms, self.y, self.columns = target, terms, y, columns
         self.size = float(self.y.square().mean().sqrt())
         if self.size == 0:
             raise InputError(f"{target} is zero on all the data, so that no equation can be found; give --equation")
@@ -127,20 +140,35 @@ def _square(factor: Tensor) -> Tensor:
     return torch.cat([factor, factor.new_zeros(factor.shape[1] - factor.shape[0], factor.shape[1])])
 
 
-def chosen_terms(part: Regression, jets: JetSample, generator: torch.Generator) -> tuple[list[Shape], float]:
-    """Terms with their course in time, and how often the least sure of them was chosen."""
-    everything = torch.arange(jets.rows)
+def chosen_terms(
+    part: Regression, times: Tensor, group: Tensor, generator: torch.Generator, *, may_move: bool = True
+) -> tuple[list[Shape], float]:
+    """Terms with their course in time, and how often the least sure of them was chosen.
+
+    Parameters
+    ----------
+    part
+        The regression.
+    times, group
+        Time and trajectory of each row.
+    generator
+        Draws halves of the trajectories.
+    may_move
+        Whether coefficients may depend on time.
+    """
+    count = times.numel()
+    everything = torch.arange(count)
     whole = part.factor(everything)
-    path = _path([whole], part.alive, jets.rows)
-    slabs = _slabs(jets.points[:, 0], 3 * len(part.terms))
+    path = _path([whole], part.alive, count)
+    slabs = _slabs(times, 3 * len(part.terms)) if may_move else []
     factors: Callable[[Tensor], list[Tensor]] = lambda rows: [part.factor(rows)]  # noqa: E731
     moving = False
     if path.left[0] > _CONSTANT_IS_GOOD and len(slabs) > 1:
-        apart = _path([part.factor(rows) for rows in slabs], part.alive, jets.rows)
+        apart = _path([part.factor(rows) for rows in slabs], part.alive, count)
         if apart.left[0] < _SLAB_GAIN * path.left[0]:
             moving, path = True, apart
     if moving:
-        label = torch.zeros(jets.rows, dtype=torch.int64)
+        label = torch.zeros(count, dtype=torch.int64)
         for i, rows in enumerate(slabs):
             label[rows] = i
 
@@ -149,7 +177,7 @@ def chosen_terms(part: Regression, jets: JetSample, generator: torch.Generator) 
 
     votes = torch.zeros(len(part.terms), dtype=torch.float64)
     for _ in range(_DRAWS):
-        rows = _half(jets.group, generator)
+        rows = _half(group, generator)
         drawn = _path(factors(rows), part.alive, rows.numel())
         votes[list(drawn.supports[drawn.choose()])] += 1.0
     votes /= _DRAWS
@@ -165,8 +193,8 @@ def chosen_terms(part: Regression, jets: JetSample, generator: torch.Generator) 
         [torch.linalg.lstsq(r[:, support], r[:, -1:], driver="gelsd").solution[:, 0] for r in factors(everything)]
     )
     curves = curves * part.size / part.units[support]
-    times = torch.stack([jets.points[rows, 0].mean() for rows in slabs])
-    return [course(part.terms[i], times, curve) for i, curve in zip(support, curves.T, strict=True)], frequency
+    middles = torch.stack([times[rows].mean() for rows in slabs])
+    return [course(part.terms[i], middles, curve) for i, curve in zip(support, curves.T, strict=True)], frequency
 
 
 def course(term: str, times: Tensor, curve: Tensor) -> Shape:
