@@ -92,9 +92,6 @@ class Series:
         """A linear map on ``(…, *shape)`` that leaves leading axes alone, applied to every coefficient."""
         return Series(self.truncation, map_(self.coefficients))
 
-    def _without_constant(self) -> Series:
-        return Series(self.truncation, torch.cat([torch.zeros_like(self.coefficients[:1]), self.coefficients[1:]]))
-
     def __add__(self, other: Series | Tensor | float) -> Series:
         """Sum."""
         if isinstance(other, Series):
@@ -118,17 +115,11 @@ class Series:
 
     def __mul__(self, other: Series | Tensor | float) -> Series:
         """Cauchy product."""
-        a = self.coefficients
         if not isinstance(other, Series):
-            return Series(self.truncation, a * other)
-        b = other.coefficients
-        out = []
-        for pairs in self.truncation.pairs:
-            total = a[pairs[0][0]] * b[pairs[0][1]]
-            for i, j in pairs[1:]:
-                total = total + a[i] * b[j]
-            out.append(total)
-        return Series(self.truncation, torch.stack(out))
+            return Series(self.truncation, self.coefficients * other)
+        # Unbound once: the gradient of a[i] would be as large as a for every i.
+        a, b = self.coefficients.unbind(0), other.coefficients.unbind(0)
+        return Series(self.truncation, torch.stack(_cauchy(self.truncation, a, b)))
 
     __rmul__ = __mul__
 
@@ -158,6 +149,18 @@ class Series:
         return exp(self * torch.log(torch.as_tensor(base, dtype=self.coefficients.dtype)))
 
 
+def _cauchy(truncation: Truncation, a: Sequence[Tensor | None], b: Sequence[Tensor]) -> list[Tensor]:
+    """Coefficients of a product; None is zero."""
+    out = []
+    for pairs in truncation.pairs:
+        terms = [left * b[j] for i, j in pairs if (left := a[i]) is not None]
+        total = terms[0] if terms else torch.zeros_like(b[0])
+        for term in terms[1:]:
+            total = total + term
+        out.append(total)
+    return out
+
+
 def variables(truncation: Truncation, derivatives: Mapping[Index, Tensor]) -> Series:
     """The series with given derivatives D_J ``(*shape)``; every J of the truncation is looked up."""
     parts = torch.stack([derivatives[j] for j in truncation.indices])
@@ -180,12 +183,16 @@ def composed(inner: Series, outer: Callable[[Tensor, int], Sequence[Tensor]]) ->
 
     Powers of s − s₀ beyond m vanish in the truncation, so Horner's rule ends exactly.
     """
-    taylor = outer(inner.value, inner.truncation.degree)
-    step = inner._without_constant()
-    out = Series(inner.truncation, torch.zeros_like(inner.coefficients)) + taylor[-1]
-    for c in reversed(taylor[:-1]):
-        out = out * step + c
-    return out
+    own = inner.coefficients.unbind(0)
+    taylor = outer(own[0], inner.truncation.degree)
+    if len(taylor) == 1:
+        return Series(inner.truncation, taylor[0][None])
+    out = [taylor[-2], *(part * taylor[-1] for part in own[1:])]
+    step = [None, *own[1:]]
+    for c in reversed(taylor[:-2]):
+        out = _cauchy(inner.truncation, step, out)
+        out[0] = c  # a power of the step has no constant
+    return Series(inner.truncation, torch.stack(out))
 
 
 def _exp(s: Tensor, m: int) -> list[Tensor]:
@@ -211,7 +218,9 @@ def _quadratic(
     def taylor(s: Tensor, m: int) -> list[Tensor]:
         y = [value(s)]
         for k in range(m):
-            square = torch.stack([y[i] * y[k - i] for i in range(k + 1)]).sum(0)
+            square = y[0] * y[k]
+            for i in range(1, k + 1):
+                square = square + y[i] * y[k - i]
             y.append(((a if k == 0 else 0.0) + b * y[k] + c * square) / (k + 1))
         return y
 
