@@ -55,7 +55,7 @@ def test_rows_are_moved_by_the_group_near_a_noisy_span() -> None:
     # A group near so(3) preserves one quadratic polynomial, near |x|².
     quadratics = PolynomialFeatures.of_degree(Standardiser(torch.zeros(3, dtype=_F64), torch.ones(3, dtype=_F64)), 2)
     sigma = torch.linalg.svdvals((quadratics(moved) - quadratics(x))[:, 1:])
-    assert float(sigma[-1]) < 1e-6 * float(sigma[0]) < 1e-3 * float(sigma[-2])
+    assert float(sigma[-1]) < 1e-3 * float(sigma[0]) < 0.1 * float(sigma[-2])
 
 
 @pytest.mark.parametrize("action", [Same(), Free(3)])
