@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from symfind.sources.dataset import Dataset
 
 # Images in memory, and those on which the derivative is taken: its norm is an average, not a bound.
-_IMAGES = 12_000
+_IMAGES, _NUMBERS = 12_000, 2**29
 _DERIVATIVE_IMAGES = 400
+# Images of more numbers than this have the principal directions of some of them only.
+_MOST_NUMBERS = 2048
 # Share of the images' variance that their principal directions must hold to count as their support.
 _SUPPORT = 0.99
 # Fewer cannot tell two points: the standard error of a difference of 0.5 % needs 2,000 at the usual discordance.
@@ -103,7 +105,7 @@ def evidence_of_images(
     space = image_space(request.space or "image-affine", channels)
     grid = Grid(height, width)
     with clock.phase("read"):
-        count = min(stop, _IMAGES)
+        count = min(stop, _IMAGES, max(1, _NUMBERS // (channels * height * width)))
         chosen = torch.randperm(stop, generator=generator)[:count].sort().values
         held = dataset.take(chosen, torch.float32)
     with clock.phase("fit"):
@@ -223,11 +225,8 @@ def _factors(task: Task, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor
     The images' covariance is taken on the support that holds 99 % of their variance; what a field does off it, the
     finest detail, is measured by no image.
     """
-    flat = task.images.flatten(1).double()
-    values, axes = torch.linalg.eigh(torch.cov(flat[: 8 * _DERIVATIVE_IMAGES].T))
-    held = torch.cumsum(values.flip(0), 0) / values.sum()
-    d = int((held < _SUPPORT).sum()) + 1
-    values, axes = values[-d:], axes[:, -d:]
+    values, axes = _principal(task.images.flatten(1))
+    d = len(values)
     ms, ss = [], []
     share = max(1, _DERIVATIVE_IMAGES // len(task.judges))
     for judge, rows in task.judges:
@@ -240,6 +239,20 @@ def _factors(task: Task, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor
         ms.append(torch.einsum("nmd,npd->nmp", rise, xi))
         ss.append(((xi @ axes) / values.sqrt()).mT * size[:, None, None])
     return torch.cat(ms), torch.cat(ss)
+
+
+def _principal(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances ``(r,)`` and directions ``(d, r)`` that hold :data:`_SUPPORT` of the variance of images ``(n, d)``."""
+    if images.shape[1] <= _MOST_NUMBERS:
+        values, axes = torch.linalg.eigh(torch.cov(images[: 8 * _DERIVATIVE_IMAGES].double().T))
+        values, axes = values.flip(0), axes.flip(1)
+    else:
+        some = images[:_DERIVATIVE_IMAGES].double()
+        _, sigma, vh = torch.linalg.svd(some - some.mean(0), full_matrices=False)
+        values, axes = sigma.square() / max(len(some) - 1, 1), vh.T
+    held = torch.cumsum(values, 0) / values.sum()
+    r = int((held < _SUPPORT).sum()) + 1
+    return values[:r], axes[:, :r]
 
 
 def _inverse_root(covariance: Tensor) -> Tensor:

@@ -155,7 +155,7 @@ def candidates_of(
 
     out = [candidate(*entry) for entry in _named(space, spread)]
     best = min((c.defect for c in out), default=math.inf)
-    if space.plane is None:
+    if space.plane is None or space.colour is not None:  # mixtures with colours cannot be read, nor their units told
         return sorted(out, key=lambda c: c.defect)
     for value, vector in list(zip(spectrum.values.tolist(), spectrum.vectors.T, strict=True))[:_EXTRA]:
         if value < _CLEARLY_BETTER * best:

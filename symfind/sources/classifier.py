@@ -16,6 +16,7 @@ _BATCH = 128
 _RATE = 8e-3
 _SMOOTHING = 0.05
 _DROPOUT = 0.3
+_PLACES = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class _Dropout(nn.Module):
 
 def _network(channels: int, shape: tuple[int, int], classes: int, generator: torch.Generator) -> nn.Sequential:
     half = [-(-side // 2) for side in shape]
-    quarter = [-(-side // 2) for side in half]
+    # Beyond eight places a side the layer that follows would hold most of the network.
+    quarter = [min(-(-side // 2), _PLACES) for side in half]
     network = nn.Sequential(
         nn.Conv2d(channels, 16, 5, stride=2, padding=2),
         nn.BatchNorm2d(16),
@@ -104,6 +106,7 @@ def _network(channels: int, shape: tuple[int, int], classes: int, generator: tor
         nn.Conv2d(16, 48, 3, stride=2, padding=1),
         nn.BatchNorm2d(48),
         nn.SiLU(),
+        nn.AdaptiveAvgPool2d((quarter[0], quarter[1])),
         nn.Flatten(),
         _Dropout(_DROPOUT, generator),
         nn.Linear(48 * quarter[0] * quarter[1], 128),

@@ -131,3 +131,12 @@ def test_the_axis_of_channels_is_recognised_and_told(
     assert dataset.shapes["x"] == (4, *row) and told in " ".join(dataset.messages)
     read = dataset.take(torch.arange(4))["x"]
     torch.testing.assert_close(read, x.movedim(-1, 1) if "last" in told else x.reshape(4, *row))
+
+
+@pytest.mark.slow
+def test_turned_digits_are_certified_over_the_full_circle() -> None:
+    sample = Path(__file__).parents[2] / "sample_data" / "rotated_digits.h5"
+    report = discover(DiscoverOptions(source=str(sample)))
+    assert [(g.expression, g.verdict) for g in report.certified] == [("x ∂y − y ∂x", "certified")]
+    assert report.certified[0].reach == pytest.approx(math.pi)
+    assert {s.expression for s in report.set_apart} >= {"∂x", "∂y", "x ∂x + y ∂y"}
