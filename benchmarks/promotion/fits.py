@@ -18,7 +18,6 @@ from symfind.config import PromoteOptions
 from symfind.discover.search import Clock
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Invariant
-from symfind.linalg.nuclear import DenseMap, NuclearProblem
 from symfind.progress import SilentProgress
 from symfind.promote.checkpoint import Checkpoint
 from symfind.promote.convex import ConvexFit, Setting
@@ -31,6 +30,7 @@ from symfind.sources.surrogate import Samples, fold_labels
 
 _F64 = torch.float64
 _FRESH = 4000
+_FISTA = 1000
 _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 
 
@@ -82,19 +82,24 @@ def setting_of(x: Tensor, y: Tensor, objects: tuple[int, int], space: str) -> Se
 
 
 def lasso(theta: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
-    """Min mean‖θw − y‖² + λ‖w‖₁, features of mean square one, λ by cross-validation over four folds."""
+    """Min mean‖θw − y‖² + λ‖w‖₁, features of mean square one, λ by cross-validation over four folds (FISTA)."""
     unit = theta.square().mean(0).sqrt().clamp(min=1e-300)
-    scaled, nothing = theta / unit, DenseMap(torch.zeros(1, 1, theta.shape[1], dtype=_F64))
+    scaled = theta / unit
     labels = fold_labels(len(y), None, 4, generator)
 
     def path(kept: Tensor, count: int) -> list[Tensor]:
-        root = float(kept.sum()) ** 0.5
-        problem = NuclearProblem(scaled[kept] / root, y[kept] / root, nothing, sparse=True)
-        out, state = [], None
+        squares = scaled[kept].T @ scaled[kept] / int(kept.sum())
+        moment = scaled[kept].T @ y[kept] / int(kept.sum())
+        step = 0.5 / float(torch.linalg.eigvalsh(squares)[-1])
+        out, w = [], torch.zeros_like(moment)
         for share in _LASSO[:count]:
-            solved = problem.solve(0.0, sparsity=share * float(y.std()), start=state, tolerance=1e-4, most=500)
-            state = solved.state
-            out.append(solved.w)
+            ahead, weight = w, 1.0
+            for _ in range(_FISTA):
+                moved = ahead - step * 2 * (squares @ ahead - moment)
+                new = moved.sign() * (moved.abs() - step * share * float(y.std())).clamp(min=0)
+                heavier = (1 + math.sqrt(1 + 4 * weight * weight)) / 2
+                ahead, w, weight = new + (weight - 1) / heavier * (new - w), new, heavier
+            out.append(w)
         return out
 
     errors = torch.zeros(len(_LASSO), dtype=_F64)

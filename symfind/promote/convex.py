@@ -14,7 +14,8 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
-from symfind.linalg.nuclear import DenseMap, NuclearProblem, State
+from symfind.linalg.nuclear import NuclearProblem, State
+from symfind.linalg.thresholding import DenseMap
 from symfind.progress import Advance
 from symfind.promote.debias import LieMap, Quadratic, debiased, null_directions
 from symfind.promote.operator import Candidates, Library, LieOperator, candidates_at, whitened

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.linalg.nuclear import DenseMap
+from symfind.linalg.thresholding import DenseMap
 from symfind.promote.operator import LieOperator
 
 # μ from where both terms count to where the symmetries hold to 1e-7. Below, the span forgets the fit it came from; in

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import InputError, UsageError
-from symfind.linalg.nuclear import DenseMap, NuclearProblem, SingularValueThreshold, nuclear_norm
+from symfind.linalg.nuclear import NuclearProblem
+from symfind.linalg.thresholding import DenseMap, SingularValueThreshold, nuclear_norm
 
 _F64 = torch.float64
 
