@@ -89,6 +89,14 @@ class DiscoverOptions(ComputeOptions):
         panel="Search",
         choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
     )
+    variant: str = option(
+        "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
+        "or after random finite steps along its flow.",
+        "derivative",
+        panel="Search",
+        choices=("derivative", "flow"),
+    )
+    steps: int = option("With --method validity: steps of training at most.", 2000, panel="Search", least=1)
     surrogate: str = option(
         "What is fitted to data in place of F: polynomial:k, a family by name, or auto.",
         "auto",
@@ -118,10 +126,18 @@ class DiscoverOptions(ComputeOptions):
         "Project the certified generators onto the nearest Lie algebra.", False, panel="Decision"
     )
     require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
+    checkpoint: str | None = option(
+        "With --method validity: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+    )
+    resume: bool = option(
+        "With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run"
+    )
 
     def __post_init__(self) -> None:
         """Validate every option, and those that only make sense together."""
         super().__post_init__()
+        if self.resume and self.checkpoint is None:
+            raise UsageError("--resume needs to know from where: add --checkpoint FILE")
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             given = ",".join(map(str, self.shape))
             raise UsageError(f"--shape is {given!r}, expected whole numbers of at least 1, such as 3 or 2,4")

@@ -9,6 +9,7 @@ import torch
 
 from symfind.discover.evidence import Examined
 from symfind.discover.pde import Judged, evidence_of_equation
+from symfind.discover.validity_search import learned_evidence, orders_of_variant
 from symfind.errors import UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fields.equation import parse_equation
@@ -40,8 +41,8 @@ def evidence_of_field(
     SymfindError
         The equation does not parse, or the grid is too coarse for it.
     """
-    if request.method not in ("auto", "nullspace"):
-        raise UsageError(f"--method {request.method} does not go with field data; take nullspace or auto")
+    if request.method not in ("auto", "nullspace", "validity"):
+        raise UsageError(f"--method {request.method} does not go with field data; take nullspace, validity or auto")
     field = field_of(dataset, stop)
     independent, dependent = tuple(axis.name for axis in field.axes), field.components
     names = (*independent, *dependent)
@@ -62,6 +63,9 @@ def evidence_of_field(
     centred = space.centred(z.mean(0), torch.where(spread > 0, spread, torch.ones_like(spread)))
     with clock.phase("nullspace"):
         evidence = evidence_of_equation(judged, sample, centred, generator)
+    if request.method == "validity":
+        sample = jets(field, orders_of_variant(request.variant, judged.equation), generator, _ROWS)
+        evidence = learned_evidence(request, judged, sample, evidence, generator, clock)
     return Examined(replace(evidence, messages=(*evidence.messages, *sample.messages)), names)
 
 

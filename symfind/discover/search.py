@@ -75,6 +75,16 @@ class Request(Protocol):
     @property
     def method(self) -> str: ...  # noqa: D102
     @property
+    def variant(self) -> str: ...  # noqa: D102
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def checkpoint(self) -> str | None: ...  # noqa: D102
+    @property
+    def resume(self) -> bool: ...  # noqa: D102
+    @property
+    def bootstrap(self) -> int: ...  # noqa: D102
+    @property
     def surrogate(self) -> str: ...  # noqa: D102
     @property
     def grid(self) -> str | None: ...  # noqa: D102

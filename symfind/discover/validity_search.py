@@ -1,0 +1,240 @@
+"""From jets to learned fields, and from these to a finding in a polynomial space.
+
+The fields are learned without a basis; what is reported is their projection onto the space that was named, with the
+share of their norm that it explains. How many there are is the closed form's answer in that space where it has one. A
+learned generator is certified only as far as it lies in the span that the closed form certified: its bound is that
+span's, plus what strays from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from symfind.discover.evidence import Evidence
+from symfind.discover.finding import Finding, Generator, canonical_vectors, decide
+from symfind.discover.pde import Judged, pencil, probed
+from symfind.discover.superposition import EquationExtent
+from symfind.discover.training import Recipe, Trained, train
+from symfind.discover.validity import Measure, check_variant, derivative_loss, flow_loss
+from symfind.fields.equation import Equation
+from symfind.fields.jet import Prolongation
+from symfind.fields.jet_sample import JetSample, MultiIndex
+from symfind.fields.neural import NeuralFields
+from symfind.fields.transformed_jets import total_degree
+from symfind.linalg.nullspace import generalised_spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symfind.discover.search import Clock, Request
+
+# Two fields more than wanted: the last ones of a logarithmic sum are the least exact.
+_SPARE = 2
+# Fields that are learned where their number is not known.
+_UNKNOWN = 6
+_WIDTHS = (64, 64)
+# Points of a step, and steps between looks; a flow costs some twenty derivatives.
+_BATCH = {"derivative": 256, "flow": 48}
+_RATE = {"derivative": 3e-3, "flow": 2e-3}
+_STRETCH = 250
+_HELD_OUT = 1024
+_HEAD_POINTS = 4000
+# Explained shares beyond this count as the whole field.
+_WHOLE = 0.9999
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What training gave.
+
+    Attributes
+    ----------
+    fields
+        K fields, ascending in ρ.
+    values
+        Their ρ ``(K,)``, measured as in the closed form.
+    trained
+        The course of the training.
+    """
+
+    fields: NeuralFields
+    values: Tensor
+    trained: Trained
+
+
+def learned_fields(
+    request: Request, judged: Judged, jets: JetSample, wanted: int, generator: torch.Generator, clock: Clock
+) -> Learned:
+    """Train fields on the jets, by derivative or along finite flows.
+
+    By derivative the head is solved for in the end, in closed form. Along flows the fields stay as they were learned,
+    but for the order in which they are listed.
+
+    Raises
+    ------
+    SymfindError
+        A checkpoint of something else, a loss that is not finite, or an option that does not go with the data.
+    """
+    variant, equation = request.variant, judged.equation
+    measure = Measure.of(equation, probed(jets, generator))
+    order = torch.randperm(measure.jets.rows, generator=generator)
+    test, rest = measure.take(order[: _HELD_OUT // 2]), measure.take(order[_HELD_OUT // 2 :])
+    z = measure.points
+    start = NeuralFields.draw(z.shape[1], wanted + _SPARE, _WIDTHS, generator)
+    start = start.centred(z.mean(0), measure.scales.spread)
+
+    def some(points: Measure, count: int, source: torch.Generator) -> Measure:
+        return points.take(torch.randint(0, points.jets.rows, (count,), generator=source))
+
+    def loss(parameters: Sequence[Tensor], source: torch.Generator) -> Tensor:
+        fields = start.with_parameters(parameters)
+        at = some(rest, _BATCH[variant], source)
+        if variant == "derivative":
+            return derivative_loss(fields, at)
+        return flow_loss(fields, at, some(rest, _BATCH["derivative"], source), source)
+
+    def score(parameters: Sequence[Tensor]) -> tuple[float, str]:
+        fields = start.with_parameters(parameters)
+        rho = " ".join(f"{v:.1e}" for v in test.spectrum(fields).values.tolist())
+        if variant == "derivative":
+            value = derivative_loss(fields, test)
+        else:
+            # The same transformations every time, so that scores can be compared.
+            value = flow_loss(fields, test, test, torch.Generator().manual_seed(request.seed + 1))
+        return float(value), f"validities {rho}"
+
+    settings = f"{equation.text} {_digest(jets)} {variant} {request.seed} {request.steps} {wanted} {_WIDTHS}"
+    recipe = Recipe(
+        request.steps, min(_STRETCH, request.steps), _RATE[variant],
+        None if request.checkpoint is None else Path(request.checkpoint), request.resume, settings,
+    )  # fmt: skip
+    trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
+    fields = start.with_parameters(trained.parameters)
+    if variant == "derivative":
+        opened = fields.opened()
+        spectrum = some(measure, _HEAD_POINTS, generator).spectrum(opened)
+        fields = opened.combined(spectrum.vectors[:, : fields.dim])
+    return _sorted(fields, trained, measure)
+
+
+def orders_of_variant(variant: str, equation: Equation) -> tuple[MultiIndex, ...]:
+    """The derivatives that a variant asks of the data: finite transformations may mix all of an order."""
+    if variant == "derivative":
+        return equation.needed
+    check_variant(variant, equation)
+    return tuple({*equation.needed, *total_degree(len(equation.independent), equation.order)})
+
+
+def _sorted(fields: NeuralFields, trained: Trained, measure: Measure) -> Learned:
+    """The same span in order of ρ, the relative defect of the closed form."""
+    rows = torch.arange(min(measure.jets.rows, _HEAD_POINTS))
+    m, s, _ = pencil(Prolongation(measure.equation, fields, measure.scales), measure.jets.take(rows))
+    spectrum = generalised_spectrum(m.flatten(0, 1), s.flatten(0, 1))
+    return Learned(fields.combined(spectrum.vectors), spectrum.values, trained)
+
+
+def _digest(jets: JetSample) -> str:
+    """What the training has seen of the data."""
+    return hashlib.sha256(jets.points.numpy().tobytes() + jets.values.numpy().tobytes()).hexdigest()[:16]
+
+
+def learned_evidence(
+    request: Request, judged: Judged, jets: JetSample, closed: Evidence, generator: torch.Generator, clock: Clock
+) -> Evidence:
+    """The closed form's evidence with learned fields in place of its nullspace.
+
+    Raises
+    ------
+    SymfindError
+        As :func:`learned_fields`.
+    """
+    with clock.phase("bounds"):
+        counted = decide(closed, request.tolerance, request.alpha, max(request.bootstrap, 40), request.seed)
+    known = sum(g.verdict == "certified" for g in counted.generators) + len(counted.apart)
+    certain = known > 0 or not counted.doubts
+    with clock.phase("learn"):
+        learned = learned_fields(request, judged, jets, known if certain else _UNKNOWN - _SPARE, generator, clock)
+    finding = _finding(closed, counted, learned, known if certain else None, request.tolerance)
+    return replace(closed, judge=lambda *_: finding, messages=(*closed.messages, *_messages(learned, request.variant)))
+
+
+def _messages(learned: Learned, variant: str) -> tuple[str, ...]:
+    rho = ", ".join(f"{v:.2g}" for v in learned.values.tolist())
+    how = "by derivative" if variant == "derivative" else "along finite flows"
+    return (f"fields learned {how} in {learned.trained.steps} steps; their relative defects: {rho}",)
+
+
+def _finding(
+    closed: Evidence, counted: Finding, learned: Learned, known: int | None, tolerance: float
+) -> Finding:
+    """The lowest learned fields, projected, with bounds from the span that the closed form certified."""
+    small = int((learned.values < tolerance).sum())
+    number = small if known is None else min(known, learned.fields.dim)
+    doubts = list(counted.doubts)
+    notes = []
+    if known is None:
+        doubts.append(
+            f"{small} learned fields have a defect below {tolerance:g}; validities have no clear gap, so their number "
+            "is uncertain"
+        )
+    elif small > number:
+        notes.append(
+            f"{small - number} more learned fields have a defect below {tolerance:g}: slowly varying multiples of "
+            f"symmetries, or symmetries outside the space '{closed.space.name}'"
+        )
+    generators, shares = _projected(closed, counted, learned, number, known, tolerance)
+    names = [f"{i + 1}: {_percent(share)}" for i, share in enumerate(shares)]
+    if shares:
+        notes.append(f"share of the norm of each learned field that '{closed.space.name}' explains: {', '.join(names)}")
+    entries = tuple((float(v), None, None) for v in learned.values)
+    return Finding(closed, entries, tuple(generators), counted.coverage, tuple(doubts), (), tuple(notes))
+
+
+def _percent(share: float) -> str:
+    return "all but " + f"{100 * (1 - share):.1g} %" if share > _WHOLE else f"{100 * share:.4g} %"
+
+
+def _projected(
+    closed: Evidence, counted: Finding, learned: Learned, number: int, known: int | None, tolerance: float
+) -> tuple[list[Generator], list[float]]:
+    """Generators of the projected span in its sparsest basis, and the share of each field that it holds."""
+    if number == 0:
+        return [], []
+    assert isinstance(closed.extent, EquationExtent)
+    jets = closed.extent.jets
+    z = torch.cat([jets.points, jets.values], 1)
+    spread = closed.extent.prolongation.scales.spread
+    fields = (learned.fields.evaluate(z)[:, :number] / spread).transpose(1, 2).flatten(0, 1)  # (n·d, k)
+    design = (closed.space.evaluate(z) / spread).transpose(1, 2).flatten(0, 1)
+    span = torch.linalg.lstsq(design, fields, driver="gelsd").solution
+    missed = torch.linalg.vector_norm(design @ span - fields, dim=0) / torch.linalg.vector_norm(fields, dim=0)
+    spectrum = closed.spectrum
+    whole = torch.cat([spectrum.vectors, spectrum.trivial], 1)
+    r = spectrum.values.shape[0]
+    mixes = torch.linalg.lstsq(whole, span, driver="gelsd").solution[:r]
+    mixes = mixes / torch.linalg.vector_norm(mixes, dim=0)
+    outside = float(torch.linalg.vector_norm(mixes[number:], dim=0).max())
+    noise = max(1e-10, min(1.0, max(float(missed.max()), outside)))
+    vectors = canonical_vectors(closed, span, noise)
+    combos = torch.linalg.lstsq(span, vectors, driver="gelsd").solution
+    mixed = fields @ combos
+    left = torch.linalg.vector_norm(design @ vectors - mixed, dim=0) / torch.linalg.vector_norm(mixed, dim=0)
+    shares = (1 - left.square()).clamp(min=0.0).tolist()
+    mix = torch.linalg.lstsq(whole, vectors, driver="gelsd").solution[:r]
+    mix = mix / torch.linalg.vector_norm(mix, dim=0)
+    defects = torch.linalg.vector_norm(mix * spectrum.values[:, None], dim=0).tolist()
+    stray = torch.linalg.vector_norm(mix[number:] * spectrum.values[number:, None], dim=0).tolist()
+    worst = max((g.upper for g in counted.generators if g.verdict == "certified"), default=math.inf)
+    out = []
+    for vector, defect, away in zip(vectors.unbind(1), defects, stray, strict=True):
+        bound = max(math.hypot(worst, away), defect)
+        sure = known is not None and not counted.doubts and bound < tolerance
+        out.append(Generator(vector, defect, 0.0, bound, "certified" if sure else "undecided", None, noise))
+    return out, shares
