@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -128,7 +128,9 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     refuted when their lower bound exceeds δ and undecided between.
     """
     if evidence.judge is not None:
-        return evidence.judge(tolerance, alpha, refits, seed)
+        found = evidence.judge(tolerance, alpha, refits, seed)
+        # What was told after the judge was made belongs to the finding too.
+        return replace(found, evidence=replace(found.evidence, messages=evidence.messages))
     generator = torch.Generator().manual_seed(seed + 31)
     spectrum = evidence.spectrum
     k = candidates(spectrum, tolerance)
