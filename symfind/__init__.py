@@ -12,20 +12,25 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symfind.api import discover, enforce, groups, identify, inspect, promote, sample, score
-    from symfind.config import DiscoverOptions, EnforceOptions, PromoteOptions, ScoreOptions
+    from symfind.api import augment, discover, enforce, groups, identify, inspect, promote, sample, score
+    from symfind.config import AugmentOptions, DiscoverOptions, EnforceOptions, PromoteOptions, ScoreOptions
+    from symfind.report.augmentation import Augmentation, FieldScore
     from symfind.report.document import Report
     from symfind.report.enforcement import Enforcement, Score
     from symfind.report.store import read_report
 
 __all__ = [
+    "AugmentOptions",
+    "Augmentation",
     "DiscoverOptions",
     "EnforceOptions",
     "Enforcement",
+    "FieldScore",
     "PromoteOptions",
     "Report",
     "Score",
     "ScoreOptions",
+    "augment",
     "discover",
     "enforce",
     "groups",
@@ -38,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "augment": "symfind.api",
     "discover": "symfind.api",
     "enforce": "symfind.api",
     "groups": "symfind.api",
@@ -46,10 +52,13 @@ _HOMES = {
     "promote": "symfind.api",
     "sample": "symfind.api",
     "score": "symfind.api",
+    "AugmentOptions": "symfind.config",
     "DiscoverOptions": "symfind.config",
     "EnforceOptions": "symfind.config",
     "PromoteOptions": "symfind.config",
     "ScoreOptions": "symfind.config",
+    "Augmentation": "symfind.report.augmentation",
+    "FieldScore": "symfind.report.augmentation",
     "Enforcement": "symfind.report.enforcement",
     "Score": "symfind.report.enforcement",
     "Report": "symfind.report.document",

@@ -22,16 +22,19 @@ from symfind.sources.files import readable
 from symfind.sources.samples import write_sample
 
 if TYPE_CHECKING:
+    from symfind.augmenting import augment
     from symfind.enforcing import enforce, score
     from symfind.promoting import promote
 
-__all__ = ["discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
+__all__ = ["augment", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
 
 
 def __getattr__(name: str) -> Any:
     # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
     if name in ("enforce", "score"):
         return getattr(importlib.import_module("symfind.enforcing"), name)
+    if name == "augment":
+        return importlib.import_module("symfind.augmenting").augment
     if name == "promote":
         return importlib.import_module("symfind.promoting").promote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -246,7 +246,53 @@ class EnforceOptions(ActionOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions(ActionOptions):
-    """Which model to judge under which group."""
+    """Which model to judge under which group, or which fields along which generators."""
+
+    equation: str | None = option(
+        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+    grid: str | None = option("For fields: the axes of u, as in discover.", None, panel="Input", shown_as="AXES")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions(ComputeOptions):
+    """Which fields to move along which generators, and how far."""
+
+    data: str = option("A dataset (HDF5) of fields; - is standard input.")
+    generators: str | None = option(
+        "A report; its certified generators move the fields.", None, panel="Search", shown_as="REPORT"
+    )
+    only: tuple[int, ...] | None = option(
+        "Of the generators, those with these numbers, certified or not.", None, panel="Search", shown_as="N,N"
+    )
+    size: float = option(
+        "Parameters are drawn from −SIZE to SIZE; at 1 a generator moves the data by their own spread.",
+        0.2,
+        panel="Search",
+    )
+    copies: int = option("How many of each trajectory.", 1, panel="Run", least=1)
+    window: str | None = option(
+        "The times that are written; what lies outside them is the margin that generators may use.",
+        None,
+        panel="Search",
+        shown_as="START:STOP",
+    )
+    input: str | None = option("The dataset that holds u.", None, panel="Input", shown_as="NAME")
+    grid: str | None = option("The axes of u, as in discover.", None, panel="Input", shown_as="AXES")
+    max_rows: int | None = option("Move at most so many trajectories.", None, panel="Input", least=1)
+
+    def __post_init__(self) -> None:
+        """Validate every option; there is a report, and a size."""
+        super().__post_init__()
+        if self.generators is None:
+            raise UsageError("name the report that holds the generators: --generators REPORT")
+        if self.data == "-" and self.generators == "-":
+            raise UsageError("both the data and the report are -, and there is one standard input; name one file")
+        if not 0 < self.size < float("inf"):
+            raise UsageError(f"--size is {self.size}, expected a finite number above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 
 from symfind import __version__
+from symfind.augmenting import score_fields
 from symfind.config import ActionOptions, EnforceOptions, ScoreOptions
+from symfind.discover.search import is_model
 from symfind.enforce.choose import Choices, enforce_model
 from symfind.enforce.request import Prepared, RowsAsked, prepared
 from symfind.enforce.score import scored
@@ -21,6 +23,7 @@ from symfind.enforce.writing import check_ending, format_written, write_weights
 from symfind.errors import UsageError
 from symfind.machine import on_cpu_in_double
 from symfind.progress import Progress, SilentProgress
+from symfind.report.augmentation import FieldScore
 from symfind.report.enforcement import Enforcement, Score
 from symfind.report.enforcement_compose import enforcement_of, generators_of, score_of
 from symfind.report.store import read_report
@@ -73,8 +76,8 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     return replace(document, timing=seconds)
 
 
-def score(options: ScoreOptions, progress: Progress | None = None) -> Score:
-    """How well a trained model obeys a group: relative defects, and errors along finite transformations.
+def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:
+    """How well a trained model obeys a group, or fields stay solutions: defects, and errors along finite flows.
 
     Parameters
     ----------
@@ -92,6 +95,8 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score:
     environment = on_cpu_in_double(options, "score")
     rng = torch.Generator().manual_seed(options.seed)
     with readable(options.model) as path:
+        if not is_model(path):
+            return score_fields(replace(options, model=str(path)), progress)
         with _timed(seconds, "read"):
             ready = _prepared(options, path, rng)
         with _timed(seconds, "score"), watch.phase("score"):

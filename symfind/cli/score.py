@@ -8,14 +8,19 @@ from symfind.config import ScoreOptions
 
 
 def score(options: ScoreOptions, output: Output) -> None:
-    """Measure how well a trained model obeys a group.
+    """Measure how well a trained model obeys a group, or how well fields stay solutions of their equation.
 
     For each generator its relative defect (0 exact, 1 what a random direction does) and the error along finite
-    transformations of growing size; for the whole group the error on random elements.
+    transformations of growing size; for the whole group the error on random elements. MODEL may be a dataset of
+    fields: then the error is the residual of the equation after transformations along --generators.
     """
     from symfind import api
-    from symfind.report.enforcement_render import score_table
+    from symfind.report.augmentation import FieldScore, field_score_pairs, field_score_table
+    from symfind.report.enforcement_render import plain_document, score_table
 
     with output.progress() as progress:
         document = api.score(options, progress)
-    write_document(document, score_table, output)
+    if isinstance(document, FieldScore):
+        write_document(document, lambda d: plain_document(field_score_pairs(d), field_score_table(d)), output)
+    else:
+        write_document(document, score_table, output)

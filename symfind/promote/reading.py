@@ -14,8 +14,8 @@ from torch import Tensor
 from symfind.discover.nullspace import Frame
 from symfind.discover.questions import QUESTIONS, Question, objects_of
 from symfind.errors import InputError, UsageError
+from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
-from symfind.fields.polynomial import PolynomialFields, matrix_fields, monomial_exponents
 from symfind.fields.space import VectorFieldSpace
 from symfind.promote.convex import Setting
 from symfind.sources.dataset import open_dataset
@@ -179,31 +179,4 @@ def _space(asked: str | ReportedFields, d: int, names: tuple[str, ...]) -> Vecto
     """
     if isinstance(asked, str):
         return make_space(asked, d, names)
-    actions = asked.actions
-    unfit = InputError(
-        f"{asked.name}: its generators do not act on points of {d} coordinates, as the data have; give a report on "
-        "such data, or name a --space"
-    )
-    if asked.dimension != d:
-        raise unfit
-    if isinstance(actions[0], Mapping):
-        exponents = torch.tensor(actions[0]["exponents"], dtype=torch.int64)
-        tables = torch.stack([torch.tensor(a["coefficients"], dtype=torch.float64) for a in actions])  # type: ignore[index]
-        if exponents.ndim != 2 or exponents.shape[1] != d:
-            raise unfit
-        return _fields(asked.name, d, exponents, tables)
-    try:
-        matrices = torch.tensor(actions, dtype=torch.float64)
-    except (TypeError, ValueError):
-        raise unfit from None
-    if matrices.shape[1:] == (d, d):
-        return matrix_fields(asked.name, matrices)
-    if matrices.shape[1:] != (d + 1, d + 1):
-        raise unfit
-    tables = torch.cat([matrices[:, :d, d:].transpose(1, 2), matrices[:, :d, :d].transpose(1, 2)], 1)
-    return _fields(asked.name, d, monomial_exponents(d, 0, 1), tables)
-
-
-def _fields(name: str, d: int, exponents: Tensor, tables: Tensor) -> PolynomialFields:
-    zero, one = torch.zeros(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
-    return PolynomialFields(name, d, False, exponents, tables, zero, one, (False, False))
+    return fields_of_actions(asked.name, asked.dimension, d, asked.actions)

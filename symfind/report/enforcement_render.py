@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -76,6 +76,16 @@ def score_table(document: Score) -> RenderableType:
     parts: list[RenderableType] = [_grid(pairs), Text(), Padding(_table(header, rows), (0, 0, 0, 2))]
     if document.notes:
         parts += [Text(), _grid([("note", t) for t in document.notes])]
+    return Group(*parts)
+
+
+def plain_document(
+    pairs: Iterable[tuple[str, str]], table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+) -> RenderableType:
+    """Labelled lines, and a table below them."""
+    parts: list[RenderableType] = [_grid(list(pairs))]
+    if table is not None:
+        parts += [Text(), Padding(_table(*table), (0, 0, 0, 2))]
     return Group(*parts)
 
 

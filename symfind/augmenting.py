@@ -1,0 +1,309 @@
+"""The verb ``augment``, and ``score`` of fields: what generators of a report do to solutions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import torch
+from torch import Tensor
+
+from symfind.config import AugmentOptions, ScoreOptions
+from symfind.discover.search import Clock
+from symfind.errors import InputError, SymfindError, UsageError
+from symfind.fields.actions import fields_of_actions
+from symfind.fields.equation import Equation, parse_equation
+from symfind.fields.jet import Prolongation, Scales
+from symfind.fields.jet_sample import JetSample
+from symfind.fields.polynomial import PolynomialFields
+from symfind.fields.taylor import Series
+from symfind.fields.transformed_jets import total_degree, transformed
+from symfind.linalg.threads import one_thread
+from symfind.machine import on_cpu_in_double
+from symfind.progress import Progress, SilentProgress
+from symfind.report.augmentation import Augmentation, FieldScore, FieldScored
+from symfind.report.document import Report
+from symfind.report.store import read_report
+from symfind.sources.dataset import open_dataset
+from symfind.sources.equation_fit import identify_equation, library_orders
+from symfind.sources.field import FieldData, field_of
+from symfind.sources.field_axes import Axis
+from symfind.sources.field_moves import closing_axes, moved
+from symfind.sources.files import appearing_whole, readable, sha256
+from symfind.sources.jets import jets
+
+# Of α, in units of the data.
+SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
+_JET_ROWS = 4096
+_SCORED = 1000
+# Draws for one moved trajectory before it is given up.
+_DRAWS = 8
+_PILOTS = 8
+
+
+@dataclass(frozen=True)
+class Movers:
+    """Generators of a report, each divided by its root mean square over the data.
+
+    Attributes
+    ----------
+    names
+        As expressions.
+    space
+        ξᵢ, a field each.
+    units
+        1/‖ξᵢ‖, variables in units of their spread.
+    """
+
+    names: tuple[str, ...]
+    space: PolynomialFields
+    units: Tensor
+
+    def along(self, sizes: Tensor) -> Callable[[Tensor], Tensor]:
+        """Σ αᵢξᵢ/‖ξᵢ‖ as a function ``(n, d)`` → ``(n, d)``."""
+        weights = sizes * self.units
+        return lambda z: torch.einsum("npd,p->nd", self.space.evaluate(z), weights)
+
+    def on_series(self, i: int) -> Callable[[Series], Series]:
+        """ξᵢ/‖ξᵢ‖ on power series."""
+        return lambda z: self.space.on_series(z).linear(lambda c: c[..., i, :]) * float(self.units[i])
+
+
+def _movers(report: Report, name: str, z: Tensor, only: tuple[int, ...] | None) -> tuple[Movers, tuple[str, ...]]:
+    """The certified generators of a report, or those that were asked for by number."""
+    every = report.generators
+    notes: list[str] = []
+    if only is not None:
+        wrong = [i for i in only if not 1 <= i <= len(every)]
+        if wrong:
+            raise UsageError(f"--only {wrong[0]}: the report has {len(every)} generators, numbered from 1")
+        chosen = [every[i - 1] for i in only]
+        unsure = sum(g.verdict != "certified" for g in chosen)
+        if unsure:
+            notes.append(f"{unsure} of the generators are not certified: what they make need not be solutions")
+    else:
+        chosen = [g for g in every if g.verdict == "certified"]
+        if not chosen:
+            raise InputError(f"{name}: the report has no certified generator; choose others with --only 1,2")
+    actions = [g.input_action for g in chosen]
+    space = fields_of_actions(name, len(report.source.names), z.shape[1], actions)
+    spread = z.std(0, correction=0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    size = (space.evaluate(z) / spread).square().sum(2).mean(0).sqrt()
+    return Movers(tuple(g.expression for g in chosen), space, 1.0 / size.clamp(min=1e-300)), tuple(notes)
+
+
+def augment(options: AugmentOptions, to: Path, progress: Progress | None = None) -> Augmentation:
+    """ũ = exp(Σ αᵢξᵢ)·u for random α: solutions moved along generators, on the grid that they came from.
+
+    Parameters
+    ----------
+    options
+        Data, generators and sizes, :class:`~symfind.config.AugmentOptions`.
+    to
+        The HDF5 file to write; it appears when it is whole.
+    progress
+        Told how far the computation is.
+
+    Raises
+    ------
+    SymfindError
+        The data are no fields, the generators act on something else, or every draw leaves the support.
+    """
+    environment = on_cpu_in_double(options, "augment")
+    clock = Clock(progress or SilentProgress())
+    generator = torch.Generator().manual_seed(options.seed)
+    assert options.generators is not None
+    with readable(options.data) as path, one_thread():
+        with clock.phase("read"):
+            report = read_report(options.generators)
+            dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)
+            field = field_of(dataset, options.max_rows)
+            z = _points(field)
+            movers, notes = _movers(report, options.generators, z, options.only)
+            axes = _target(field.axes, options.window)
+            closes = closing_axes(field.axes, movers.space.evaluate, z)
+            axes = tuple(Axis(a.name, a.coordinates, c) for a, c in zip(axes, closes, strict=True))
+        with appearing_whole(to) as part:
+            with clock.phase("move", field.trajectories * options.copies) as advance:
+                written, rejected = _write(part, field, axes, movers, options, generator, advance)
+            if written == 0:
+                raise InputError(
+                    f"{options.data}: every one of {rejected} draws asks for times outside the data, or folds; give a "
+                    "smaller --size, a --window inside t, or fewer generators (--only)"
+                )
+            with clock.phase("check"):
+                equation = _equation_of(report, field)
+                before = _residual(equation, field, generator)
+                after = _residual(equation, field_of(open_dataset(part, kind="field")), generator)
+    if rejected:
+        notes = (*notes, f"{rejected} draws left the support of the data, or folded, and were rejected")
+    opened = [a.name for a, b in zip(field.axes, axes, strict=True) if a.periodic and not b.periodic]
+    if opened:
+        notes = (*notes, f"{', '.join(opened)} is no longer periodic: the generators change its period")
+    return Augmentation(
+        source=options.data, output=str(to), generators=movers.names, units=tuple(movers.units.tolist()),
+        trajectories=field.trajectories, moved=written, rejected=rejected, axes=tuple(map(str, axes)),
+        equation=None if equation is None else equation.text, residual=before, residual_after=after,
+        notes=notes, settings=options.settings(), environment=environment, timing=clock.seconds,
+    )  # fmt: skip
+
+
+def _points(field: FieldData) -> Tensor:
+    """Some points (t, x, u) ``(n, d)`` of the data."""
+    u = field.take(torch.arange(min(_PILOTS, field.trajectories)))
+    grid = torch.meshgrid(*(axis.coordinates.double() for axis in field.axes), indexing="ij")
+    place = torch.stack([part.flatten() for part in grid], 1).repeat(len(u), 1)
+    z = torch.cat([place, u.reshape(-1, u.shape[-1]).double()], 1)
+    return z[:: max(1, len(z) // 20_000)]
+
+
+def _target(axes: Sequence[Axis], window: str | None) -> tuple[Axis, ...]:
+    """The axes of what is written: t only inside the window."""
+    if window is None:
+        return tuple(axes)
+    try:
+        start, stop = (float(part) for part in window.split(":"))
+    except ValueError:
+        raise UsageError(f"--window is {window!r}, expected START:STOP in t, such as 20:80") from None
+    t = axes[0].coordinates
+    inside = t[(t >= start) & (t <= stop)]
+    if len(inside) < 2:
+        raise UsageError(f"--window {window} holds {len(inside)} times of the data, expected at least 2")
+    return (Axis(axes[0].name, inside, False), *axes[1:])
+
+
+def _write(
+    part: Path,
+    field: FieldData,
+    axes: Sequence[Axis],
+    movers: Movers,
+    options: AugmentOptions,
+    generator: torch.Generator,
+    advance: Callable[[int], None],
+) -> tuple[int, int]:
+    """Move trajectory by trajectory, write each as it is done; how many were written, how many draws rejected."""
+    target = [axis.coordinates.double() for axis in axes]
+    shape = (*(len(t) for t in target), len(field.components))
+    own = shape[:-1] if shape[-1] == 1 else shape
+    count = rejected = 0
+    with h5py.File(part, "w") as file:
+        u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
+        group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
+        sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")
+        for axis in axes:
+            file[axis.name] = axis.coordinates.numpy()
+        file.attrs["kind"] = "field"
+        file.attrs["names"] = [*(axis.name for axis in axes), *field.components]
+        closed = [axis.name for axis in axes if axis.periodic]
+        if closed:
+            file.attrs["periodic"] = closed
+        for numbers, block in field.blocks():
+            for number, one in zip(numbers.tolist(), block, strict=True):
+                for _ in range(options.copies):
+                    advance(1)
+                    for _ in range(_DRAWS):
+                        alpha = options.size * (
+                            2 * torch.rand(len(movers.names), generator=generator, dtype=torch.float64) - 1
+                        )
+                        found = moved(field.axes, one.double(), movers.along(alpha), 1.0, target)
+                        if found is not None:
+                            break
+                        rejected += 1
+                    if found is None:
+                        continue
+                    count += 1
+                    for stored in (u, group, sizes):
+                        stored.resize(count, axis=0)
+                    u[count - 1] = found.reshape(own).numpy()
+                    group[count - 1] = int(field.groups[number])
+                    sizes[count - 1] = alpha.numpy()
+    return count, rejected
+
+
+def _equation_of(report: Report, field: FieldData) -> Equation | None:
+    if report.equation is None:
+        return None
+    try:
+        return parse_equation(report.equation.text, tuple(a.name for a in field.axes), field.components)
+    except SymfindError:
+        return None
+
+
+def _residual(equation: Equation | None, field: FieldData, generator: torch.Generator) -> float | None:
+    """What the data leave of the terms of the equation; None where the grid is too coarse to say."""
+    if equation is None:
+        return None
+    try:
+        sample = jets(field, equation.needed, generator, _JET_ROWS)
+    except InputError:
+        return None
+    return float(equation.residual(sample)[0].max())
+
+
+def score_fields(options: ScoreOptions, progress: Progress | None = None) -> FieldScore:
+    """How far transformed solutions are from being solutions, against the size of the transformation.
+
+    Transformations act on derivatives of the data, exactly; points lie on the equation before, so that what is told is
+    the generator's alone.
+
+    Raises
+    ------
+    SymfindError
+        The data are no fields, or the generators act on something else.
+    """
+    if options.generators is None:
+        raise UsageError("score of fields needs --generators REPORT")
+    environment = on_cpu_in_double(options, "score")
+    clock = Clock(progress or SilentProgress())
+    generator = torch.Generator().manual_seed(options.seed)
+    with readable(options.model) as path, one_thread():
+        with clock.phase("read"):
+            report = read_report(options.generators)
+            dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)
+            field, digest = field_of(dataset), sha256(path)
+            movers, notes = _movers(
+                report, options.generators, _points(field), tuple(range(1, len(report.generators) + 1)) or None
+            )
+        with clock.phase("score"):
+            independent = tuple(axis.name for axis in field.axes)
+            if options.equation is not None:
+                equation = parse_equation(options.equation, independent, field.components)
+            else:
+                found = identify_equation(
+                    jets(field, library_orders(independent, field.components), generator, _JET_ROWS), generator
+                )
+                equation = found.equation
+            wanted = {*equation.needed, *total_degree(len(independent), equation.order)}
+            sample = jets(field, wanted, generator, _SCORED)
+            residual = float(equation.residual(sample)[0].max())
+            on, held = equation.solved(sample)
+            entries = _scored(equation, on.take(held), movers)
+    text = options.equation or found.text
+    return FieldScore(
+        source=options.model, sha256=digest, equation=text, given=options.equation is not None, residual=residual,
+        sizes=SIZES, generators=entries, notes=notes, settings=options.settings(), environment=environment,
+        timing=clock.seconds,
+    )  # fmt: skip
+
+
+def _scored(equation: Equation, on: JetSample, movers: Movers) -> tuple[FieldScored, ...]:
+    """Defect and finite residuals of each generator."""
+    at = equation.linearised(on)
+    scales = Scales.of(equation, on, at)
+    m, s = Prolongation(equation, movers.space, scales).rows(on)
+    defects = m.square().sum((0, 1)).sqrt() / s.square().sum((0, 1)).sqrt().clamp(min=1e-300)
+    out = []
+    for i, name in enumerate(movers.names):
+        finite = []
+        for size in SIZES:
+            both = [
+                equation.residual(transformed(on, equation.order, movers.on_series(i), sign * size))[0].max()
+                for sign in (1.0, -1.0)
+            ]
+            finite.append(math.sqrt(0.5 * sum(float(value) ** 2 for value in both)))
+        out.append(FieldScored(name=name, defect=float(defects[i]), finite=tuple(finite)))
+    return tuple(out)

@@ -1,0 +1,27 @@
+"""``symfind augment``: fields moved along generators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from symfind.cli.model_output import ModelOutput, write_document
+from symfind.config import AugmentOptions
+from symfind.errors import UsageError
+
+
+def augment(options: AugmentOptions, output: ModelOutput) -> None:
+    """Move solutions along symmetries of their equation, to have more of them.
+
+    Each trajectory is moved along a random combination of the generators by their finite flow, and resampled on its
+    own grid. The file is written to --output, trajectory by trajectory; what was done goes to standard output.
+    """
+    from symfind import api
+    from symfind.report.augmentation import augmentation_pairs
+    from symfind.report.enforcement_render import plain_document
+
+    if not output.to_file:
+        raise UsageError("augment writes HDF5: name the file with --output FILE.h5")
+    with output.progress() as progress:
+        document = api.augment(options, Path(str(output.path)), progress)
+    output.message(f"wrote {output.path}")
+    write_document(document, lambda d: plain_document(augmentation_pairs(d)), output)
