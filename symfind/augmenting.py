@@ -38,7 +38,7 @@ from symfind.sources.jets import jets
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _JET_ROWS = 4096
-_SCORED = 1000
+_SCORED = 400
 # Draws for one moved trajectory before it is given up.
 _DRAWS = 8
 _PILOTS = 8
@@ -137,8 +137,8 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
                 )
             with clock.phase("check"):
                 equation = _equation_of(report, field)
-                before = _residual(equation, field, generator)
-                after = _residual(equation, field_of(open_dataset(part, kind="field")), generator)
+                before, _ = _residual(equation, field, generator)
+                after, expected = _residual(equation, field_of(open_dataset(part, kind="field")), generator)
     if rejected:
         notes = (*notes, f"{rejected} draws left the support of the data, or folded, and were rejected")
     opened = [a.name for a, b in zip(field.axes, axes, strict=True) if a.periodic and not b.periodic]
@@ -148,6 +148,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
         source=options.data, output=str(to), generators=movers.names, units=tuple(movers.units.tolist()),
         trajectories=field.trajectories, moved=written, rejected=rejected, axes=tuple(map(str, axes)),
         equation=None if equation is None else equation.text, residual=before, residual_after=after,
+        expected_after=expected,
         notes=notes, settings=options.settings(), environment=environment, timing=clock.seconds,
     )  # fmt: skip
 
@@ -233,15 +234,18 @@ def _equation_of(report: Report, field: FieldData) -> Equation | None:
         return None
 
 
-def _residual(equation: Equation | None, field: FieldData, generator: torch.Generator) -> float | None:
-    """What the data leave of the terms of the equation; None where the grid is too coarse to say."""
+def _residual(
+    equation: Equation | None, field: FieldData, generator: torch.Generator
+) -> tuple[float | None, float | None]:
+    """What the data leave of the terms of the equation, and what errors of derivatives would; None if not known."""
     if equation is None:
-        return None
+        return None, None
     try:
         sample = jets(field, equation.needed, generator, _JET_ROWS)
-    except InputError:
-        return None
-    return float(equation.residual(sample)[0].max())
+    except InputError:  # the grid is too coarse to say
+        return None, None
+    residual, expected = equation.residual(sample)
+    return float(residual.max()), float(expected.max())
 
 
 def score_fields(options: ScoreOptions, progress: Progress | None = None) -> FieldScore:

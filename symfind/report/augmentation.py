@@ -31,8 +31,9 @@ class Augmentation(Record):
         How many were read and written, and how many draws left the support.
     axes
         Of the file written.
-    equation, residual, residual_after
-        The equation of the report, and how much of its terms the data leave before and after.
+    equation, residual, residual_after, expected_after
+        The equation of the report, how much of its terms the data leave before and after, and what errors of the
+        derivatives would leave after: an axis that is no longer periodic is differentiated less well.
     notes, settings, environment, timing
         As in a report.
     """
@@ -51,6 +52,7 @@ class Augmentation(Record):
     equation: str | None = None
     residual: float | None = None
     residual_after: float | None = None
+    expected_after: float | None = None
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     environment: Environment
@@ -108,7 +110,10 @@ def augmentation_pairs(document: Augmentation) -> Iterator[tuple[str, str]]:
     for text, unit in zip(document.generators, document.units, strict=True):
         yield "generator", f"{text}   (one unit of size: {unit:.3g} of its parameter)"
     if document.residual is not None and document.residual_after is not None:
-        yield "residual", f"{document.residual:.2e} of the terms before, {document.residual_after:.2e} after"
+        yield "residual", (
+            f"{document.residual:.2e} of the terms before, {document.residual_after:.2e} after "
+            f"({document.expected_after or 0.0:.2e} expected from errors of derivatives)"
+        )
     for note in document.notes:
         yield "note", note
 

@@ -94,11 +94,13 @@ def closing_axes(axes: Sequence[Axis], fields: Callable[[Tensor], Tensor], point
     points
         Some of the data ``(n, d)``.
     """
-    here, out = fields(points), []
-    size = here.abs().amax((0, 1)).clamp(min=1e-300)
+    spread = points.std(0, correction=0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    here, out = fields(points) / spread, []
+    size = here.abs().amax((0, 2), keepdim=True).clamp(min=1e-300)
     for place, axis in enumerate(axes):
         further = points.clone()
         further[:, place] += axis.period
-        change = ((fields(further) - here).abs().amax((0, 1)) / size).max()
+        change = ((fields(further) / spread - here).abs() / size).max()
         out.append(axis.periodic and bool(change <= _CLOSES))
     return tuple(out)
