@@ -19,15 +19,14 @@ from pathlib import Path
 
 import h5py
 import torch
-from torch import Tensor
 
 import symfind
+from benchmarks.field_suite import learned as learned_suite
 from benchmarks.field_suite.cases import CLEAN, NAMES, NOISY, ROOTS, WITHOUT, Case
 from benchmarks.field_suite.differences import SIMULATORS
 from symfind.config import DiscoverOptions
 from symfind.discover.finding import Finding, decide
 from symfind.discover.search import Clock, search
-from symfind.fields.expressions import parse_expression
 from symfind.linalg.subspaces import principal_cosines
 from symfind.progress import SilentProgress
 
@@ -59,17 +58,6 @@ class Row:
         return "undecided" if found < wanted and true else "wrong"
 
 
-def field_values(formulas: Sequence[str], names: Sequence[str], z: Tensor) -> Tensor:
-    """True fields ``(k, n·d)`` at points ``(n, d)``, each component in units of the spread of its variable."""
-    values = dict(zip(names, z.unbind(1), strict=True))
-    spread = z.std(0, correction=0)
-    rows = []
-    for formula in formulas:
-        parts = [parse_expression(part.strip(), names)(values) for part in formula.split(";")]
-        rows.append((torch.stack(parts, 1) / spread).flatten())
-    return torch.stack(rows)
-
-
 def cosine(finding: Finding, names: Sequence[str], case: Case) -> float | None:
     """The smallest principal cosine between the certified fields and the true ones; None if either is empty."""
     vectors = [g.vector for g in finding.generators if g.verdict == "certified"]
@@ -77,7 +65,7 @@ def cosine(finding: Finding, names: Sequence[str], case: Case) -> float | None:
         return None
     z, space = finding.evidence.bracket_points, finding.evidence.space
     fields = torch.einsum("npa,pk->kna", space.evaluate(z), torch.stack(vectors, 1)) / z.std(0, correction=0)
-    return float(principal_cosines(fields.flatten(1), field_values(case.symmetries, names, z)).min())
+    return float(principal_cosines(fields.flatten(1), learned_suite.true_values(case.symmetries, names, z)).min())
 
 
 def data(case: Case, folder: Path) -> Path:
@@ -169,14 +157,41 @@ def learned_part(path: Path | None) -> str:
     return text.partition(LEARNED_BEGIN)[2].partition(LEARNED_END)[0]
 
 
+def learned(
+    output: Path | None, folder: Path | None, equations: Sequence[str], methods: Sequence[str], seeds: int
+) -> None:
+    """Run the learned suite, or a part of it, and put its rows into the page beside those of earlier runs."""
+    with tempfile.TemporaryDirectory() as made:
+        kept = folder or Path(made)
+        kept.mkdir(parents=True, exist_ok=True)
+        rows = {row.key: row.text() for row in learned_suite.parsed_rows(learned_part(output))}
+        for case, method, seed in learned_suite.chosen(equations, methods, seeds):
+            row = learned_suite.measure_learned(case, data(case, kept), method, seed)
+            rows[row.key] = row.text()
+            print(row.text(), flush=True)
+    text = learned_suite.section(rows)
+    if output is None or not output.exists():
+        print(text)
+        return
+    page = output.read_text(encoding="utf-8")
+    before, _, rest = page.partition(LEARNED_BEGIN)
+    output.write_text(f"{before}{LEARNED_BEGIN}\n\n{text}\n\n{LEARNED_END}{rest.partition(LEARNED_END)[2]}", "utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the closed-form suite and write the page."""
     parser = argparse.ArgumentParser(description="point symmetries of differential equations from solutions")
     parser.add_argument("--output", type=Path, default=None, help="page to write; standard output otherwise")
     parser.add_argument("--data", type=Path, default=None, help="folder that keeps the simulated data")
-    parser.add_argument("--only", default="", help="cases whose data have this name")
+    parser.add_argument("--only", default="", help="cases whose data have this name, or learned")
+    parser.add_argument("--equations", default="", help="with --only learned: names of data, separated by commas")
+    parser.add_argument("--methods", default="", help="with --only learned: of the methods, those with these names")
+    parser.add_argument("--seeds", type=int, default=1, help="with --only learned: how many")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    if given.only == "learned":
+        learned(given.output, given.data, given.equations.split(","), given.methods.split(","), given.seeds)
+        return
     with tempfile.TemporaryDirectory() as made:
         folder = given.data or Path(made)
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence
-from symfind.discover.finding import Finding, Generator, canonical_vectors, decide
+from symfind.discover.finding import Finding, Generator, decide
+from symfind.discover.learned_projection import projected
 from symfind.discover.pde import Judged, pencil, probed
 from symfind.discover.superposition import EquationExtent
 from symfind.discover.training import Recipe, Trained, train
@@ -67,6 +68,26 @@ class Learned:
     fields: NeuralFields
     values: Tensor
     trained: Trained
+
+
+@dataclass(frozen=True)
+class LearnedJudge:
+    """The decision on learned fields, which was made when they were counted.
+
+    Attributes
+    ----------
+    learned
+        The fields themselves.
+    finding
+        What is reported of them.
+    """
+
+    learned: Learned
+    finding: Finding
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """The finding."""
+        return self.finding
 
 
 def learned_fields(
@@ -162,7 +183,8 @@ def learned_evidence(
     with clock.phase("learn"):
         learned = learned_fields(request, judged, jets, known if certain else _UNKNOWN - _SPARE, generator, clock)
     finding = _finding(closed, counted, learned, known if certain else None, request.tolerance)
-    return replace(closed, judge=lambda *_: finding, messages=(*closed.messages, *_messages(learned, request.variant)))
+    messages = (*closed.messages, *_messages(learned, request.variant))
+    return replace(closed, judge=LearnedJudge(learned, finding), messages=messages)
 
 
 def _messages(learned: Learned, variant: str) -> tuple[str, ...]:
@@ -213,28 +235,11 @@ def _projected(
     spread = closed.extent.prolongation.scales.spread
     fields = (learned.fields.evaluate(z)[:, :number] / spread).transpose(1, 2).flatten(0, 1)  # (n·d, k)
     design = (closed.space.evaluate(z) / spread).transpose(1, 2).flatten(0, 1)
-    span = torch.linalg.lstsq(design, fields, driver="gelsd").solution
-    missed = torch.linalg.vector_norm(design @ span - fields, dim=0) / torch.linalg.vector_norm(fields, dim=0)
-    spectrum = closed.spectrum
-    whole = torch.cat([spectrum.vectors, spectrum.trivial], 1)
-    r = spectrum.values.shape[0]
-    mixes = torch.linalg.lstsq(whole, span, driver="gelsd").solution[:r]
-    mixes = mixes / torch.linalg.vector_norm(mixes, dim=0)
-    outside = float(torch.linalg.vector_norm(mixes[number:], dim=0).max())
-    noise = max(1e-10, min(1.0, max(float(missed.max()), outside)))
-    vectors = canonical_vectors(closed, span, noise)
-    combos = torch.linalg.lstsq(span, vectors, driver="gelsd").solution
-    mixed = fields @ combos
-    left = torch.linalg.vector_norm(design @ vectors - mixed, dim=0) / torch.linalg.vector_norm(mixed, dim=0)
-    shares = (1 - left.square()).clamp(min=0.0).tolist()
-    mix = torch.linalg.lstsq(whole, vectors, driver="gelsd").solution[:r]
-    mix = mix / torch.linalg.vector_norm(mix, dim=0)
-    defects = torch.linalg.vector_norm(mix * spectrum.values[:, None], dim=0).tolist()
-    stray = torch.linalg.vector_norm(mix[number:] * spectrum.values[number:, None], dim=0).tolist()
+    near = projected(closed.space, closed.spectrum, fields, design)
     worst = max((g.upper for g in counted.generators if g.verdict == "certified"), default=math.inf)
     out = []
-    for vector, defect, away in zip(vectors.unbind(1), defects, stray, strict=True):
+    for vector, defect, away in zip(near.vectors.unbind(1), near.defects, near.strays, strict=True):
         bound = max(math.hypot(worst, away), defect)
         sure = known is not None and not counted.doubts and bound < tolerance
-        out.append(Generator(vector, defect, 0.0, bound, "certified" if sure else "undecided", None, noise))
-    return out, shares
+        out.append(Generator(vector, defect, 0.0, bound, "certified" if sure else "undecided", None, near.noise))
+    return out, list(near.shares)
