@@ -29,7 +29,7 @@ CASES = (
 )
 # Steps of training; spaces of the closed form.
 METHODS: Mapping[str, int | str] = {
-    "by derivative": 4000,
+    "by derivative": 2500,
     "along flows": 3000,
     "chebyshev": "point:chebyshev:3,1,1",
     "random features": "random-features:200",

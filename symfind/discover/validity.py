@@ -38,7 +38,7 @@ _KO_FLOOR, _KO_SIZE, _KO_STEEP = 1e-4, 0.4, 3.0
 _KO_WEIGHTS = (1.0, 3.0, 1.0)
 _FLOW_STEPS = 2
 # Directions of the head whose norm is below this share of the largest are no fields.
-_TRIVIAL = 1e-7
+TRIVIAL = 1e-7
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Measure:
 
     def spectrum(self, fields: NeuralFields) -> GeneralisedSpectrum:
         """Validities √λ, ascending, and the combinations that have them."""
-        return generalised_spectrum(self.residuals(fields), self.values(fields), _TRIVIAL)
+        return generalised_spectrum(self.residuals(fields), self.values(fields), TRIVIAL)
 
 
 def derivative_loss(fields: NeuralFields, at: Measure) -> Tensor:
