@@ -24,7 +24,9 @@ _WIDTH = 3.0
 _ROUNDING = 1e-9
 # An entry above this share of the norm is there, however poor the fields.
 _THERE = 0.3
-_LARGEST_DENOMINATOR = 12
+_LARGEST_DENOMINATOR, _LARGEST_NUMBER = 12, 1000
+# The error is that of the worst entry of all fields; the defect tells what to drop and whether a ratio is right.
+_NARROWER = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Projected:
 
 
 def projected(space: VectorFieldSpace, spectrum: GeneralisedSpectrum, fields: Tensor, design: Tensor) -> Projected:
-    """The span of k learned fields in a space, its sparsest basis, ratios recognised where that lowers the defect.
+    """The span of k learned fields in a space, its sparsest basis, ratios recognised where that lowers ρ.
 
     Parameters
     ----------
@@ -70,9 +72,10 @@ def projected(space: VectorFieldSpace, spectrum: GeneralisedSpectrum, fields: Te
     near = _mix(spectrum, span)
     outside = torch.linalg.vector_norm(near[k:], dim=0) / torch.linalg.vector_norm(near, dim=0)
     noise = min(max(float(missed.max()), float(outside.max()), _ROUNDING), 1.0)
-    measured, exact = _readable(space, span, design, noise)
-    raw, snapped = _defects(spectrum, measured, k), _defects(spectrum, exact, k)
-    vectors = torch.where(snapped[0] <= raw[0], exact, measured)
+    vectors, *others = _readable(space, span, design, noise)
+    for exact in others:
+        better = _defects(spectrum, exact, k)[0] <= _defects(spectrum, vectors, k)[0] + _ROUNDING
+        vectors = torch.where(better, exact, vectors)
     defects, strays = _defects(spectrum, vectors, k)
     # Each vector belongs to that combination of the fields to which it is nearest.
     values = design @ vectors
@@ -99,25 +102,31 @@ def _defects(spectrum: GeneralisedSpectrum, vectors: Tensor, k: int) -> tuple[Te
     return torch.linalg.vector_norm(parts, dim=0), torch.linalg.vector_norm(parts[k:], dim=0)
 
 
-def _readable(space: VectorFieldSpace, span: Tensor, design: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-    """The sparsest basis of a span ``(p, k)``, as measured and with ratios recognised."""
+def _readable(space: VectorFieldSpace, span: Tensor, design: Tensor, noise: float) -> list[Tensor]:
+    """The sparsest basis of a span ``(p, k)``, as measured and with ratios recognised, ever more narrowly."""
     units = space.table(torch.eye(space.dim, dtype=torch.float64)).T  # (Q, p)
     back = torch.linalg.pinv(units)  # (p, Q)
     sizes = torch.linalg.vector_norm(design @ back, dim=0) / math.sqrt(len(design))
     sizes = torch.where(sizes > 0, sizes, torch.ones_like(sizes))
     rows = space.table(span) * sizes
+    rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    # A vector that many of the rows make up carries more of their errors.
+    noise = min(noise / float(torch.linalg.svdvals(rows)[-1].clamp(min=1e-12)), 1.0)
     try:
-        sparse = sparsest_basis(rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True), noise)
+        sparse = sparsest_basis(rows, noise)
     except NumericalError:
-        return span, span
+        return [span]
     sparse = sparse / torch.linalg.vector_norm(sparse, dim=1, keepdim=True)
     error = _WIDTH * noise
-    dropped = torch.where(sparse.abs() > min(error, _THERE), sparse, torch.zeros_like(sparse))
-    exact = torch.stack([_recognised(row / sizes, error / row.abs().clamp(min=1e-300)) for row in dropped])
-    order = torch.argsort((dropped != 0).sum(1), stable=True)
     lead = [row.abs().argmax() for row in sparse]
     measured = torch.stack([row / sizes / (row[i] / sizes[i]) for row, i in zip(sparse, lead, strict=True)])
-    return back @ measured[order].T, back @ exact[order].T
+    order = torch.argsort((sparse.abs() > min(error, _THERE)).sum(1), stable=True)
+    out = [measured]
+    for share in _NARROWER:
+        kept = torch.where(sparse.abs() > min(share * error, _THERE), sparse, torch.zeros_like(sparse))
+        width = share * error / kept.abs().clamp(min=1e-300)
+        out.append(torch.stack([_recognised(row / sizes, one) for row, one in zip(kept, width, strict=True)]))
+    return [back @ rows[order].T for rows in out]
 
 
 def _recognised(row: Tensor, error: Tensor) -> Tensor:
@@ -137,6 +146,8 @@ def _recognised(row: Tensor, error: Tensor) -> Tensor:
             continue
         whole = math.lcm(*(ratio.denominator for ratio in ratios))
         scaled = [ratio * whole for ratio in ratios]
+        if max(abs(value) for value in scaled) > _LARGEST_NUMBER:
+            continue
         cost = sum(abs(int(value)) for value in scaled)
         if best is None or cost < best[0]:
             sign = 1.0 if scaled[0] > 0 else -1.0

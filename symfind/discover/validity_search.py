@@ -48,8 +48,8 @@ _RATE = {"derivative": 1e-3, "flow": 2e-3}
 _STRETCH = 250
 _HELD_OUT = 1024
 _HEAD_POINTS = 4000
-# Explained shares beyond this count as the whole field.
-_WHOLE = 0.9999
+# Shares left unexplained that are rounding, and that are told in place of what is explained.
+_NOTHING, _LITTLE = 1e-10, 1e-4
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,10 @@ def _finding(
 
 
 def _percent(share: float) -> str:
-    return "all but " + f"{100 * (1 - share):.1g} %" if share > _WHOLE else f"{100 * share:.4g} %"
+    missing = 1.0 - share
+    if missing < _NOTHING:
+        return "all"
+    return f"all but {100 * missing:.1g} %" if missing < _LITTLE else f"{100 * share:.4g} %"
 
 
 def _projected(
@@ -242,5 +245,7 @@ def _projected(
     for vector, defect, away in zip(near.vectors.unbind(1), near.defects, near.strays, strict=True):
         bound = max(math.hypot(worst, away), defect)
         sure = known is not None and not counted.doubts and bound < tolerance
-        out.append(Generator(vector, defect, 0.0, bound, "certified" if sure else "undecided", None, near.noise))
+        # A formula that was recognised is as exact as its defect, however noisy the fields.
+        error = max(1e-10, min(near.noise, bound))
+        out.append(Generator(vector, defect, 0.0, bound, "certified" if sure else "undecided", None, error))
     return out, list(near.shares)
