@@ -161,20 +161,27 @@ def learned(
     output: Path | None, folder: Path | None, equations: Sequence[str], methods: Sequence[str], seeds: int
 ) -> None:
     """Run the learned suite, or a part of it, and put its rows into the page beside those of earlier runs."""
+    rows: dict[tuple[str, ...], str] = {}
     with tempfile.TemporaryDirectory() as made:
         kept = folder or Path(made)
         kept.mkdir(parents=True, exist_ok=True)
-        rows = {row.key: row.text() for row in learned_suite.parsed_rows(learned_part(output))}
         for case, method, seed in learned_suite.chosen(equations, methods, seeds):
             row = learned_suite.measure_learned(case, data(case, kept), method, seed)
             rows[row.key] = row.text()
             print(row.text(), flush=True)
-    text = learned_suite.section(rows)
+            _into_page(output, rows)
     if output is None or not output.exists():
-        print(text)
+        print(learned_suite.section(rows))
+
+
+def _into_page(output: Path | None, rows: dict[tuple[str, ...], str]) -> None:
+    """Write the learned part after every run: some take minutes, and an interruption keeps what is done."""
+    if output is None or not output.exists():
         return
     page = output.read_text(encoding="utf-8")
     before, _, rest = page.partition(LEARNED_BEGIN)
+    earlier = {row.key: row.text() for row in learned_suite.parsed_rows(learned_part(output))}
+    text = learned_suite.section(earlier | rows)
     output.write_text(f"{before}{LEARNED_BEGIN}\n\n{text}\n\n{LEARNED_END}{rest.partition(LEARNED_END)[2]}", "utf-8")
 
 

@@ -42,6 +42,8 @@ _SCORED = 400
 # Draws for one moved trajectory before it is given up.
 _DRAWS = 8
 _PILOTS = 8
+# Of the integration: the error of two is 1e-10 at α = 0.1.
+_STEPS, _FEW_STEPS = 8, 2
 
 
 @dataclass(frozen=True)
@@ -304,8 +306,9 @@ def _scored(equation: Equation, on: JetSample, movers: Movers) -> tuple[FieldSco
     for i, name in enumerate(movers.names):
         finite = []
         for size in SIZES:
+            steps = _STEPS if size > 0.1 else _FEW_STEPS
             both = [
-                equation.residual(transformed(on, equation.order, movers.on_series(i), sign * size))[0].max()
+                equation.residual(transformed(on, equation.order, movers.on_series(i), sign * size, steps))[0].max()
                 for sign in (1.0, -1.0)
             ]
             finite.append(math.sqrt(0.5 * sum(float(value) ** 2 for value in both)))
