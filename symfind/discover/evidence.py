@@ -16,10 +16,10 @@ from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import Side
 from symfind.significance.reach import Reach
-from symfind.sources.equation_fit import Coefficient
 
 if TYPE_CHECKING:
     from symfind.discover.finding import Finding
+    from symfind.sources.equation_fit import Coefficient
 
 
 class Extent(Protocol):
