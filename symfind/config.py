@@ -6,17 +6,44 @@ the Python functions share the declaration, so both refuse the same values with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
-from symfind.settings import ComputeOptions, Options, option
+from symfind.settings import ComputeOptions, Options, RowOptions, option
 
 KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(ComputeOptions):
+class SearchOptions(RowOptions):
+    """How candidates act, and how sure a verdict must be."""
+
+    acts_on: str = option(
+        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
+        "last",
+        panel="Search",
+        choices=("last", "all"),
+    )
+    output_action: str = option(
+        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
+        "auto",
+        panel="Search",
+        choices=("auto", "invariant", "same", "free"),
+    )
+    tolerance: float = option(
+        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
+        0.05,
+        panel="Decision",
+        open_unit=True,
+    )
+    alpha: float = option(
+        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
+    )
+    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverOptions(SearchOptions):
     """What to search for continuous symmetries, among which candidates, and how sure to be."""
 
     source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
@@ -45,14 +72,6 @@ class DiscoverOptions(ComputeOptions):
         panel="Input",
         choices=KINDS,
     )
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
-    mapping: str | Mapping[str, object] | None = option(
-        "A YAML file that says which dataset plays which role, for files of another layout.",
-        None,
-        panel="Input",
-        shown_as="FILE",
-    )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic'; a periodic "
         "axis ends one step before STOP.",
@@ -61,27 +80,12 @@ class DiscoverOptions(ComputeOptions):
         shown_as="AXES",
     )
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
-    trust_model: bool = option(
-        "Load a model although its code could write files.", False, panel="Input"
-    )
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, a sum such as "
         "so+translations, or a YAML file of expressions. Chosen by the data if not given.",
         None,
         panel="Search",
         shown_as="NAME",
-    )
-    acts_on: str = option(
-        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
-        "last",
-        panel="Search",
-        choices=("last", "all"),
-    )
-    output_action: str = option(
-        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
-        "auto",
-        panel="Search",
-        choices=("auto", "invariant", "same", "free"),
     )
     method: str = option(
         "How symmetries are computed.",
@@ -109,15 +113,6 @@ class DiscoverOptions(ComputeOptions):
         panel="Search",
         shown_as="TEXT",
     )
-    tolerance: float = option(
-        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
-        0.05,
-        panel="Decision",
-        open_unit=True,
-    )
-    alpha: float = option(
-        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
-    )
     # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
     bootstrap: int = option(
         "Refits with random weights, for the bounds.", 100, panel="Decision", least=0
@@ -125,7 +120,6 @@ class DiscoverOptions(ComputeOptions):
     close: bool = option(
         "Project the certified generators onto the nearest Lie algebra.", False, panel="Decision"
     )
-    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
     checkpoint: str | None = option(
         "With --method validity: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
     )
@@ -148,7 +142,7 @@ class DiscoverOptions(ComputeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionOptions(ComputeOptions):
+class ActionOptions(RowOptions):
     """Which group acts on which model, and how; on which rows that is measured."""
 
     model: str = option("A trained model: TorchScript, torch.export or a checkpoint; - is standard input.")
@@ -189,16 +183,7 @@ class ActionOptions(ComputeOptions):
         shown_as="N,N",
     )
     n_samples: int = option("Without data: how many rows.", 1024, panel="Input", least=8)
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
-    mapping: str | Mapping[str, object] | None = option(
-        "A YAML file that says which dataset plays which role, for files of another layout.",
-        None,
-        panel="Input",
-        shown_as="FILE",
-    )
     max_rows: int = option("Use at most so many rows, drawn at random.", 4096, panel="Input", least=8)
-    trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
 
     def __post_init__(self) -> None:
         """Validate every option; one group is named, in one way."""
@@ -296,7 +281,7 @@ class AugmentOptions(ComputeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromoteOptions(ComputeOptions):
+class PromoteOptions(SearchOptions):
     """Which data to fit, with which models, and among which candidates to look for symmetry."""
 
     data: str = option("A dataset (HDF5) of functions, maps or flows; - is standard input.")
@@ -313,34 +298,13 @@ class PromoteOptions(ComputeOptions):
         panel="Input",
         choices=("function", "map", "flow"),
     )
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
-    mapping: str | Mapping[str, object] | None = option(
-        "A YAML file that says which dataset plays which role, for files of another layout.",
-        None,
-        panel="Input",
-        shown_as="FILE",
-    )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
-    trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
     space: str | None = option(
         "The candidate vector fields: translations, se, gl, aff, polynomial:2, a sum of these, a YAML file of "
         "expressions, or a report.",
         None,
         panel="Search",
         shown_as="NAME",
-    )
-    acts_on: str = option(
-        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
-        "last",
-        panel="Search",
-        choices=("last", "all"),
-    )
-    output_action: str = option(
-        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
-        "auto",
-        panel="Search",
-        choices=("auto", "invariant", "same", "free"),
     )
     metric: str = option(
         "The inner product of the candidates: that of the data, or of their coefficients.",
@@ -373,16 +337,6 @@ class PromoteOptions(ComputeOptions):
     held_out: float = option(
         "The share of the rows that no fit sees, to compare on.", 0.2, panel="Decision", open_unit=True
     )
-    tolerance: float = option(
-        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
-        0.05,
-        panel="Decision",
-        open_unit=True,
-    )
-    alpha: float = option(
-        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
-    )
-    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
 
     def __post_init__(self) -> None:
         """Validate every option, and those that only make sense together."""

@@ -106,6 +106,21 @@ class ComputeOptions(Options):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowOptions(ComputeOptions):
+    """Which arrays of a file are the rows, and whether a model's code is trusted."""
+
+    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
+    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    mapping: str | Mapping[str, object] | None = option(
+        "A YAML file that says which dataset plays which role, for files of another layout.",
+        None,
+        panel="Input",
+        shown_as="FILE",
+    )
+    trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
+
+
 def option_name(field_name: str) -> str:
     """Return the option of the command line that sets a field: ``output_name`` → ``--output-name``."""
     return "--" + field_name.replace("_", "-")

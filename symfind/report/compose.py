@@ -30,9 +30,9 @@ from symfind.report.document import (
     Source,
     Space,
     SpectrumEntry,
-    ValidityCurve,
 )
 from symfind.report.equation import CoefficientEntry, EquationEntry
+from symfind.report.validity import ValidityCurve
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40

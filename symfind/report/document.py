@@ -14,6 +14,7 @@ from symfind.errors import InputError
 from symfind.report.equation import EquationEntry
 from symfind.report.promotion import Promotion
 from symfind.report.records import Json, Mismatch, Record
+from symfind.report.validity import ValidityCurve
 
 SCHEMA = "symfind.report/1"
 VERDICTS = ("certified", "undecided", "refuted")
@@ -154,33 +155,6 @@ class SetApart(Record):
 
     expression: str
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidityCurve(Record):
-    """How valid the data stay along a generator: the accuracy of a task against that of a control, amount by amount.
-
-    Attributes
-    ----------
-    expression
-        The generator ξ.
-    amounts
-        t of exp(tξ), ascending.
-    accuracy, control
-        Shares recognised after exp(tξ), and after going t/2 forth and back.
-    lower, upper
-        One-sided bounds of their difference.
-    range
-        The largest |t| up to which both ways hold.
-    """
-
-    expression: str
-    amounts: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    control: tuple[float, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    range: float
 
 
 @dataclass(frozen=True, kw_only=True)
