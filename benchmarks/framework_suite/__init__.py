@@ -1,0 +1,1 @@
+"""Cases of `benchmarks/framework.py`, one module a section of the paper."""
