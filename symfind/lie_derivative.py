@@ -177,6 +177,8 @@ class LieDerivative:
         E[G^{-1/2}ξᵢ] ``(p, r)``, taken off in S; None for a space with constant fields.
     live
         ``(d,)`` of zero and one: inputs on which F depends.
+    against_value
+        Whether fields are measured against F beside dF: a constant tensor has no slope, and symmetries all the same.
     """
 
     map: DifferentiableMap
@@ -187,6 +189,7 @@ class LieDerivative:
     output_objects: tuple[int, int]
     field_mean: Tensor | None = None
     live: Tensor | None = None
+    against_value: bool = False
 
     @property
     def unknowns(self) -> int:
@@ -225,12 +228,18 @@ class LieDerivative:
         h = self.geometry.outputs.shape[1]
         k_out, m = self.output_objects
         columns = self.action.columns(self.space, points, y.reshape(n, k_out, m))
+        if self.against_value:
+            slope = slope + self.measured(y).square().sum(1)
         weight = (slope / max(self.geometry.rank, 1)).sqrt()
         if columns is None:
             return numerator, weight, None
         fibre = torch.einsum("nkmP,mh->nkhP", columns, self.geometry.outputs)
         fibre = fibre.reshape(n, k_out * h, self.unknowns)
         return numerator - fibre, weight, fibre
+
+    def measured(self, y: Tensor) -> Tensor:
+        """H^{1/2}y ``(n, k′h)`` for values ``(n, k′m)``."""
+        return (y.reshape(-1, *self.output_objects) @ self.geometry.outputs).flatten(1)
 
     @property
     def monomials(self) -> int | None:

@@ -263,12 +263,16 @@ class RefitAlong:
         side, t = self._side, self._side.template
         x, block, fields, _, _ = self._moved
         n = x.shape[0]
-        slopes, fibres = [], []
+        slopes, fibres, sizes = [], [], []
         for w in side.fold_weights():
             value, jacobian = side.fit(w).value_and_jacobian(x.reshape(n, *t.map.input_shape))
             slopes.append(whitened_slope(t, jacobian, n))
             fibres.append(self._fibre(x, value))
+            if t.against_value:
+                sizes.append(t.measured(value))
         slope = pair_mean(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
+        if t.against_value:
+            slope = slope + pair_mean(torch.stack(sizes)[..., None])[:, 0, 0]
         xi = fields.reshape(n, -1, *t.objects) @ t.geometry.inputs.whiten.T
         if t.field_mean is not None:
             xi = about_mean(xi, torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :])
