@@ -110,6 +110,23 @@ class Monomials:
         return [padded[..., place.to(z.device)] * power.to(z) for place, power in self._lowered]
 
 
+def powers_of_x(exponents: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Exponents ``(q′, d)`` and matrix ``(q′, q)`` that write ((x − μ)/s)^α in powers of x itself."""
+    columns: list[dict[tuple[int, ...], float]] = []
+    for alpha in exponents.tolist():
+        column: dict[tuple[int, ...], float] = {}
+        for beta in itertools.product(*(range(a + 1) for a in alpha)):
+            weight = 1.0
+            for a, b, mu, s in zip(alpha, beta, mean.tolist(), scale.tolist(), strict=True):
+                weight *= math.comb(a, b) * (-mu) ** (a - b) / s**a
+            if weight:
+                column[beta] = weight
+        columns.append(column)
+    keys = sorted({beta for column in columns for beta in column}, key=lambda e: (sum(e), [-v for v in e]))
+    matrix = torch.tensor([[column.get(key, 0.0) for column in columns] for key in keys], dtype=torch.float64)
+    return torch.tensor(keys, dtype=torch.int64), matrix
+
+
 @dataclass(frozen=True)
 class PolynomialFields:
     """A span of polynomial vector fields.
@@ -190,26 +207,9 @@ class PolynomialFields:
             scale=scale.to(self.table_of_fields) if stretch else self.scale,
         )
 
-    def _expansion(self) -> tuple[Tensor, Tensor]:
-        """Exponents ``(q′, d)`` and matrix ``(q′, q)`` that write ((x − μ)/s)^α in powers of x itself."""
-        columns: list[dict[tuple[int, ...], float]] = []
-        for alpha in self.exponents.tolist():
-            column: dict[tuple[int, ...], float] = {}
-            for beta in itertools.product(*(range(a + 1) for a in alpha)):
-                weight = 1.0
-                for i, (a, b) in enumerate(zip(alpha, beta, strict=True)):
-                    mu, s = float(self.mean[i]), float(self.scale[i])
-                    weight *= math.comb(a, b) * (-mu) ** (a - b) / s**a
-                if weight:
-                    column[beta] = weight
-            columns.append(column)
-        keys = sorted({beta for column in columns for beta in column}, key=lambda e: (sum(e), [-v for v in e]))
-        matrix = torch.tensor([[column.get(key, 0.0) for column in columns] for key in keys], dtype=torch.float64)
-        return torch.tensor(keys, dtype=torch.int64), matrix
-
     def plain(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Generators ``(p, k)`` in powers of x itself: exponents ``(q′, d)`` and tables ``(k, q′, d)``."""
-        exponents, matrix = self._expansion()
+        exponents, matrix = powers_of_x(self.exponents, self.mean, self.scale)
         return exponents, torch.einsum("rq,pqd,pk->krd", matrix, self.table_of_fields, coefficients.double().cpu())
 
     def table(self, coefficients: Tensor) -> Tensor:
