@@ -36,9 +36,7 @@ class SearchOptions(RowOptions):
         panel="Decision",
         open_unit=True,
     )
-    alpha: float = option(
-        "α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True
-    )
+    alpha: float = option("α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True)
     require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
 
 
@@ -80,6 +78,13 @@ class DiscoverOptions(SearchOptions):
         shown_as="AXES",
     )
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
+    output_type: str | None = option(
+        "What y is at each point x, so that it moves with dξ: scalar, vector, covector, two-form, form:k, metric, "
+        "density, or tensor:r,s with r upper and s lower indices; numbers with an --output-action if not given.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, a sum such as "
         "so+translations, or a YAML file of expressions. Chosen by the data if not given.",

@@ -27,6 +27,7 @@ from symfind.significance.refits import RefitSide, fields_on_support
 from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.geometry import Geometry, output_root
 from symfind.sources.surrogate import Choice, Samples
+from symfind.tensor_actions import TensorAction
 
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
@@ -94,19 +95,22 @@ def lie_derivative(
     """L for one F, H and the means taken over rows x ``(n, *input_shape)``; ``used`` inputs are known for a fit."""
     k, d = frame.objects
     points = x.reshape(-1, k, d)
+    tensor = frame.action if isinstance(frame.action, TensorAction) else None
     if frame.question.like_inputs:
         root = frame.geometry.inputs.whiten.T
     else:
         values = (function(part).reshape(-1, *frame.output_objects) for part in torch.split(x, 4096))
-        root = output_root(values)
+        # A tensor is measured index by index, as a constant one has no spread.
+        root = output_root(values) if tensor is None else tensor.root(values, frame.geometry.inputs)
     geometry = replace(frame.geometry, outputs=root.to(x)).to(x.device)
     live = None
-    if frame.question.target == "y" and root.shape[1]:
+    if frame.question.target == "y" and root.shape[1] and tensor is None:
         live = _live_inputs(frame, geometry, function, x) if used is None or bool(used.all()) else used
     mean = field_mean(frame.space, geometry, points, live)
     return LieDerivative(
-        function, frame.space, frame.action, geometry, frame.objects, frame.output_objects, mean, live
-    )
+        function, frame.space, frame.action, geometry, frame.objects, frame.output_objects, mean, live,
+        against_value=tensor is not None,
+    )  # fmt: skip
 
 
 def _live_inputs(frame: Frame, geometry: Geometry, function: DifferentiableMap, x: Tensor) -> Tensor | None:

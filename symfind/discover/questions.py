@@ -5,15 +5,17 @@ A kind is an entry of :data:`QUESTIONS`; nothing above this table asks what kind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, OutputAction, Same
+from symfind.tensor_actions import TensorAction, TensorType, components_told, tensor_type
 
 if TYPE_CHECKING:
     from symfind.discover.evidence import Examined
@@ -46,6 +48,9 @@ class Question:
     examine
         (request, dataset, rows to read, generator, clock) → evidence, for kinds that are neither fitted nor sampled
         as points: images, pairs, fields of differential equations.
+    tensor
+        What F(x) is at each point, where it is no point of a space of its own: a vector at x, a metric at x. A field
+        along which such an F is constant is then a symmetry, however few coordinates F depends on.
     """
 
     target: str | None
@@ -54,6 +59,16 @@ class Question:
     scalar_gauge: bool = False
     space: str = "linear"
     examine: Callable[[Request, Dataset, int, torch.Generator, Clock], Examined] | None = None
+    tensor: TensorType | None = None
+
+    def outputs(self, shape: tuple[int, ...], acts_on: str) -> Objects:
+        """(k′, m) of one row of F(x); the components of a tensor are of one object."""
+        return objects_of(shape, acts_on) if self.tensor is None else (1, prod(shape))
+
+    def check(self, action: OutputAction, values: Iterable[Tensor], scale: Tensor) -> None:
+        """Look at all values of a tensor, in units ``(d,)`` of x; raises InputError where they are none."""
+        if isinstance(action, TensorAction):
+            action.check(values, scale)
 
 
 def _function_action(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:
@@ -112,6 +127,43 @@ QUESTIONS: Mapping[str, Question] = {
     "image": Question("y", _function_action, examine=_images),
     "field": Question(None, _function_action, space="point:1", examine=_field),
 }
+
+
+def question_of(kind: str, output_type: str | None) -> Question:
+    """What data of a kind ask, y being a tensor of the given type at each point (None: numbers alone).
+
+    Raises
+    ------
+    UsageError
+        There is no such type, or the kind has no y.
+    """
+    question = QUESTIONS[kind]
+    if output_type is None:
+        return question
+    tensor = tensor_type(output_type)
+    if kind != "function":
+        raise UsageError(f"--output-type says what y of function data is, these data are of kind {kind}; leave it out")
+    if tensor is None:
+        return replace(question, action=_scalars)
+    return replace(question, action=_tensor_action(tensor), scalar_gauge=False, tensor=tensor)
+
+
+def _scalars(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:
+    if asked not in ("auto", "invariant"):
+        raise UsageError(f"--output-action {asked} does not go with --output-type scalar; leave one of them out")
+    return Invariant(), "invariant, as scalars are"
+
+
+def _tensor_action(tensor: TensorType) -> Callable[[str, Objects, Objects], tuple[TensorAction, str]]:
+    def choose(asked: str, x: Objects, y: Objects) -> tuple[TensorAction, str]:
+        if asked != "auto":
+            raise UsageError(f"--output-action {asked} does not go with --output-type {tensor.name}; leave one out")
+        if x[0] > 1:
+            raise UsageError(f"a {tensor.name} lives on one space, x holds {x[0]} objects a row; add --acts-on all")
+        action = tensor.on(x[1], prod(y))
+        return action, f"that of dξ on {components_told(action)}"
+
+    return choose
 
 
 def objects_of(shape: tuple[int, ...], acts_on: str) -> Objects:

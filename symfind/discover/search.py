@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind.discover.evidence import Evidence
 from symfind.discover.nullspace import Frame, evidence_of_fit, evidence_of_model, streamed_spectrum
-from symfind.discover.questions import QUESTIONS, Question, objects_of
+from symfind.discover.questions import Question, objects_of, question_of
 from symfind.discover.tangent import evidence_of_tangency
 from symfind.discover.weak import evidence_of_points
 from symfind.errors import InputError, UsageError
@@ -72,6 +72,8 @@ class Request(Protocol):
     def acts_on(self) -> str: ...  # noqa: D102
     @property
     def output_action(self) -> str: ...  # noqa: D102
+    @property
+    def output_type(self) -> str | None: ...  # noqa: D102
     @property
     def method(self) -> str: ...  # noqa: D102
     @property
@@ -174,7 +176,7 @@ def _data_evidence(
             grid=request.grid,
         )
         digest = dataset.sha256()
-    question = QUESTIONS[dataset.kind]
+    question = question_of(dataset.kind, request.output_type)
     stop = dataset.n_rows if request.max_rows is None else min(request.max_rows, dataset.n_rows)
     if question.examine is not None:
         found = question.examine(request, dataset, stop, generator, clock)
@@ -182,6 +184,7 @@ def _data_evidence(
         origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names)
         return origin, replace(found.evidence, messages=messages)
     frame, names, messages = _frame(request, dataset, question, stop, clock)
+    question.check(frame.action, (block["y"] for block in dataset.blocks(stop=stop)), frame.geometry.scale)
     origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
     target = question.target
@@ -245,7 +248,7 @@ def _frame(
             advance(block["x"].shape[0])
     outputs = (1, 1)
     if question.target is not None:
-        outputs = objects_of(dataset.shapes[question.target][1:], request.acts_on)
+        outputs = question.outputs(dataset.shapes[question.target][1:], request.acts_on)
     names = _names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
@@ -310,7 +313,7 @@ def _fit(
     weights, _ = fit_weights(choice.family, pairs, samples.y.shape[1])
     fit = LinearFit(choice.family.features, weights, dataset.shapes["x"][1:], dataset.shapes[target][1:])
     # A flow or a map moves every coordinate; only a function can be without one.
-    used = used_inputs(some, choice, frame.objects[0], generator) if target == "y" else None
+    used = used_inputs(some, choice, frame.objects[0], generator) if target == "y" and not question.tensor else None
     return choice, fit, used
 
 
@@ -333,11 +336,11 @@ def _model_evidence(
         x, names, group = _model_inputs(request, model, generator)
     model.bind(tuple(x.shape[1:]), x.to(device))
     kind = request.kind or "function"
-    question = QUESTIONS[kind]
+    question = question_of(kind, request.output_type)
     if question.target is None or request.method not in ("auto", "nullspace"):
         raise UsageError("a model is a function, a map or a flow, searched with --method nullspace")
     objects = objects_of(tuple(x.shape[1:]), request.acts_on)
-    outputs = objects_of(model.output_shape, request.acts_on)
+    outputs = question.outputs(model.output_shape, request.acts_on)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
     coordinates = _names(names, objects[1])
@@ -346,6 +349,7 @@ def _model_evidence(
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
     origin = Origin(sha256=digest, kind=kind, shapes=shapes, names=coordinates)
     samples = Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0), group)
+    question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)
     return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
