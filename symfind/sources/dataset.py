@@ -248,13 +248,17 @@ def open_dataset(
     path = Path(path)
     given = _role_mapping(mapping)
     given = replace(given, grid=grid or given.grid)
-    axes = {source.name for source in parse_grid(given.grid)} if given.grid else set()
+    axes = tuple(source.name for source in parse_grid(given.grid)) if given.grid else ()
     if kind is not None and kind not in {entry.name for entry in KINDS}:
         raise UsageError(f"unknown kind '{kind}'{nearest(kind, [entry.name for entry in KINDS])}")
     with opened(path) as file:
         stated = _stated_kind(file, kind, given)
-        if axes and stated and stated[0].input_role != "u":
+        if axes and stated and not stated[0].first_axis:
             raise UsageError(f"--grid gives the axes of a field, and this is {stated[1]}; leave one of the two out")
+        if axes and stated and stated[0].first_axis != axes[0]:
+            raise UsageError(
+                f"--grid begins with {axes[0]}, and this is {stated[1]}, whose axes begin with {stated[0].first_axis}"
+            )
         named = ((stated[0].input_role if stated else "x", input), ("y", output_name))
         given = replace(given, roles={**given.roles, **{role: Selection((name,)) for role, name in named if name}})
         arrays = _arrays(file, given.roles, stated[0].roles if stated else ROLES)
@@ -286,7 +290,7 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
     origins = (
         (asked, "as asked"),
         (given.kind, "from the mapping"),
-        ("field" if given.grid else None, "as its grid is given"),
+        (_gridded_kind(given, stored), "as its grid is given"),
         (stored, "from the file's attribute"),
     )
     for name, origin in origins:
@@ -297,6 +301,15 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
                 )
             return by_name[name], f"kind {name}, {origin}"
     return None
+
+
+def _gridded_kind(given: RoleMapping, stored: str | None) -> str | None:
+    """Return the kind whose axes are those given; None where they are not, or the file says that kind itself."""
+    if not given.grid:
+        return None
+    first = parse_grid(given.grid)[0].name
+    named = [entry.name for entry in KINDS if entry.first_axis == first]
+    return None if stored in named else named[0]
 
 
 def _arrays(file: h5py.File, asked: Mapping[str, Source], roles: Collection[str]) -> dict[str, StoredArray]:

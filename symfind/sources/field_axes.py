@@ -91,7 +91,7 @@ class AxisSource:
 
 
 def parse_grid(text: str) -> tuple[AxisSource, ...]:
-    """Read the axes of a field: ``t=0:100, x=0:128 periodic``.
+    """Read the axes of a field, ``t=0:100, x=0:128 periodic``, or of maps between fields, ``x=0:1, y=0:1``.
 
     Entries are separated by commas: a name, ``=START:STOP`` or ``=DATASET`` (by default the dataset of that name),
     and the word ``periodic`` or ``open``.
@@ -99,12 +99,15 @@ def parse_grid(text: str) -> tuple[AxisSource, ...]:
     Raises
     ------
     UsageError
-        It cannot be read so, or the names are not t, x[, y] in this order.
+        It cannot be read so, or the names are not [t, ]x[, y] in this order.
     """
     sources = tuple(_source(entry.strip()) for entry in text.split(","))
     names = tuple(source.name for source in sources)
-    if names not in (AXES[:2], AXES):
-        raise UsageError(f"--grid names the axes {', '.join(names)}, expected t, x or t, x, y; such as {_EXAMPLE}")
+    if names not in (AXES[:2], AXES, AXES[1:2], AXES[1:]):
+        raise UsageError(
+            f"--grid names the axes {', '.join(names)}, expected t, x or t, x, y (x or x, y for operators); "
+            f"such as {_EXAMPLE}"
+        )
     if sources[0].periodic:
         raise UsageError("--grid says that t is periodic, which is not understood; leave the word out")
     return sources

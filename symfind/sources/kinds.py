@@ -14,6 +14,7 @@ import h5py
 from symfind.sources.field_rows import field_rows
 from symfind.sources.image_rows import image_rows
 from symfind.sources.mapping import RoleMapping
+from symfind.sources.operator_rows import operator_rows
 from symfind.sources.rows import Rows, StoredArray, stored_rows
 
 Arrays: TypeAlias = Mapping[str, StoredArray]
@@ -49,6 +50,8 @@ class Kind:
         Whether the axes of x before its last count objects, on which one action may act alike.
     input_role
         The role of the dataset that ``--input`` names.
+    first_axis
+        The name with which ``--grid`` begins, where such data lie on a grid.
     labelled
         Shape of a row of it → shape of what the file's ``names`` name.
     """
@@ -59,6 +62,7 @@ class Kind:
     questions: tuple[tuple[str, str], ...] = ()
     objects: bool = True
     input_role: str = "x"
+    first_axis: str = ""
     labelled: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda row: row
 
     @property
@@ -124,7 +128,16 @@ KINDS: tuple[Kind, ...] = (
         (Layout(("u", "t", "x"), ("y", "group"), field_rows),),
         (("Lie point symmetries of the differential equation that the fields obey, found from them", ""),),
         input_role="u",
+        first_axis="t",
         labelled=lambda row: (len(row) - 1 + row[-1],),  # t, x[, y], and the components
+    ),
+    Kind(
+        "operator",
+        _has("x", "y", "grid_x"),  # without its grid it looks like a function: then only its attribute tells
+        (Layout(("x", "y"), ("grid_x", "grid_y", "group"), operator_rows),),
+        (("moves of the plane, and of channels, under which the map from x to y is equivariant", ""),),
+        objects=False,
+        first_axis="x",
     ),
     Kind(
         "flow",
@@ -151,7 +164,6 @@ KINDS: tuple[Kind, ...] = (
             ("fields along which y does not change", " --output-action invariant"),
         ),
     ),
-    Kind("operator", lambda arrays, present: False),  # the same names as a function: only its attribute tells
     Kind(
         "points",
         _has("x"),

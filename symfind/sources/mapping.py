@@ -12,7 +12,7 @@ import yaml
 
 from symfind.errors import InputError
 
-ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved")
+ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved", "grid_x", "grid_y")
 _KEYS = ("kind", "names", "units", "grid", *ROLES)
 
 
