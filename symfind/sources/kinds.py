@@ -138,6 +138,7 @@ KINDS: tuple[Kind, ...] = (
         (("moves of the plane, and of channels, under which the map from x to y is equivariant", ""),),
         objects=False,
         first_axis="x",
+        labelled=lambda row: (len(row) - 1,),  # x[, y]
     ),
     Kind(
         "flow",

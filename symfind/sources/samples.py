@@ -16,6 +16,7 @@ from symfind.linalg.threads import one_thread
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
 from symfind.sources.mapping import nearest
+from symfind.sources.simulators import kernels
 from symfind.sources.simulators.catalogue import SIMULATORS, Simulator
 
 Arrays: TypeAlias = dict[str, Tensor]
@@ -39,6 +40,8 @@ class Sample:
         ``(rows, generator) → arrays by role``.
     simulator
         Of a field: what draws it on a grid of any size.
+    periodic
+        Axes of the grid that close, of maps between fields.
     """
 
     kind: str
@@ -48,6 +51,7 @@ class Sample:
     symmetry: str
     draw: Callable[[int, torch.Generator], Arrays]
     simulator: Simulator | None = None
+    periodic: tuple[str, ...] = ()
 
 
 # The waves that simulations start from are seen from 11 points on, and derivatives want a few times more.
@@ -83,6 +87,8 @@ def write_sample(
         raise UsageError(f"a sample of {n} rows is asked for, expected at least 1")
     generator = torch.Generator().manual_seed(seed)
     attributes: dict[str, str | tuple[str, ...]] = {"kind": sample.kind, "names": sample.names}
+    if sample.periodic:
+        attributes["periodic"] = sample.periodic
     if sample.simulator is not None:
         for option, size in (("--times", times), ("--grid-size", grid_size)):
             if size is not None and size < _FEWEST_POINTS:
@@ -265,6 +271,10 @@ def _field(simulator: Simulator) -> Sample:
     )
 
 
+def _operator(about: str, symmetry: str, draw: Callable[[int, torch.Generator], Arrays]) -> Sample:
+    return Sample("operator", ("x", "y"), 500, about, symmetry, draw, periodic=("x", "y"))
+
+
 _XYZ = ("x", "y", "z")
 
 SAMPLES: Mapping[str, Sample] = MappingProxyType(
@@ -340,6 +350,26 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             "a cubic polynomial of three variables with 1 % of noise",
             "linear, affine: none",
             _noise,
+        ),
+        "heat-operator": _operator(
+            "the heat semigroup on random fields inside a disc, 32 × 32",
+            "affine: e(2), the translations and the rotation", kernels.heat,
+        ),
+        "heat-operator-waves": _operator(
+            "the heat semigroup on random waves of a torus, 32 × 32",
+            "affine: the translations; turns do not close on a torus", kernels.heat_of_waves,
+        ),
+        "anisotropic-operator": _operator(
+            "a Gaussian kernel with elliptical level sets on random fields inside a disc",
+            "affine: a conjugate of e(2), the translations and a turn along the ellipses", kernels.anisotropic,
+        ),
+        "fourfold-operator": _operator(
+            "a kernel that varies as cos 4θ on random fields inside a disc",
+            "affine: the translations", kernels.fourfold,
+        ),
+        "varying-operator": _operator(
+            "a kernel that depends on the place on random fields inside a disc",
+            "affine: none", kernels.varying,
         ),
         **{name: _field(simulator) for name, simulator in SIMULATORS.items()},
     }
