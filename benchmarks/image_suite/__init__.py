@@ -1,0 +1,1 @@
+"""The parts of docs/images.md, each a table of results that are kept as they come."""
