@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -31,7 +32,7 @@ from symfind.sources.dataset import open_dataset
 from symfind.sources.equation_fit import identify_equation, library_orders
 from symfind.sources.field import FieldData, field_of
 from symfind.sources.field_axes import Axis
-from symfind.sources.field_moves import closing_axes, moved
+from symfind.sources.field_moves import Motion, closing, flow, linear_motion, moved
 from symfind.sources.files import appearing_whole, readable, sha256
 from symfind.sources.jets import jets
 
@@ -39,6 +40,8 @@ from symfind.sources.jets import jets
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _JET_ROWS = 4096
 _SCORED = 400
+# Combinations of the largest sizes that the window is found by: all signs of so many generators, else as many draws.
+_CORNERS = 5
 # Draws for one moved trajectory before it is given up.
 _DRAWS = 8
 _PILOTS = 8
@@ -64,10 +67,22 @@ class Movers:
     space: PolynomialFields
     units: Tensor
 
-    def along(self, sizes: Tensor) -> Callable[[Tensor], Tensor]:
-        """Σ αᵢξᵢ/‖ξᵢ‖ as a function ``(n, d)`` → ``(n, d)``."""
-        weights = sizes * self.units
-        return lambda z: torch.einsum("npd,p->nd", self.space.evaluate(z), weights)
+    def motion(self, sizes: Tensor) -> Motion:
+        """exp(β Σ αᵢξᵢ/‖ξᵢ‖) on points, a function of z ``(n, d)`` and β."""
+        weights, d = sizes * self.units, self.space.d
+        if self.space.degree <= 1:
+            places = torch.cat([torch.eye(d, dtype=torch.float64), torch.zeros(1, d, dtype=torch.float64)])
+            values = torch.einsum("npd,p->nd", self.space.evaluate(places), weights)
+            matrix = torch.zeros(d + 1, d + 1, dtype=torch.float64)
+            matrix[:d, :d], matrix[:d, d] = (values[:d] - values[d]).T, values[d]
+            return linear_motion(matrix)
+        one = replace(self.space, table_of_fields=torch.einsum("pqd,p->qd", self.space.table_of_fields, weights)[None])
+        return lambda z, parameter: flow(lambda at: one.evaluate(at)[:, 0], z, parameter)
+
+    def take(self, kept: Sequence[int]) -> Movers:
+        """Those with these numbers."""
+        some = replace(self.space, table_of_fields=self.space.table_of_fields[list(kept)])
+        return Movers(tuple(self.names[i] for i in kept), some, self.units[list(kept)])
 
     def on_series(self, i: int) -> Callable[[Series], Series]:
         """ξᵢ/‖ξᵢ‖ on power series."""
@@ -126,9 +141,16 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
             field = field_of(dataset, options.max_rows)
             z = _points(field)
             movers, notes = _movers(report, options.generators, z, options.only)
+            closes = closing(field.axes, movers.space.evaluate, z)
+            if options.only is None:
+                movers, told = _closed(movers, closes)
+                notes, closes = (*notes, *told), torch.ones_like(closes)
             axes = _target(field.axes, options.window)
-            closes = closing_axes(field.axes, movers.space.evaluate, z)
-            axes = tuple(Axis(a.name, a.coordinates, c) for a, c in zip(axes, closes, strict=True))
+            if options.window is None:
+                axes, told = _supported(axes, movers, options.size, z, generator)
+                notes = (*notes, *told)
+            periodic = [a.periodic and c for a, c in zip(axes, closes.all(1).tolist(), strict=True)]
+            axes = tuple(replace(a, periodic=p) for a, p in zip(axes, periodic, strict=True))
         with appearing_whole(to) as part:
             with clock.phase("move", field.trajectories * options.copies) as advance:
                 written, rejected = _write(part, field, axes, movers, options, generator, advance)
@@ -153,6 +175,55 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
         expected_after=expected,
         notes=notes, settings=options.settings(), environment=environment, timing=clock.seconds,
     )  # fmt: skip
+
+
+def _closed(movers: Movers, closes: Tensor) -> tuple[Movers, tuple[str, ...]]:
+    """The generators that keep every period, and what is told of the others.
+
+    Raises
+    ------
+    InputError
+        None of them does.
+    """
+    kept = closes.all(0)
+    if bool(kept.all()):
+        return movers, ()
+    left = ", ".join(name for name, keep in zip(movers.names, kept.tolist(), strict=True) if not keep)
+    how = "name them with --only, and the axis that is written is open"
+    if not bool(kept.any()):
+        raise InputError(f"every generator changes the period of an axis ({left}); {how}")
+    note = f"left out, as the period of an axis would change: {left}; {how}"
+    return movers.take(kept.nonzero()[:, 0].tolist()), (note,)
+
+
+def _supported(
+    axes: tuple[Axis, ...], movers: Movers, size: float, z: Tensor, generator: torch.Generator
+) -> tuple[tuple[Axis, ...], tuple[str, ...]]:
+    """The axes with those times at which the largest moves still find the data, and what is told of it."""
+    time, count = axes[0], len(movers.names)
+    if count <= _CORNERS:
+        signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=count)), dtype=torch.float64)
+    else:
+        signs = 2.0 * torch.randint(0, 2, (2**_CORNERS, count), generator=generator).double() - 1.0
+    low, high, t = float(time.coordinates[0]), float(time.coordinates[-1]), z[:, 0]
+    slack = 1e-9 * time.step
+    outside = torch.zeros(len(z), dtype=torch.bool)
+    for sign in signs:
+        back = movers.motion(size * sign)(z, -1.0)[:, 0]
+        outside |= ~((back >= low - slack) & (back <= high + slack))
+    if not bool(outside.any()):
+        return axes, ()
+    middle = 0.5 * (low + high)
+    start = float(t[outside & (t < middle)].max()) if bool((outside & (t < middle)).any()) else -math.inf
+    stop = float(t[outside & (t >= middle)].min()) if bool((outside & (t >= middle)).any()) else math.inf
+    inside = time.coordinates[(time.coordinates > start) & (time.coordinates < stop)]
+    if len(inside) < 2:
+        return axes, ()  # every draw will be rejected, and that says what to do
+    note = (
+        f"written from {time.name} = {float(inside[0]):g} to {float(inside[-1]):g}: outside, moved solutions would "
+        "need times that the data do not have; --window and --size set this"
+    )
+    return (replace(time, coordinates=inside), *axes[1:]), (note,)
 
 
 def _points(field: FieldData) -> Tensor:
@@ -212,7 +283,7 @@ def _write(
                         alpha = options.size * (
                             2 * torch.rand(len(movers.names), generator=generator, dtype=torch.float64) - 1
                         )
-                        found = moved(field.axes, one.double(), movers.along(alpha), 1.0, target)
+                        found = moved(field.axes, one.double(), movers.motion(alpha), 1.0, target)
                         if found is not None:
                             break
                         rejected += 1

@@ -30,7 +30,7 @@ class Interpolant:
 
     def __init__(self, axes: Sequence[Axis], u: Tensor) -> None:
         self.axes, values = tuple(axes), u
-        self._nodes = []
+        self._nodes: list[Tensor] = []
         for place, axis in enumerate(self.axes):
             if axis.periodic:
                 values = _refined(values, place)
@@ -39,6 +39,7 @@ class Interpolant:
             else:
                 self._nodes.append(axis.coordinates.double())
         self._values = values
+        self._denominators = [_denominators(nodes) for nodes in self._nodes]
 
     def inside(self, points: Tensor) -> Tensor:
         """Whether points ``(n, q)`` lie in the range of the axes that do not close, ``(n,)``."""
@@ -84,11 +85,19 @@ class Interpolant:
             index = first[:, None] + torch.arange(width)
             near = nodes[index]
         away = x[:, None] - near
-        weights = []
-        for i in range(width):
-            others = [j for j in range(width) if j != i]
-            weights.append((away[:, others] / (near[:, i : i + 1] - near[:, others])).prod(1))
-        return index, torch.stack(weights, 1)
+        one = torch.ones_like(away[:, :1])
+        before = torch.cat([one, away[:, :-1]], 1).cumprod(1)
+        after = torch.cat([one, away[:, 1:].flip(1)], 1).cumprod(1).flip(1)
+        # Nodes of a periodic axis are evenly spaced, so that all its windows have the same denominators.
+        denominators = self._denominators[place][:1] if axis.periodic else self._denominators[place][first]
+        return index, before * after / denominators
+
+
+def _denominators(nodes: Tensor) -> Tensor:
+    """∏_{j≠i}(sᵢ − sⱼ) of Lagrange's polynomials, for each window of neighbouring nodes ``(n − w + 1, w)``."""
+    windows = nodes.unfold(0, min(_WINDOW, len(nodes)), 1)
+    differences = windows[:, :, None] - windows[:, None, :]
+    return (differences + torch.eye(windows.shape[1], dtype=torch.float64)).prod(2)
 
 
 def _refined(values: Tensor, place: int) -> Tensor:

@@ -90,10 +90,32 @@ def test_scaled_solutions_are_the_closed_form(data: Path, report: Path, tmp_path
     assert any("no longer periodic" in note for note in document.notes)
 
 
+def test_of_itself_it_keeps_the_period_and_the_times_of_the_data(data: Path, report: Path, tmp_path: Path) -> None:
+    out = tmp_path / "moved.h5"
+    document = symfind.augment(AugmentOptions(data=str(data), generators=str(report), size=0.3), out)
+    assert document.generators == ("∂t", "∂x", "∂u + t ∂x")
+    assert any("left out" in note and "3 t ∂t + x ∂x − 2 u ∂u" in note for note in document.notes)
+    assert (document.moved, document.rejected) == (6, 0)
+    _, t, _, sizes = read(out)
+    moves = 0.3 * document.units[0]
+    assert t[0] >= moves and t[-1] <= 4 - moves and len(t) > 20
+    assert any("--window" in note for note in document.notes)
+    with h5py.File(out) as file:
+        assert list(file.attrs["periodic"]) == ["x"]
+    only_scaling = json.loads(report.read_text(encoding="utf-8"))
+    only_scaling["generators"] = only_scaling["generators"][3:]
+    one = tmp_path / "scaling.json"
+    one.write_text(json.dumps(only_scaling), encoding="utf-8")
+    with pytest.raises(InputError, match="changes the period"):
+        symfind.augment(AugmentOptions(data=str(data), generators=str(one)), tmp_path / "none.h5")
+
+
 def test_draws_without_support_are_rejected(data: Path, report: Path, tmp_path: Path) -> None:
     out = tmp_path / "moved.h5"
     with pytest.raises(InputError, match="--window"):
-        symfind.augment(AugmentOptions(data=str(data), generators=str(report), only=(1,), max_rows=1), out)
+        symfind.augment(
+            AugmentOptions(data=str(data), generators=str(report), only=(1,), max_rows=1, window="0:4"), out
+        )
     assert not out.exists()
     with pytest.raises(UsageError, match="numbered from 1"):
         symfind.augment(AugmentOptions(data=str(data), generators=str(report), only=(9,)), out)
