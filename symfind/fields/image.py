@@ -224,11 +224,11 @@ def image_space(name: str, channels: int) -> ImageFields:
                 "image-rotation, colour, or one of these and colour joined by +"
             )
     parts = [p for p in (plane, colour) if p is not None]
-    return ImageFields(name, _side_by_side(name, parts), plane, colour)
+    return ImageFields(name, side_by_side(name, parts), plane, colour)
 
 
 
-def _side_by_side(name: str, parts: Sequence[PolynomialFields]) -> PolynomialFields:
+def side_by_side(name: str, parts: Sequence[PolynomialFields]) -> PolynomialFields:
     """Fields of each part on its own factor of R^{d₁ + d₂}."""
     if len(parts) == 1:
         return replace(parts[0], name=name)
