@@ -9,61 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
-from symfind.settings import ComputeOptions, Options, RowOptions, option
+from symfind.settings import (
+    ComputeOptions,
+    ModelInputOptions,
+    Options,
+    RefitOptions,
+    RowOptions,
+    SearchOptions,
+    option,
+)
 
 KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(RowOptions):
-    """How candidates act, and how sure a verdict must be."""
-
-    acts_on: str = option(
-        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
-        "last",
-        panel="Search",
-        choices=("last", "all"),
-    )
-    output_action: str = option(
-        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
-        "auto",
-        panel="Search",
-        choices=("auto", "invariant", "same", "free"),
-    )
-    tolerance: float = option(
-        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
-        0.05,
-        panel="Decision",
-        open_unit=True,
-    )
-    alpha: float = option("α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True)
-    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(SearchOptions):
+class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
     """What to search for continuous symmetries, among which candidates, and how sure to be."""
 
     source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
-    data: str | None = option(
-        "For a model: a file whose x are the inputs to judge it on.", None, panel="Input", shown_as="FILE"
-    )
-    sample: str | None = option(
-        "For a model without data: the distribution of its inputs.",
-        None,
-        panel="Input",
-        choices=("normal", "uniform", "sphere"),
-    )
-    shape: tuple[int, ...] | None = option(
-        "With --sample: the shape of one input, such as 3 or 2,4.", None, panel="Input", shown_as="N,N"
-    )
     model: str | None = option(
         "For images: a trained classifier to judge them by, in place of one trained on their labels.",
         None,
         panel="Input",
         shown_as="FILE",
     )
-    n_samples: int = option("With --sample: how many inputs.", 4096, panel="Input", least=1)
     kind: str | None = option(
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
@@ -118,32 +87,17 @@ class DiscoverOptions(SearchOptions):
         panel="Search",
         shown_as="TEXT",
     )
-    # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
-    bootstrap: int = option(
-        "Refits with random weights, for the bounds.", 100, panel="Decision", least=0
-    )
-    close: bool = option(
-        "Project the certified generators onto the nearest Lie algebra.", False, panel="Decision"
-    )
+    close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     checkpoint: str | None = option(
         "With --method validity: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
     )
-    resume: bool = option(
-        "With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run"
-    )
+    resume: bool = option("With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run")
 
     def __post_init__(self) -> None:
         """Validate every option, and those that only make sense together."""
         super().__post_init__()
         if self.resume and self.checkpoint is None:
             raise UsageError("--resume needs to know from where: add --checkpoint FILE")
-        if self.shape is not None and (not self.shape or min(self.shape) < 1):
-            given = ",".join(map(str, self.shape))
-            raise UsageError(f"--shape is {given!r}, expected whole numbers of at least 1, such as 3 or 2,4")
-        if self.data is not None and self.sample is not None:
-            raise UsageError("--data and --sample both say where the inputs come from; give one of them")
-        if self.sample is None and self.shape is not None:
-            raise UsageError("--shape goes with --sample normal, uniform or sphere; add one of them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,6 +307,40 @@ class PromoteOptions(SearchOptions):
             raise UsageError(f"--hidden is {','.join(map(str, self.hidden))!r}, expected widths such as 64,64")
         if self.resume and self.checkpoint is None:
             raise UsageError("--resume needs to know from where: add --checkpoint FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConserveOptions(RefitOptions, ModelInputOptions):
+    """What to search for conserved quantities, among which functions, and how sure to be."""
+
+    source: str = option("A dataset (HDF5), a trained model, or a report; - is standard input.")
+    kind: str | None = option(
+        "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=("flow", "map"),
+    )
+    max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
+    library: str = option(
+        "The candidate functions: polynomial:k, a YAML file of formulas, or a sum such as polynomial:2+FILE.yaml.",
+        "polynomial:2",
+        panel="Search",
+        shown_as="NAME",
+    )
+    surrogate: str = option(
+        "What F is: measured, the rows as they stand, or a fit as in discover; auto takes the one that shows more.",
+        "auto",
+        panel="Search",
+        shown_as="NAME",
+    )
+    symplectic: str | None = option(
+        "The Poisson structure, to tell symmetries and brackets by: canonical (q1 … qn, p1 … pn), pairs (q1, p1, q2, "
+        "p2 …), or a YAML file with a matrix.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,78 @@ class RowOptions(ComputeOptions):
     trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecisionOptions(ComputeOptions):
+    """How sure a verdict must be."""
+
+    tolerance: float = option(
+        "δ: a generator is certified when the upper bound of its relative defect is below δ.",
+        0.05,
+        panel="Decision",
+        open_unit=True,
+    )
+    alpha: float = option("α: the bounds hold with confidence 1 − α.", 0.05, panel="Decision", open_unit=True)
+    require_symmetry: bool = option("End with status 4 if nothing is certified.", False, panel="Decision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(DecisionOptions, RowOptions):
+    """How candidates act, and how sure a verdict must be."""
+
+    acts_on: str = option(
+        "For x of shape (N, k, d): last is one action shared by the k objects, all flattens them.",
+        "last",
+        panel="Search",
+        choices=("last", "all"),
+    )
+    output_action: str = option(
+        "How a generator may act on y: not at all, as on x, or by a matrix that is solved for.",
+        "auto",
+        panel="Search",
+        choices=("auto", "invariant", "same", "free"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefitOptions(DecisionOptions):
+    """How sure, and from how many refits that is told."""
+
+    # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
+    bootstrap: int = option(
+        "Refits with random weights, for the bounds.", 100, panel="Decision", least=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputOptions(RowOptions):
+    """On which inputs a model is judged."""
+
+    data: str | None = option(
+        "For a model: a file whose x are the inputs to judge it on.", None, panel="Input", shown_as="FILE"
+    )
+    sample: str | None = option(
+        "For a model without data: the distribution of its inputs.",
+        None,
+        panel="Input",
+        choices=("normal", "uniform", "sphere"),
+    )
+    shape: tuple[int, ...] | None = option(
+        "With --sample: the shape of one input, such as 3 or 2,4.", None, panel="Input", shown_as="N,N"
+    )
+    n_samples: int = option("With --sample: how many inputs.", 4096, panel="Input", least=1)
+
+    def __post_init__(self) -> None:
+        """Validate every option; inputs are given in one way."""
+        super().__post_init__()
+        if self.shape is not None and (not self.shape or min(self.shape) < 1):
+            given = ",".join(map(str, self.shape))
+            raise UsageError(f"--shape is {given!r}, expected whole numbers of at least 1, such as 3 or 2,4")
+        if self.data is not None and self.sample is not None:
+            raise UsageError("--data and --sample both say where the inputs come from; give one of them")
+        if self.sample is None and self.shape is not None:
+            raise UsageError("--shape goes with --sample normal, uniform or sphere; add one of them")
+
+
 def option_name(field_name: str) -> str:
     """Return the option of the command line that sets a field: ``output_name`` → ``--output-name``."""
     return "--" + field_name.replace("_", "-")

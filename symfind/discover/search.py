@@ -333,7 +333,7 @@ def _model_evidence(
     with clock.phase("read"):
         digest = sha256(path)
         model = load_model(path, device=device, dtype=_DTYPES[request.dtype], trust=request.trust_model)
-        x, names, group = _model_inputs(request, model, generator)
+        x, names, group = model_inputs(request, model, generator)
     model.bind(tuple(x.shape[1:]), x.to(device))
     kind = request.kind or "function"
     question = question_of(kind, request.output_type)
@@ -355,7 +355,7 @@ def _model_evidence(
     return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
 
 
-def _model_inputs(
+def model_inputs(
     request: Request, model: Model, generator: torch.Generator
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
