@@ -45,8 +45,8 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 
-class Request(Protocol):
-    """What is asked of a source, by the names of the options of ``discover`` (``symfind.config.DiscoverOptions``)."""
+class InputsRequest(Protocol):
+    """Where the rows come from that a model is judged on."""
 
     @property
     def source(self) -> str: ...  # noqa: D102
@@ -59,13 +59,20 @@ class Request(Protocol):
     @property
     def n_samples(self) -> int: ...  # noqa: D102
     @property
-    def kind(self) -> str | None: ...  # noqa: D102
-    @property
     def input(self) -> str | None: ...  # noqa: D102
     @property
-    def output_name(self) -> str | None: ...  # noqa: D102
-    @property
     def mapping(self) -> str | Mapping[str, object] | None: ...  # noqa: D102
+    @property
+    def max_rows(self) -> int | None: ...  # noqa: D102
+
+
+class Request(InputsRequest, Protocol):
+    """What is asked of a source, by the names of the options of ``discover`` (``symfind.config.DiscoverOptions``)."""
+
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def output_name(self) -> str | None: ...  # noqa: D102
     @property
     def space(self) -> str | None: ...  # noqa: D102
     @property
@@ -91,6 +98,8 @@ class Request(Protocol):
     @property
     def grid(self) -> str | None: ...  # noqa: D102
     @property
+    def density(self) -> str: ...  # noqa: D102
+    @property
     def equation(self) -> str | None: ...  # noqa: D102
     @property
     def tolerance(self) -> float: ...  # noqa: D102
@@ -98,8 +107,6 @@ class Request(Protocol):
     def alpha(self) -> float: ...  # noqa: D102
     @property
     def model(self) -> str | None: ...  # noqa: D102
-    @property
-    def max_rows(self) -> int | None: ...  # noqa: D102
     @property
     def trust_model(self) -> bool: ...  # noqa: D102
     @property
@@ -356,7 +363,7 @@ def _model_evidence(
 
 
 def model_inputs(
-    request: Request, model: Model, generator: torch.Generator
+    request: InputsRequest, model: Model, generator: torch.Generator
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:

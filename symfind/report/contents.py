@@ -103,7 +103,7 @@ def contents(path: Path, name: str, *, is_model: bool) -> Contents:
     """
     if is_model:
         return _model_contents(load_model(path), path, name)
-    if _is_report(path):
+    if is_report(path):
         return _report_contents(read_report(str(path)), path, name)
     found = inspection(path)
     if name == str(path):
@@ -112,7 +112,8 @@ def contents(path: Path, name: str, *, is_model: bool) -> Contents:
     return replace(found, path=name, questions=questions)
 
 
-def _is_report(path: Path) -> bool:
+def is_report(path: Path) -> bool:
+    """Whether a file is a report, by how it begins or by the schema that it names."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
