@@ -21,6 +21,7 @@ import h5py
 import torch
 
 import symfind
+from benchmarks.field_suite import augmentation as augmentation_suite
 from benchmarks.field_suite import learned as learned_suite
 from benchmarks.field_suite.cases import CLEAN, NAMES, NOISY, ROOTS, WITHOUT, Case
 from benchmarks.field_suite.differences import SIMULATORS
@@ -30,8 +31,8 @@ from symfind.discover.search import Clock, search
 from symfind.linalg.subspaces import principal_cosines
 from symfind.progress import SilentProgress
 
-# The file's other part, learned generators, is written between these lines and kept when this part is written anew.
-LEARNED_BEGIN, LEARNED_END = "<!-- learned: begin -->", "<!-- learned: end -->"
+# Parts of the page with runs of their own, each between two marks; they are kept when another part is written anew.
+PARTS = {"learned": "Learned generators", "augmentation": "Augmentation"}
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ def cosine(finding: Finding, names: Sequence[str], case: Case) -> float | None:
 
 def data(case: Case, folder: Path) -> Path:
     """The file of a case, made if it is not there."""
-    path = folder / f"{case.data.replace(' ', '-')}.h5"
+    finer = "" if case.times is None else f"-{case.times}"
+    path = folder / f"{case.data.replace(' ', '-')}{finer}.h5"
     if not path.exists():
         if case.data in SIMULATORS:
             SIMULATORS[case.data](path)
         else:
-            symfind.sample(case.data, path)
+            symfind.sample(case.data, path, times=case.times)
     if not case.noise:
         return path
     noisy = folder / f"{path.stem}-{case.noise:g}.h5"
@@ -110,28 +112,41 @@ def measure(case: Case, folder: Path) -> Row:
     )  # fmt: skip
 
 
-def table(rows: Sequence[Row]) -> str:
+HEADER = (
+    "| equation | data | space | expected | certified | least cosine | verdict | seconds | read as |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def case_key(case: Case) -> tuple[str, ...]:
+    """What tells a case from the others of the page: equation, data, space, and whether the equation is given."""
+    grid = "" if case.times is None else f", {case.times} times"
+    noise = f"{100 * case.noise:g} % noise" if case.noise else "clean"
+    return NAMES[case.data], noise + grid, f"`{case.space}`", "given" if case.equation else "identified"
+
+
+def key(line: str) -> tuple[str, ...]:
+    """The same of a line of the page."""
+    cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+    return (*cells[:3], "given" if cells[-1].startswith("given") else "identified")
+
+
+def line_of(row: Row) -> str:
     """Markdown."""
-    lines = [
-        "| equation | data | space | expected | certified | least cosine | verdict | seconds | read as |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        case = row.case
-        plus = f" + {case.apart}" if case.apart else ""
-        found = f"{row.certified} + {row.apart}" if row.apart else f"{row.certified}"
-        cos = "" if row.cosine is None else f"{row.cosine:.6f}"
-        noise = f"{100 * case.noise:g} % noise" if case.noise else "clean"
-        given = "given: " if case.equation else ""
-        lines.append(
-            f"| {NAMES[case.data]} | {noise} | `{case.space}` | {len(case.symmetries)}{plus} | {found} | {cos} | "
-            f"{row.verdict} | {row.seconds:.1f} | {given}`{row.equation}` |"
-        )
-    return "\n".join(lines)
+    case = row.case
+    plus = f" + {case.apart}" if case.apart else ""
+    found = f"{row.certified} + {row.apart}" if row.apart else f"{row.certified}"
+    cos = "" if row.cosine is None else f"{row.cosine:.6f}"
+    given = "given: " if case.equation else ""
+    name, what, space, _ = case_key(case)
+    return (
+        f"| {name} | {what} | {space} | {len(case.symmetries)}{plus} | {found} | {cos} | "
+        f"{row.verdict} | {row.seconds:.1f} | {given}`{row.equation}` |"
+    )
 
 
-def document(parts: Sequence[tuple[str, Sequence[Row]]], learned: str) -> str:
-    """The page, the learned part as it was."""
+def document(parts: Sequence[tuple[str, Sequence[str]]], page: str) -> str:
+    """The page, with the other parts of an earlier page as they were."""
     text = [
         "# Fields: point symmetries of differential equations",
         "",
@@ -143,46 +158,87 @@ def document(parts: Sequence[tuple[str, Sequence[Row]]], learned: str) -> str:
         "apart. `undecided` is fewer than there are, `wrong` is more, or others. Seconds: from the file to the "
         "decision, one thread.",
     ]
-    for title, rows in parts:
-        text += ["", f"## {title}", "", table(rows)]
-    text += ["", "## Learned generators", "", LEARNED_BEGIN, learned.strip("\n"), LEARNED_END, ""]
-    return "\n".join(text)
+    for title, lines in parts:
+        text += ["", f"## {title}", "", *HEADER, *lines]
+    for name, title in PARTS.items():
+        text += ["", f"## {title}", "", begin(name), part_of(page, name).strip("\n"), end(name)]
+    return "\n".join([*text, ""])
 
 
-def learned_part(path: Path | None) -> str:
-    """What stands between the marks in an earlier page."""
-    if path is None or not path.exists():
-        return ""
-    text = path.read_text(encoding="utf-8")
-    return text.partition(LEARNED_BEGIN)[2].partition(LEARNED_END)[0]
+def begin(name: str) -> str:
+    """The line before a part."""
+    return f"<!-- {name}: begin -->"
 
 
-def learned(
-    output: Path | None, folder: Path | None, equations: Sequence[str], methods: Sequence[str], seeds: int
-) -> None:
+def end(name: str) -> str:
+    """The line after it."""
+    return f"<!-- {name}: end -->"
+
+
+def part_of(page: str, name: str) -> str:
+    """What stands between the marks."""
+    return page.partition(begin(name))[2].partition(end(name))[0]
+
+
+def earlier(output: Path | None) -> str:
+    """The page as it is."""
+    return output.read_text(encoding="utf-8") if output is not None and output.exists() else ""
+
+
+def into_page(output: Path | None, name: str, text: str) -> None:
+    """Put a part into the page, after every run: some take minutes, and an interruption keeps what is done."""
+    page = earlier(output)
+    if output is None or not page:
+        return
+    if begin(name) not in page:
+        page += f"\n## {PARTS[name]}\n\n{begin(name)}\n{end(name)}\n"
+    before, _, rest = page.partition(begin(name))
+    output.write_text(f"{before}{begin(name)}\n\n{text}\n\n{end(name)}{rest.partition(end(name))[2]}", "utf-8")
+
+
+def learned(output: Path | None, folder: Path, equations: Sequence[str], methods: Sequence[str], seeds: int) -> None:
     """Run the learned suite, or a part of it, and put its rows into the page beside those of earlier runs."""
     rows: dict[tuple[str, ...], str] = {}
-    with tempfile.TemporaryDirectory() as made:
-        kept = folder or Path(made)
-        kept.mkdir(parents=True, exist_ok=True)
-        for case, method, seed in learned_suite.chosen(equations, methods, seeds):
-            row = learned_suite.measure_learned(case, data(case, kept), method, seed)
-            rows[row.key] = row.text()
-            print(row.text(), flush=True)
-            _into_page(output, rows)
-    if output is None or not output.exists():
+    for case, method, seed in learned_suite.chosen(equations, methods, seeds):
+        row = learned_suite.measure_learned(case, data(case, folder), method, seed)
+        rows[row.key] = row.text()
+        print(row.text(), flush=True)
+        kept = {r.key: r.text() for r in learned_suite.parsed_rows(part_of(earlier(output), "learned"))}
+        into_page(output, "learned", learned_suite.section(kept | rows))
+    if not earlier(output):
         print(learned_suite.section(rows))
 
 
-def _into_page(output: Path | None, rows: dict[tuple[str, ...], str]) -> None:
-    """Write the learned part after every run: some take minutes, and an interruption keeps what is done."""
-    if output is None or not output.exists():
-        return
-    page = output.read_text(encoding="utf-8")
-    before, _, rest = page.partition(LEARNED_BEGIN)
-    earlier = {row.key: row.text() for row in learned_suite.parsed_rows(learned_part(output))}
-    text = learned_suite.section(earlier | rows)
-    output.write_text(f"{before}{LEARNED_BEGIN}\n\n{text}\n\n{LEARNED_END}{rest.partition(LEARNED_END)[2]}", "utf-8")
+def augmentation(output: Path | None, folder: Path, seeds: int) -> None:
+    """Train the operators of every seed, and write the table."""
+    lines = []
+    for row in augmentation_suite.measure_augmentation(seeds, folder):
+        lines.append(row.text())
+        print(lines[-1], flush=True)
+        into_page(output, "augmentation", augmentation_suite.section(lines))
+    if not earlier(output):
+        print(augmentation_suite.section(lines))
+
+
+def closed_form(output: Path | None, folder: Path, only: str) -> None:
+    """Run the closed-form suite, or the cases of one name, whose rows then replace those of an earlier page."""
+    page = earlier(output)
+    kept = {key(line): line for line in page.splitlines() if line.startswith("| ")} if only else {}
+    parts = []
+    for title, cases in (("Closed form, clean data", CLEAN), ("With noise", NOISY), ("No symmetry", WITHOUT)):
+        lines = []
+        for case in cases:
+            if only and case.data != only:
+                lines += [kept[label] for label in (case_key(case),) if label in kept]
+                continue
+            lines.append(line_of(measure(case, folder)))
+            print(lines[-1], flush=True)
+        parts.append((title, lines))
+    text = document(parts, page)
+    if output is None:
+        print(text)
+    else:
+        output.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -190,32 +246,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="point symmetries of differential equations from solutions")
     parser.add_argument("--output", type=Path, default=None, help="page to write; standard output otherwise")
     parser.add_argument("--data", type=Path, default=None, help="folder that keeps the simulated data")
-    parser.add_argument("--only", default="", help="cases whose data have this name, or learned")
+    parser.add_argument("--only", default="", help="cases whose data have this name, or learned, or augmentation")
     parser.add_argument("--equations", default="", help="with --only learned: names of data, separated by commas")
     parser.add_argument("--methods", default="", help="with --only learned: of the methods, those with these names")
-    parser.add_argument("--seeds", type=int, default=1, help="with --only learned: how many")
+    parser.add_argument("--seeds", type=int, default=1, help="with --only learned or augmentation: how many")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if given.only == "learned":
-        learned(given.output, given.data, given.equations.split(","), given.methods.split(","), given.seeds)
-        return
     with tempfile.TemporaryDirectory() as made:
         folder = given.data or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        parts = []
-        for title, cases in (("Closed form, clean data", CLEAN), ("With noise", NOISY), ("No symmetry", WITHOUT)):
-            rows = []
-            for case in cases:
-                if given.only and case.data != given.only:
-                    continue
-                rows.append(measure(case, folder))
-                print(table(rows[-1:]).splitlines()[-1], flush=True)
-            parts.append((title, rows))
-    text = document(parts, learned_part(given.output))
-    if given.output is None:
-        print(text)
-    else:
-        given.output.write_text(text, encoding="utf-8")
+        if given.only == "learned":
+            learned(given.output, folder, given.equations.split(","), given.methods.split(","), given.seeds)
+        elif given.only == "augmentation":
+            augmentation(given.output, folder, given.seeds)
+        else:
+            closed_form(given.output, folder, given.only)
 
 
 if __name__ == "__main__":

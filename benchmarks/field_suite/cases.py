@@ -81,6 +81,8 @@ class Case:
         Standard deviation of the noise added to u, in units of the standard deviation of u.
     tolerance
         As in ``--tolerance``.
+    times
+        As in ``--times`` of ``symfind sample``; None for the sample's own.
     """
 
     data: str
@@ -90,6 +92,7 @@ class Case:
     equation: str | None = None
     noise: float = 0.0
     tolerance: float = 0.05
+    times: int | None = None
 
 
 NS_EQUATION = (
@@ -112,6 +115,8 @@ CLEAN: tuple[Case, ...] = (
     Case("nkdv", "point:1", NKDV_1),
     Case("nkdv", "point:chebyshev:3,1,1", NKDV),
     Case("nkdv", "point:chebyshev:4,1,1", NKDV),
+    Case("nkdv", "point:chebyshev:3,1,1", NKDV, times=560),
+    Case("nkdv", "point:chebyshev:4,1,1", NKDV, times=560),
     Case("ckdv", "point:1", CKDV_1),
     Case("ckdv", "roots", CKDV),
     Case("heat-2d", "point:2", HEAT_2D, 6),
