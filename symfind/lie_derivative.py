@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind.fields.polynomial import PolynomialFields
-from symfind.fields.space import VectorFieldSpace, finite_fields
+from symfind.fields.space import HoldsConstants, VectorFieldSpace, finite_fields
 from symfind.linalg.nullspace import Pencil
 from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.geometry import Geometry
@@ -343,4 +343,8 @@ def field_mean(space: VectorFieldSpace, geometry: Geometry, points: Tensor, live
     for part in torch.split(flat, max(1, _BUDGET // (space.dim * space.d))):
         xi = space.evaluate(part) if live is None else space.evaluate(part) * live
         total += torch.einsum("npd,rd->pr", xi, geometry.inputs.whiten)
-    return total / flat.shape[0]
+    mean = total / flat.shape[0]
+    if isinstance(space, HoldsConstants):  # along constants in the span a field may move all points alike
+        kept = torch.linalg.qr(geometry.inputs.whiten @ space.constant_directions().to(mean)).Q
+        mean = mean - mean @ kept @ kept.T
+    return mean

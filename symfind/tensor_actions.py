@@ -218,7 +218,7 @@ class TensorAction:
         shape = lift.shape[:-1]
         components = (y @ lift.reshape(-1, y.shape[1]).T).reshape(-1, *shape)
         for slot in range(self.type.rank):
-            along = components.movedim(slot + 1, 1).flatten(2)
+            along = components.movedim(slot + 1, 1).reshape(len(y), self.d, -1)
             lift = _on_index(_scale(torch.einsum("nar,nbr->ab", along, along), self.type.rank), lift, slot)
         triangle: Tensor = torch.linalg.qr(lift.reshape(-1, y.shape[1]), mode="r").R
         # Components that the data leave at the same value have no unit of their own: an overall one suits all.

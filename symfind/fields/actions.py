@@ -10,6 +10,9 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.fields.polynomial import PolynomialFields, matrix_fields, monomial_exponents
 
+# Of numbers that are not small in themselves, relative to the largest of a field.
+_ROUNDING = 1e-13
+
 
 def fields_of_actions(name: str, dimension: int, d: int, actions: Sequence[object]) -> PolynomialFields:
     """The span of ``input_action`` of a report's generators, a field each.
@@ -56,4 +59,7 @@ def fields_of_actions(name: str, dimension: int, d: int, actions: Sequence[objec
 
 def _fields(name: str, d: int, exponents: Tensor, tables: Tensor) -> PolynomialFields:
     zero, one = torch.zeros(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
+    # Recognised coefficients come back from centred coordinates with their rounding: ∂φ would turn about a far point.
+    largest = tables.abs().amax((1, 2), keepdim=True)
+    tables = torch.where(tables.abs() > _ROUNDING * largest, tables, torch.zeros_like(tables))
     return PolynomialFields(name, d, False, exponents, tables, zero, one, (False, False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
+from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import box_fields, linear_fields, matrix_fields, polynomial_fields
 from symfind.fields.random_features import RandomFeatureFields
 from symfind.fields.space import VectorFieldSpace
@@ -64,14 +66,14 @@ def space_names() -> list[str]:
 
 
 def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
-    """The space called ``name`` on R^d; ``+`` adds spaces, a name that ends in .yaml or .yml is a file.
+    """The space called ``name`` on R^d; ``+`` adds spaces, a name that ends in .yaml, .yml or .json is a file.
 
     Raises
     ------
     UsageError
         For an unknown name (the nearest is given) or a space that is empty or too large in this dimension.
     InputError
-        If a YAML file cannot be read.
+        If a file cannot be read.
     """
     parts = [_one_space(part.strip(), d, coordinates) for part in name.split("+")]
     return parts[0] if len(parts) == 1 else SumOfSpaces(tuple(parts))
@@ -83,6 +85,10 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
         if not path.is_file():
             raise InputError(f"the space file '{name}' does not exist; give a YAML file with 'fields:'")
         return read_user_space(path, d, coordinates)
+    if name.endswith(".json"):
+        return _certified_span(name, d)
+    if name.endswith((".h5", ".hdf5")):
+        raise UsageError(f"--space {name}: fields are read from a report in JSON; `symfind report {name} -o R.json`")
     head, _, tail = name.partition(":")
     if head == "random-features":
         return _random_features(name, tail, d)
@@ -103,6 +109,20 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
     if d < 2 and name in ("so", "sl"):
         raise UsageError(f"the space '{name}' is empty in dimension {d}; take another, such as linear")
     return _SPACES[name](d)
+
+
+def _certified_span(name: str, d: int) -> VectorFieldSpace:
+    """What the certified generators of a report span: symmetries that are asked to be symmetries of more."""
+    try:
+        report = json.loads(Path(name).read_text(encoding="utf-8"))
+        actions = [g["input_action"] for g in report["generators"] if g["verdict"] == "certified"]
+        dimension = len(report["source"]["names"])
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        told = fault.strerror if isinstance(fault, OSError) else "not such a file"
+        raise InputError(f"the space '{name}' is no report of symfind ({told}); give one that discover wrote") from None
+    if not actions:
+        raise InputError(f"{name}: no generator of the report is certified, so it spans no space; name another --space")
+    return fields_of_actions(name, dimension, d, actions)
 
 
 def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:

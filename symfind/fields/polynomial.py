@@ -207,6 +207,18 @@ class PolynomialFields:
             scale=scale.to(self.table_of_fields) if stretch else self.scale,
         )
 
+    def constant_directions(self) -> Tensor:
+        """The constant fields in the span as orthonormal columns ``(d, w)``."""
+        varies = self.exponents.sum(1) > 0
+        if bool(varies.all()):
+            return torch.zeros(self.d, 0, dtype=torch.float64)
+        _, sigma, vh = torch.linalg.svd(self.table_of_fields[:, varies].flatten(1).T)
+        # Generators of a report carry the rounding of their numbers.
+        rank = int((sigma > 1e-9 * self.table_of_fields.abs().max()).sum())
+        u, size, _ = torch.linalg.svd((vh[rank:] @ self.table_of_fields[:, ~varies].sum(1)).T, full_matrices=False)
+        columns: Tensor = u[:, size > 1e-9 * size.max()] if size.numel() else u
+        return columns
+
     def plain(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Generators ``(p, k)`` in powers of x itself: exponents ``(q′, d)`` and tables ``(k, q′, d)``."""
         exponents, matrix = powers_of_x(self.exponents, self.mean, self.scale)

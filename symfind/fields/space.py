@@ -88,6 +88,15 @@ def finite_fields(space: VectorFieldSpace, x: Tensor) -> Tensor:
 
 
 @runtime_checkable
+class HoldsConstants(Protocol):
+    """Fields among whose combinations some constant ones can be, without all of them."""
+
+    def constant_directions(self) -> Tensor:
+        """The constant fields in the span as orthonormal columns ``(d, w)``."""
+        ...
+
+
+@runtime_checkable
 class ProlongableSpace(Protocol):
     """Fields that can be put on the power series of a solution, which prolongs them to its derivatives."""
 

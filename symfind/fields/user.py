@@ -51,6 +51,13 @@ class UserFields:
         rows = [stacked([f.on_series(values) for f in row]) for row in self.components]
         return stacked(rows).linear(lambda c: c.transpose(-1, -2))
 
+    def constant_directions(self) -> Tensor:
+        """The fields that are typed as constants, as orthonormal columns ``(d, w)``."""
+        rows = [[_number(f) for f in row] for row in self.components]
+        typed = [row for row in rows if None not in row and any(row)]
+        columns: Tensor = torch.linalg.qr(torch.tensor(typed, dtype=torch.float64).reshape(-1, self.d).T).Q
+        return columns
+
     def push(self, x: Tensor, covectors: Tensor) -> Tensor:
         """⟨w, ξᵢ(x)⟩ ``(n, m, p)`` for w ``(n, m, d)``."""
         return torch.einsum("nmd,npd->nmp", covectors, self.evaluate(x))
@@ -198,13 +205,15 @@ def read_user_space(path: Path, d: int, coordinates: Sequence[str]) -> UserField
 
 def _is_constant(i: int, rows: list[tuple[Expression, ...]]) -> bool:
     """Whether some field is a constant multiple of ∂_i as typed."""
-
-    def number(f: Expression) -> float | None:
-        try:
-            return float(f.text)
-        except ValueError:
-            return None
-
     return any(
-        number(row[i]) not in (None, 0.0) and all(number(f) == 0.0 for j, f in enumerate(row) if j != i) for row in rows
+        _number(row[i]) not in (None, 0.0) and all(_number(f) == 0.0 for j, f in enumerate(row) if j != i)
+        for row in rows
     )
+
+
+def _number(f: Expression) -> float | None:
+    """The number that a formula is, if it is one."""
+    try:
+        return float(f.text)
+    except ValueError:
+        return None
