@@ -1,43 +1,48 @@
-"""min f(w) + γ‖L(w)‖_* by alternating directions (ADMM), for f a sum of squares or a system of equations.
+"""min f(w) + γ‖L(w)‖_* for f a sum of squares or a system of equations, with a duality gap.
 
-The dual value that stops the iteration comes at no cost: after every w-step the multiplier Λ satisfies the linear
-constraints of the dual problem exactly, so that a scaling to ‖Λ‖ ≤ γ makes it feasible (Boyd et al. 2011, §3 and
-§7; the matrix step is singular value thresholding, Cai, Candès, Shen 2010).
+Alternating directions on w and Z = L(w) (Boyd et al. 2011, §3) in the form of Douglas and Rachford: one matrix X holds
+Z and its multiplier, Z = prox(X), Λ = ρ(X − Z), where prox is singular value thresholding (Cai, Candès, Shen 2010).
+A step X ↦ X + α(KV − Z), V the w-step from 2Z − X, is a map whose fixed point is sought, so Anderson's extrapolation
+(Walker, Ni 2011) applies to it; it is taken back where the residual grows.
+
+The bound from below comes from the multiplier Λ of another w-step, from KV − (X − Z): such a Λ satisfies the linear
+constraints of the dual problem exactly, so that a scaling to ‖Λ‖ ≤ γ makes it feasible.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError, NumericalError, UsageError
-from symfind.linalg.thresholding import MatrixMap, SingularValueThreshold, nuclear_norm
+from symfind.errors import NumericalError, UsageError
+from symfind.linalg.extrapolation import Extrapolation
+from symfind.linalg.losses import Constraint, Loss, SquaredLoss
+from symfind.linalg.thresholding import MatrixMap, SingularValueThreshold, nuclear_norm, spectral_norm
 
-# Eigenvalues below this share of the largest belong to w that neither the data nor L can see; such w stay zero.
-_UNSEEN = 1e-13
-# A system of equations holds if its residual is rounding.
-_SOLVED = 1e-8
-# Rows of equations whose singular value is below this share of the largest repeat others.
-_DEPENDENT = 1e-11
-_CHECK_EVERY = 20
+_CHECK_EVERY = 10
+# While KV and Z differ by so many tolerances the gap is not looked at, but for every so many checks.
+_FAR, _LOOK_ANYWAY = 100.0, 4
 _RELAXATION = 1.6  # the middle of the range 1.5 … 1.8 that is known to help (Boyd et al. 2011, §3.4.3)
+# The threshold at the start, over the largest singular value: 1/10 to 1/60 took as many iterations, within a third.
+_FIRST_CUT = 1 / 20
+# The penalty is looked at after so many steps, and then ever more rarely, so that extrapolation can build up.
+_FIRST_BALANCE, _RARER = 10, 1.5
 # The optimal value may be zero; below this share of the starting value it counts as that.
 _NOTHING = 1e-5
+# L restricted to the free directions is held as numbers up to this many, 2 MB: beyond, its parts are faster.
+_HELD = 2**18
 
 
 @dataclass(frozen=True)
 class State:
-    """Where an iteration stands, to start another one near it: the splits, multipliers, and penalty."""
+    """Where an iteration stands, to start another one near it: X, and the penalty ρ that belonged to γ."""
 
-    z: Tensor
-    multiplier: Tensor
-    sparse: Tensor
-    sparse_multiplier: Tensor
+    x: Tensor
     penalty: float
+    gamma: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class NuclearSolution:
         Of the thresholded matrix Z ≈ L(w): cols − rank directions are exactly null in it.
     z
         Z ``(rows, cols)``.
+    sparse
+        Thresholded w ``(F,)``; w itself without a sparsity.
     iterations, converged
         How many, and whether the gap reached the tolerance.
     state
@@ -67,132 +74,49 @@ class NuclearSolution:
     gap: float
     rank: int
     z: Tensor
+    sparse: Tensor
     iterations: int
     converged: bool
     state: State
 
 
-class _Loss(Protocol):
-    """f, as far as the iteration needs it."""
+class _Split:
+    """K: w ↦ L(w), flattened, with κw after it where there is a sparsity; on w = w₀ + Bt."""
 
-    def start(self) -> Tensor:
-        """Some w with f(w) finite."""
-        ...
+    def __init__(self, lie: MatrixMap, unit: float, loss: Loss) -> None:
+        rows, columns = lie.shape
+        self._lie, self.unit, self._loss, self.split = lie, unit, loss, rows * columns
+        self._offset = self.of(loss.fixed)
+        self._table: Tensor | None = None
+        if rows * columns * loss.basis.shape[1] <= _HELD:
+            table = lie.dense().table.flatten(0, 1) @ loss.basis
+            self._table = torch.cat([table, unit * loss.basis]) if unit else table
 
-    def minimiser(self, pull: Tensor, rho: float) -> Tensor:
-        """The argmin of f(w) + ρ/2‖Kw‖² − ρ⟨w, pull⟩, K*K = L*L + κ²."""
-        ...
+    def of(self, w: Tensor) -> Tensor:
+        """Kw."""
+        out = self._lie(w).flatten()
+        return torch.cat([out, self.unit * w]) if self.unit else out
 
-    def value(self, w: Tensor) -> float:
-        """f(w), zero for constraints, which every iterate satisfies."""
-        ...
+    def __call__(self, t: Tensor) -> Tensor:
+        """K(w₀ + Bt)."""
+        if self._table is not None:
+            return torch.addmv(self._offset, self._table, t)
+        return self.of(self.w(t))
 
-    def dual(self, w: Tensor, largest: float, pairing: Callable[[Tensor], float]) -> float:
-        """The largest dual value at s times the multiplier, 0 ≤ s ≤ largest; ⟨multiplier, Kw⟩ = pairing(w)."""
-        ...
+    def adjoint(self, v: Tensor) -> Tensor:
+        """(KB)*v."""
+        if self._table is not None:
+            return self._table.T @ v
+        out = self._lie.adjoint(self.matrix(v))
+        return self._loss.basis.T @ (out + self.unit * v[self.split :] if self.unit else out)
 
+    def w(self, t: Tensor) -> Tensor:
+        """w₀ + Bt."""
+        return torch.addmv(self._loss.fixed, self._loss.basis, t)
 
-class SquaredLoss:
-    """f(w) = ‖Θw − y‖²: one simultaneous diagonalisation of Θ*Θ and K*K solves the w-step for every ρ.
-
-    Parameters
-    ----------
-    theta
-        Θ ``(N, F)``.
-    y
-        ``(N,)``.
-    gram
-        K*K ``(F, F)``.
-    """
-
-    def __init__(self, theta: Tensor, y: Tensor, gram: Tensor) -> None:
-        self._theta, self._y = theta, y
-        squares = 2 * theta.T @ theta
-        heavy, light = float(squares.trace()) or 1.0, float(gram.trace()) or 1.0
-        values, vectors = torch.linalg.eigh(squares / heavy + gram / light)
-        seen = values > _UNSEEN * values.max()
-        root = vectors[:, seen] / values[seen].sqrt()
-        # In these coordinates the two add up to the identity, so that one diagonal gives the other.
-        share, turn = torch.linalg.eigh(root.T @ (squares / heavy) @ root)
-        share = share.clamp(0, 1)
-        self._vectors = root @ turn
-        self._loss_part, self._gram_part = heavy * share, light * (1 - share)
-        self._moment = 2 * theta.T @ y
-
-    def start(self) -> Tensor:
-        """The least-squares fit, slightly shrunk where the data say nothing."""
-        rho = 1e-6 * float(self._loss_part.max()) / (float(self._gram_part.max()) or 1.0)
-        return self.minimiser(torch.zeros_like(self._moment), rho)
-
-    def minimiser(self, pull: Tensor, rho: float) -> Tensor:
-        """The w-step."""
-        right = self._vectors.T @ (self._moment + rho * pull)
-        out: Tensor = self._vectors @ (right / (self._loss_part + rho * self._gram_part))
-        return out
-
-    def value(self, w: Tensor) -> float:
-        """‖Θw − y‖²."""
-        return float((self._theta @ w - self._y).square().sum())
-
-    def dual(self, w: Tensor, largest: float, pairing: Callable[[Tensor], float]) -> float:
-        """−s²‖ν‖²/4 − s⟨ν, y⟩ with ν = 2(Θw − y), which satisfies Θ*ν + K*Λ = 0 after a w-step."""
-        nu = 2 * (self._theta @ w - self._y)
-        square, along = float(nu.square().sum()), -float(nu @ self._y)
-        s = min(largest, max(0.0, 2 * along / square)) if square > 0 else 0.0
-        return s * along - s * s * square / 4
-
-
-class Constraint:
-    """f = 0 where Θw = y, else ∞: w = w₀ + Nz, with N and w₀ from a QR factorisation of Θ*.
-
-    Raises
-    ------
-    InputError
-        No w satisfies the equations.
-    """
-
-    def __init__(self, theta: Tensor, y: Tensor, gram: Tensor) -> None:
-        q, r = torch.linalg.qr(theta.T, mode="complete")
-        rank = min(theta.shape)
-        diagonal = r.diagonal().abs()
-        if rank and float(diagonal.min()) > _DEPENDENT * float(diagonal.max()):
-            solved = torch.linalg.solve_triangular(r[:rank, :rank].T, y[:rank, None], upper=False)[:, 0]
-            self._fixed, self._free = q[:, :rank] @ solved, q[:, rank:]
-        else:  # equations that repeat one another
-            u, sigma, vh = torch.linalg.svd(theta)
-            rank = int((sigma > _DEPENDENT * sigma.max()).sum()) if sigma.numel() else 0
-            self._fixed, self._free = vh[:rank].T @ ((u[:, :rank].T @ y) / sigma[:rank]), vh[rank:].T
-        missed = float(torch.linalg.vector_norm(theta @ self._fixed - y))
-        if missed > _SOLVED * float(torch.linalg.vector_norm(y)):
-            share = missed / float(torch.linalg.vector_norm(y))
-            raise InputError(
-                f"no model of {theta.shape[1]} unknowns meets all {theta.shape[0]} equations ΘW = Y (relative residual "
-                f"{share:.2g}); give fewer rows or more features, or penalise with γ in place of equality"
-            )
-        reduced = self._free.T @ gram @ self._free
-        self._offset = self._free.T @ (gram @ self._fixed)
-        values, vectors = torch.linalg.eigh(reduced)
-        seen = values > _UNSEEN * values.max() if values.numel() else values > 0
-        self._root = vectors[:, seen] / values[seen].sqrt()
-
-    def start(self) -> Tensor:
-        """The smallest w."""
-        out: Tensor = self._fixed
-        return out
-
-    def minimiser(self, pull: Tensor, rho: float) -> Tensor:
-        """The w-step, the same for every ρ."""
-        right = self._free.T @ pull - self._offset
-        out: Tensor = self._fixed + self._free @ (self._root @ (self._root.T @ right))
-        return out
-
-    def value(self, w: Tensor) -> float:
-        """Nothing to pay."""
-        return 0.0
-
-    def dual(self, w: Tensor, largest: float, pairing: Callable[[Tensor], float]) -> float:
-        """s⟨Λ, Kw₀⟩, since N*K*Λ = 0 after a w-step."""
-        return max(0.0, largest * pairing(self._fixed))
+    def matrix(self, v: Tensor) -> Tensor:
+        """The part of L ``(rows, cols)``."""
+        return v[: self.split].reshape(self._lie.shape)
 
 
 class NuclearProblem:
@@ -208,6 +132,8 @@ class NuclearProblem:
         Whether f demands Θw = y, rather than being ‖Θw − y‖².
     sparse
         Whether λ may be other than zero.
+    gram
+        L*L where it is at hand, for several problems with one L.
 
     Raises
     ------
@@ -216,16 +142,24 @@ class NuclearProblem:
     """
 
     def __init__(
-        self, theta: Tensor, y: Tensor, lie: MatrixMap, *, equality: bool = False, sparse: bool = False
+        self,
+        theta: Tensor,
+        y: Tensor,
+        lie: MatrixMap,
+        *,
+        equality: bool = False,
+        sparse: bool = False,
+        gram: Tensor | None = None,
     ) -> None:
-        gram = lie.gram()
-        self._lie = lie
+        if lie.shape[0] * lie.shape[1] * lie.size <= _HELD:
+            lie = lie.dense()
+        gram = lie.gram() if gram is None else gram
         # κ makes the two splits alike in size, whatever the units of w.
-        self._unit = (float(gram.trace()) / lie.size) ** 0.5 or 1.0
-        self._sparse = sparse
+        unit = ((float(gram.trace()) / lie.size) ** 0.5 or 1.0) if sparse else 0.0
         if sparse:
-            gram = gram + self._unit**2 * torch.eye(lie.size, dtype=gram.dtype, device=gram.device)
-        self._loss: _Loss = Constraint(theta, y, gram) if equality else SquaredLoss(theta, y, gram)
+            gram = gram + unit**2 * torch.eye(lie.size, dtype=gram.dtype, device=gram.device)
+        self._loss: Loss = Constraint(theta, y, gram) if equality else SquaredLoss(theta, y, gram)
+        self._split = _Split(lie, unit, self._loss)
 
     def solve(
         self,
@@ -250,7 +184,7 @@ class NuclearProblem:
         most
             Iterations after which the best is returned, not converged.
         watch
-            Told w at every check of the gap; true ends the iteration (a benchmark that knows the answer).
+            Told w at every check; true ends the iteration (a benchmark that knows the answer).
 
         Raises
         ------
@@ -262,109 +196,133 @@ class NuclearProblem:
         for name, value in (("γ", gamma), ("the sparsity", sparsity)):
             if not 0 <= value < float("inf"):
                 raise UsageError(f"{name} is {value}, expected a finite number of at least 0")
-        if sparsity and not self._sparse:
+        if sparsity and not self._split.unit:
             raise UsageError("a sparsity was asked of a problem that was set up without; pass sparse=True")
-        return _Iteration(self._lie, self._loss, self._unit if self._sparse else 0.0, gamma, sparsity).run(
-            start, tolerance, most, watch
-        )
+        return _Iteration(self._split, self._loss, gamma, sparsity).run(start, tolerance, most, watch)
 
 
 class _Iteration:
     """One run of the alternating directions."""
 
-    def __init__(self, lie: MatrixMap, loss: _Loss, unit: float, gamma: float, sparsity: float) -> None:
-        self._lie, self._loss, self._unit = lie, loss, unit
-        self._gamma, self._sparsity = gamma, sparsity
+    def __init__(self, split: _Split, loss: Loss, gamma: float, sparsity: float) -> None:
+        self._split, self._loss, self._gamma, self._sparsity = split, loss, gamma, sparsity
         self._threshold = SingularValueThreshold()
+        self._lower = 0.0
+        self._first = 0.0
+        self._best: NuclearSolution | None = None
 
     def run(
         self, start: State | None, tolerance: float, most: int, watch: Callable[[Tensor], bool] | None
     ) -> NuclearSolution:
-        w = self._loss.start()
-        first = self._objective(w)
-        s = start or self._cold(w)
-        best: NuclearSolution | None = None
-        lower = 0.0
-        iteration, rank = 0, 0
+        x, rho = self._begun(start)
+        ahead = Extrapolation()
+        due: int | None = _FIRST_BALANCE
+        before: tuple[Tensor, float] | None = None  # Z and the relative primal residual of the last plain step
+        iteration = 0
         while True:
-            pull = self._lie.adjoint(s.z - s.multiplier / s.penalty)
-            if self._unit:
-                pull = pull + self._unit * (s.sparse - s.sparse_multiplier / s.penalty)
-            w = self._loss.minimiser(pull, s.penalty)
-            moved = self._lie(w)
             iteration += 1
-            checked = iteration % _CHECK_EVERY == 0 or iteration >= most
-            if checked:
-                lower = max(lower, self._lower(w, moved, s))
-                objective = self._objective(w, moved)
-                if not objective < float("inf"):
-                    raise NumericalError("the nuclear-norm solver diverged; scale the features, or take fewer of them")
-                scale = max(objective, _NOTHING * first)
-                done = objective - lower <= tolerance * scale
-                if best is None or objective <= best.objective or done:
-                    best = NuclearSolution(w, objective, objective - lower, rank, s.z, iteration, done, s)
-                best = replace(best, gap=best.objective - lower, iterations=iteration)
-                if done or iteration >= most or (watch is not None and watch(w)):
-                    return best
-                self._threshold.forget()
-            s, rank, primal, dual = self._split(w, moved, s)
-            if iteration % 10 == 0:
-                s = _balanced(s, primal, dual)
+            z, rank = self._prox(x, rho)
+            if before is not None:
+                x, rho = _balanced(x, z, rho, before)
+                before = None
+                ahead.forget()
+            moved = self._split(self._loss.step(self._split.adjoint(2 * z - x), rho))
+            step = torch.sub(moved, z).mul_(_RELAXATION)
+            if iteration % _CHECK_EVERY == 0 or iteration >= most:
+                if iteration >= most or watch is not None or self._near(step, z, tolerance, iteration):
+                    found = self._checked(x, z, moved, rho, rank, iteration, tolerance)
+                    if found.converged or iteration >= most or (watch is not None and watch(found.w)):
+                        return found
+                if iteration % (5 * _CHECK_EVERY) == 0:
+                    self._threshold.forget()  # a singular value that grew outside the subspace is seen again
+            if due is not None and iteration >= due:
+                due = int(iteration * _RARER)
+                before = z, float(torch.linalg.vector_norm(step)) / _RELAXATION / _size(moved, z)
+                x = x + step
+            else:
+                x = ahead(x, step)
 
-    def _cold(self, w: Tensor) -> State:
-        """Z = Lw, no multiplier, and a penalty at which a tenth of the largest singular value is cut off."""
-        moved = self._lie(w)
-        largest = float(torch.linalg.matrix_norm(moved, 2))
-        sparse = self._unit * w
-        penalty = 10 * (self._gamma or 1.0) / largest if largest > 0 else 1.0
-        return State(moved, torch.zeros_like(moved), sparse, torch.zeros_like(sparse), penalty)
+    def _begun(self, start: State | None) -> tuple[Tensor, float]:
+        """X and ρ: those of a neighbour, whose multiplier is scaled to this γ, or Kw with no multiplier."""
+        w = self._loss.start()
+        at = self._split.of(w)
+        self._first = self._objective(w, at)
+        if start is not None:
+            scale = self._gamma / start.gamma if self._gamma > 0 and start.gamma > 0 else 1.0
+            return start.x, start.penalty * scale
+        largest = spectral_norm(self._split.matrix(at))
+        return at, (self._gamma or 1.0) / (_FIRST_CUT * largest) if largest > 0 else 1.0
 
-    def _split(self, w: Tensor, moved: Tensor, s: State) -> tuple[State, int, float, float]:
-        """The step of Z and of the multipliers; rank of Z, relative primal and dual residuals."""
-        relaxed = _RELAXATION * moved + (1 - _RELAXATION) * s.z
-        cut = self._threshold(relaxed + s.multiplier / s.penalty, self._gamma / s.penalty)
-        multiplier = s.multiplier + s.penalty * (relaxed - cut.value)
-        sparse, sparse_multiplier = s.sparse, s.sparse_multiplier
-        if self._unit:
-            scaled = _RELAXATION * self._unit * w + (1 - _RELAXATION) * s.sparse
-            shifted = scaled + s.sparse_multiplier / s.penalty
-            level = self._sparsity / (self._unit * s.penalty)
-            sparse = shifted.sign() * (shifted.abs() - level).clamp(min=0)
-            sparse_multiplier = s.sparse_multiplier + s.penalty * (scaled - sparse)
-        primal = _norm(moved - cut.value, self._unit * w - sparse)
-        size = max(_norm(moved, self._unit * w), _norm(cut.value, sparse), 1e-300)
-        dual = s.penalty * _norm(cut.value - s.z, sparse - s.sparse)
-        force = max(_norm(multiplier, sparse_multiplier), 1e-300)
-        return State(cut.value, multiplier, sparse, sparse_multiplier, s.penalty), cut.rank, primal / size, dual / force
+    def _prox(self, x: Tensor, rho: float) -> tuple[Tensor, int]:
+        """Z, and κw thresholded, from X; the rank of Z."""
+        cut = self._threshold(self._split.matrix(x), self._gamma / rho)
+        unit, end = self._split.unit, self._split.split
+        if not unit:
+            return cut.value.flatten(), cut.rank
+        thin = torch.nn.functional.softshrink(x[end:], self._sparsity / (unit * rho))
+        return torch.cat([cut.value.flatten(), thin]), cut.rank
 
-    def _objective(self, w: Tensor, moved: Tensor | None = None) -> float:
-        total = self._loss.value(w) + self._sparsity * float(w.abs().sum())
+    def _near(self, step: Tensor, z: Tensor, tolerance: float, iteration: int) -> bool:
+        """Whether the gap is worth its price."""
+        if iteration % (_LOOK_ANYWAY * _CHECK_EVERY) == 0:
+            return True
+        return bool(torch.linalg.vector_norm(step) <= _FAR * tolerance * torch.linalg.vector_norm(z))
+
+    def _checked(
+        self, x: Tensor, z: Tensor, moved: Tensor, rho: float, rank: int, iteration: int, tolerance: float
+    ) -> NuclearSolution:
+        """The best w so far, with the best bound so far."""
+        w = self._split.w(self._loss.step(self._split.adjoint(2 * z - x), rho))
+        objective = self._objective(w, moved)
+        if not objective < float("inf"):
+            raise NumericalError("the nuclear-norm solver diverged; scale the features, or take fewer of them")
+        self._lower = max(self._lower, self._bound(x, z, moved, rho))
+        unit, end = self._split.unit, self._split.split
+        best = self._best
+        if best is None or objective <= best.objective:
+            sparse = z[end:] / unit if unit else w
+            state = State(x, rho, self._gamma)
+            best = NuclearSolution(w, objective, 0.0, rank, self._split.matrix(z), sparse, iteration, False, state)
+        gap = best.objective - self._lower
+        done = gap <= tolerance * max(best.objective, _NOTHING * self._first)
+        self._best = replace(best, gap=gap, iterations=iteration, converged=done)
+        return self._best
+
+    def _objective(self, w: Tensor, moved: Tensor) -> float:
         if not bool(torch.isfinite(w).all()):
             return float("inf")
-        return total + self._gamma * nuclear_norm(self._lie(w) if moved is None else moved)
+        total = self._loss.value(w) + self._sparsity * float(w.abs().sum())
+        return total + (self._gamma * nuclear_norm(self._split.matrix(moved)) if self._gamma else 0.0)
 
-    def _lower(self, w: Tensor, moved: Tensor, s: State) -> float:
-        """A lower bound on the minimum, from the multiplier of this w-step scaled until it is feasible."""
-        force = s.multiplier + s.penalty * (moved - s.z)
-        spectral = float(torch.linalg.matrix_norm(force, 2))
+    def _bound(self, x: Tensor, z: Tensor, moved: Tensor, rho: float) -> float:
+        """A lower bound on the minimum, from the multiplier of another w-step scaled until it is feasible."""
+        u = x - z
+        t = self._loss.step(self._split.adjoint(moved - u), rho)
+        force = rho * (u + self._split(t) - moved)
+        spectral = spectral_norm(self._split.matrix(force))
         largest = self._gamma / spectral if spectral > 0 else float("inf")
-        thin = self._unit * (s.sparse_multiplier + s.penalty * (self._unit * w - s.sparse))
-        if self._unit:
-            peak = float(thin.abs().max())
+        unit, end = self._split.unit, self._split.split
+        if unit:
+            peak = unit * float(force[end:].abs().max())
             largest = min(largest, self._sparsity / peak if peak > 0 else float("inf"))
-
-        def pairing(at: Tensor) -> float:
-            return float((force * self._lie(at)).sum()) + float(thin @ at)
-
-        return self._loss.dual(w, largest, pairing) if largest < float("inf") else 0.0
+        if largest == float("inf"):
+            return 0.0
+        return self._loss.dual(self._split.w(t), largest, lambda w: float(force @ self._split.of(w)))
 
 
-def _norm(matrix: Tensor, vector: Tensor) -> float:
-    return float((matrix.square().sum() + vector.square().sum()).sqrt())
+def _size(a: Tensor, b: Tensor) -> float:
+    return max(float(torch.linalg.vector_norm(a)), float(torch.linalg.vector_norm(b)), 1e-300)
 
 
-def _balanced(s: State, primal: float, dual: float) -> State:
-    """The penalty moved so that both residuals shrink at one rate (Wohlberg 2017), by at most a factor of five."""
+def _balanced(x: Tensor, z: Tensor, rho: float, before: tuple[Tensor, float]) -> tuple[Tensor, float]:
+    """The penalty moved so that both relative residuals shrink at one rate (Wohlberg 2017), at most five times.
+
+    Z and the multiplier stay: X − Z is the multiplier over ρ.
+    """
+    last, primal = before
+    force = x - z
+    dual = float(torch.linalg.vector_norm(z - last)) / max(float(torch.linalg.vector_norm(force)), 1e-300)
     if min(primal, dual) <= 0 or 0.5 <= primal / dual <= 2:
-        return s
-    return replace(s, penalty=s.penalty * min(5.0, max(0.2, (primal / dual) ** 0.5)))
+        return x, rho
+    factor = min(5.0, max(0.2, (primal / dual) ** 0.5))
+    return z + force / factor, rho * factor

@@ -10,8 +10,9 @@ from torch import Tensor
 
 # Singular values of a Gram matrix are exact to 1e-16 (σmax/σ)²: below this threshold a true SVD is taken.
 _GRAM_FLOOR = 1e-5
-# A warm subspace this share of the matrix costs as much as the eigenvectors of the whole Gram matrix.
-_WARM_SHARE = 0.3
+# A warm subspace this share of the matrix costs as much as the eigenvectors of the whole Gram matrix, and so does any
+# subspace of few columns.
+_WARM_SHARE, _FEW_COLUMNS = 0.45, 24
 
 
 class MatrixMap(Protocol):
@@ -40,6 +41,10 @@ class MatrixMap(Protocol):
 
     def gram(self) -> Tensor:
         """L*L ``(F, F)``."""
+        ...
+
+    def dense(self) -> DenseMap:
+        """L as numbers."""
         ...
 
 
@@ -73,6 +78,10 @@ class DenseMap:
         flat = self.table.flatten(0, 1)
         return flat.T @ flat
 
+    def dense(self) -> DenseMap:
+        """Itself."""
+        return self
+
     def turned(self, change: Tensor) -> DenseMap:
         """W ↦ L(w)T for T ``(cols, cols′)``."""
         return DenseMap(torch.einsum("rcf,ck->rkf", self.table, change))
@@ -81,6 +90,14 @@ class DenseMap:
 def nuclear_norm(x: Tensor) -> float:
     """‖X‖_*, the sum of the singular values."""
     return float(torch.linalg.svdvals(x).sum())
+
+
+def spectral_norm(x: Tensor) -> float:
+    """‖X‖, the largest singular value, from the smaller Gram matrix: the largest is exact in it."""
+    if min(x.shape) == 0:
+        return 0.0
+    squares = x.T @ x if x.shape[0] >= x.shape[1] else x @ x.T
+    return float(torch.linalg.eigvalsh(squares)[-1].clamp(min=0).sqrt())
 
 
 @dataclass(frozen=True)
@@ -95,7 +112,7 @@ class SingularValueThreshold:
     """argmin_Z τ‖Z‖_* + ½‖Z − X‖² = Σ (σᵢ − τ)₊ uᵢvᵢᵀ, for X that change little from call to call.
 
     While few σᵢ exceed τ, the right singular vectors of the last call, with some to spare, are turned into those of
-    this one by subspace iteration; else the eigenvectors of the smaller Gram matrix are taken.
+    this one by a step of subspace iteration; else the eigenvectors of the smaller Gram matrix are taken.
     """
 
     def __init__(self) -> None:
@@ -115,22 +132,23 @@ class SingularValueThreshold:
     def _warm(self, x: Tensor, tau: float) -> Thresholded | None:
         if self._basis is None or self._basis.shape[0] != x.shape[1]:
             return None
-        basis: Tensor = torch.linalg.qr(x.T @ torch.linalg.qr(x @ self._basis).Q).Q
-        u, sigma, vh = torch.linalg.svd(x @ basis, full_matrices=False)
-        if float(sigma[-1]) >= tau:  # no vector to spare: more may exceed τ outside the subspace
+        basis: Tensor = torch.linalg.qr(x.T @ (x @ self._basis)).Q
+        moved = x @ basis
+        values, turn = torch.linalg.eigh(moved.T @ moved)
+        sigma = values.clamp(min=0).sqrt()
+        # No vector to spare: more may exceed τ outside the subspace. Or τ is too small for a Gram matrix.
+        if float(sigma[0]) >= tau or tau < _GRAM_FLOOR * float(sigma[-1]):
             return None
-        v = basis @ vh.T
-        return self._kept(u * sigma, sigma, v, tau)
+        return self._kept(moved @ turn, sigma, basis @ turn, tau)
 
     def _whole(self, x: Tensor, tau: float) -> Thresholded:
         values, v = torch.linalg.eigh(x.T @ x)
-        sigma = values.clamp(min=0).sqrt().flip(0)
-        if tau < _GRAM_FLOOR * float(sigma[0]):
+        sigma = values.clamp(min=0).sqrt()
+        if tau < _GRAM_FLOOR * float(sigma[-1]):
             u, sigma, vh = torch.linalg.svd(x, full_matrices=False)
-            return self._kept(u * sigma, sigma, vh.T, tau)
-        v = v.flip(1)
+            return self._kept((u * sigma).flip(1), sigma.flip(0), vh.T.flip(1), tau)
         held = self._held(int((sigma > tau).sum()), x.shape[1])
-        return self._kept(x @ v[:, :held], sigma[:held], v[:, :held], tau)
+        return self._kept(x @ v[:, -held:], sigma[-held:], v[:, -held:], tau)
 
     @staticmethod
     def _held(rank: int, columns: int) -> int:
@@ -138,8 +156,12 @@ class SingularValueThreshold:
         return min(columns, rank + max(4, rank // 4))
 
     def _kept(self, scaled: Tensor, sigma: Tensor, v: Tensor, tau: float) -> Thresholded:
+        """Σ (1 − τ/σᵢ)₊ (Xvᵢ)vᵢᵀ over ascending σᵢ; the last vectors are kept for the next call."""
         rank = int((sigma > tau).sum())
         held = self._held(rank, v.shape[0])
-        self._basis = v[:, :held].contiguous() if held <= _WARM_SHARE * v.shape[0] else None
-        shrunk = scaled[:, :rank] * (1 - tau / sigma[:rank])
-        return Thresholded(shrunk @ v[:, :rank].T, rank)
+        warm = _FEW_COLUMNS < v.shape[0] and held <= _WARM_SHARE * v.shape[0]
+        self._basis = v[:, -held:].contiguous() if warm else None
+        if rank == 0:
+            return Thresholded(torch.zeros_like(scaled[:, :1] * v[:, 0]), 0)
+        shrunk = scaled[:, -rank:] * (1 - tau / sigma[-rank:])
+        return Thresholded(shrunk @ v[:, -rank:].T, rank)

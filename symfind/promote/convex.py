@@ -15,7 +15,6 @@ from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nuclear import NuclearProblem, State
-from symfind.linalg.thresholding import DenseMap
 from symfind.progress import Advance
 from symfind.promote.debias import LieMap, Quadratic, debiased, null_directions
 from symfind.promote.operator import Candidates, Library, LieOperator, candidates_at, whitened
@@ -240,7 +239,7 @@ class ConvexFit:
             candidates=_in_units(candidates, self._y_unit),
         )
         few = lie.shape[0] * lie.shape[1] * lie.size <= _TABLED
-        return DenseMap(lie.table()) if few else lie, candidates.basis
+        return lie.dense() if few else lie, candidates.basis
 
     def _rows(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Θ and y for flattened w, compressed by a QR factorisation, each row counting 1/n."""
@@ -339,7 +338,7 @@ class ConvexFit:
             nonlocal state
             solved = problem.solve(gamma, sparsity=self._sparsity, start=state, tolerance=_TOLERANCE, most=_MOST)
             state = solved.state
-            return _Step(solved.w, solved.rank, solved.state.sparse != 0 if self._sparsity > 0 else None)
+            return _Step(solved.w, solved.rank, solved.sparse != 0 if self._sparsity > 0 else None)
 
         return at
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace, finite_fields
 from symfind.lie_derivative import Invariant, OutputAction
+from symfind.linalg.thresholding import DenseMap
 from symfind.sources.geometry import Geometry
 
 # Candidates whose size is below this share of the largest are zero on the data (see linalg.nullspace).
@@ -199,7 +200,7 @@ class LieOperator:
             out = out - self.values.T @ torch.einsum("ncaP,ncP->na", self.candidates.action, back)
         return out.flatten()
 
-    def table(self) -> Tensor:
+    def dense(self) -> DenseMap:
         """L as numbers ``(n·h, P, F)``: faster where they are few."""
         n, _, f = self.slopes.shape
         m, h = self.outputs.shape
@@ -208,7 +209,7 @@ class LieOperator:
         if self.candidates.action is not None:
             acting = torch.einsum("ncaP,ch->nhPa", self.candidates.action, self.outputs)
             out = out - self.values[:, None, None, :, None] * acting[:, :, :, None, :]
-        return (out * self._scale).reshape(n * h, -1, f * m)
+        return DenseMap((out * self._scale).reshape(n * h, -1, f * m))
 
     def gram(self) -> Tensor:
         """L*L ``(F, F)``."""

@@ -115,7 +115,7 @@ def test_a_sparsity_makes_entries_exactly_zero() -> None:
     solved = problem.solve(0.0, sparsity=1.0, tolerance=1e-9)
     expected = torch.tensor([2.5, 0.0, 0.0, -1.5], dtype=_F64)
     torch.testing.assert_close(solved.w, expected, atol=1e-5, rtol=0)
-    assert ((solved.state.sparse != 0) == (expected != 0)).all()
+    assert ((solved.sparse != 0) == (expected != 0)).all()
 
 
 def test_equations_that_repeat_one_another() -> None:

@@ -43,7 +43,7 @@ def operator(action: OutputAction, k: int, m: int, space: str = "affine") -> tup
 def test_parts_table_adjoint_and_gram_agree(action: OutputAction, k: int, m: int) -> None:
     lie, _ = operator(action, k, m)
     w, v = rows(1, lie.size, 1)[0], rows(*lie.shape, 2)
-    table = lie.table()
+    table = lie.dense().table
     assert table.shape == (*lie.shape, lie.size)
     torch.testing.assert_close(lie(w), table @ w)
     torch.testing.assert_close((lie(w) * v).sum(), lie.adjoint(v) @ w)
