@@ -49,8 +49,8 @@ def speed_part(given: argparse.Namespace) -> str:
     chosen = [*((CASES[i], count) for i, count in counts.items()), (_SE20, 130)]
     return (
         "## Beside cvxpy with SCS, at equal accuracy\n\nThe same instance (seed 0) in the same process, one thread, "
-        "processor seconds, the least of three runs; setting up is counted for both. Accuracy: relative distance of the "
-        "objective from the optimum and of ΘW from Y, the larger of the two; the optimum is that of a solve to a "
+        "processor seconds, the least of three runs; setting up is counted for both. Accuracy: relative distance of "
+        "the objective from the optimum and of ΘW from Y, the larger of the two; the optimum is that of a solve to a "
         "relative duality gap of 1e-10. SCS: the loosest of the settings eps = 1e-3, 1e-4, … at which its answer is as "
         "accurate, which a user would have to know; symfind: its own stopping rule at that relative gap, which it "
         "proves, and the accuracy it had then. cvxpy s: its translation of the problem into the form of SCS.\n\n"
