@@ -12,8 +12,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symfind.api import augment, discover, enforce, groups, identify, inspect, promote, sample, score
-    from symfind.config import AugmentOptions, DiscoverOptions, EnforceOptions, PromoteOptions, ScoreOptions
+    from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score
+    from symfind.config import (
+        AugmentOptions,
+        ConserveOptions,
+        DiscoverOptions,
+        EnforceOptions,
+        PromoteOptions,
+        ScoreOptions,
+    )
     from symfind.report.augmentation import Augmentation, FieldScore
     from symfind.report.document import Report
     from symfind.report.enforcement import Enforcement, Score
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AugmentOptions",
     "Augmentation",
+    "ConserveOptions",
     "DiscoverOptions",
     "EnforceOptions",
     "Enforcement",
@@ -31,6 +39,7 @@ __all__ = [
     "Score",
     "ScoreOptions",
     "augment",
+    "conserve",
     "discover",
     "enforce",
     "groups",
@@ -44,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "augment": "symfind.api",
+    "conserve": "symfind.api",
     "discover": "symfind.api",
     "enforce": "symfind.api",
     "groups": "symfind.api",
@@ -53,6 +63,7 @@ _HOMES = {
     "sample": "symfind.api",
     "score": "symfind.api",
     "AugmentOptions": "symfind.config",
+    "ConserveOptions": "symfind.config",
     "DiscoverOptions": "symfind.config",
     "EnforceOptions": "symfind.config",
     "PromoteOptions": "symfind.config",

@@ -23,10 +23,11 @@ from symfind.sources.samples import write_sample
 
 if TYPE_CHECKING:
     from symfind.augmenting import augment
+    from symfind.conserving import conserve
     from symfind.enforcing import enforce, score
     from symfind.promoting import promote
 
-__all__ = ["augment", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
+__all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,6 +36,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module("symfind.enforcing"), name)
     if name == "augment":
         return importlib.import_module("symfind.augmenting").augment
+    if name == "conserve":
+        return importlib.import_module("symfind.conserving").conserve
     if name == "promote":
         return importlib.import_module("symfind.promoting").promote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from symfind.cli.augment import augment
+from symfind.cli.conserve import conserve
 from symfind.cli.discover import discover
 from symfind.cli.enforce import enforce
 from symfind.cli.groups import groups
@@ -24,6 +25,7 @@ from symfind.cli.sample import sample
 from symfind.cli.score import score
 from symfind.config import (
     AugmentOptions,
+    ConserveOptions,
     DiscoverOptions,
     EnforceOptions,
     GroupsOptions,
@@ -48,6 +50,7 @@ add_verb(app, "enforce", EnforceOptions, enforce, ModelOutput)
 add_verb(app, "promote", PromoteOptions, promote, ModelOutput)
 add_verb(app, "score", ScoreOptions, score)
 add_verb(app, "augment", AugmentOptions, augment, ModelOutput)
+add_verb(app, "conserve", ConserveOptions, conserve)
 add_verb(app, "identify", IdentifyOptions, identify)
 add_verb(app, "inspect", InspectOptions, inspect)
 add_verb(app, "report", ReportOptions, report)

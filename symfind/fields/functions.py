@@ -12,10 +12,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError, UsageError
+from symfind.errors import InputError
 from symfind.fields.expressions import Expression
 from symfind.fields.polynomial import Monomials, monomial_exponents, powers_of_x
-from symfind.fields.typeset import monomial_text, sum_text
+from symfind.fields.typeset import field_text, monomial_text, sum_text
 
 # A formula counts as a polynomial of this degree where simple functions are preferred.
 _FORMULA_DEGREE = 2
@@ -133,11 +133,31 @@ class FunctionSpace:
         return torch.cat([matrix @ coefficients[:q], coefficients[q:]]).T
 
     def expression(self, coefficients: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
-        """f ``(p,)`` as text: ``0.5 px² + 0.5 py² − [1/sqrt(x**2+y**2)]``, without its constant."""
-        row = self.table(coefficients[:, None])[0].tolist()
+        """The text of f ``(p,)``, such as ``0.5 px² + 0.5 py² − [1/sqrt(x**2+y**2)]``, without its constant."""
+        return self.row_text(self.table(coefficients[:, None])[0], coordinates, latex=latex)
+
+    def row_text(self, row: Tensor, coordinates: Sequence[str], *, latex: bool = False) -> str:
+        """The text of a row ``(p,)`` of :meth:`table`."""
         names = [monomial_text(alpha, coordinates, latex=latex) for alpha in self._plain[0].tolist()]
         names += [rf"\mathtt{{{f.text}}}" if latex else _bracketed(f.text) for f in self.formulas]
-        return sum_text(list(zip(row, names, strict=True)), latex=latex)
+        return sum_text(list(zip(row.tolist(), names, strict=True)), latex=latex)
+
+    def gradient_text(self, coefficients: Tensor, poisson: Tensor, coordinates: Sequence[str]) -> str:
+        """The field J∇f as text; empty where f holds a formula, whose derivative has no text of its own."""
+        row = self.table(coefficients[:, None])[0]
+        q = self.exponents.shape[0]
+        if bool((row[q:].abs() > _DROPPED * row.abs().max()).any()):
+            return ""
+        exponents = self._plain[0]
+        terms: dict[tuple[int, ...], Tensor] = {}
+        zero = torch.zeros(self.d, dtype=torch.float64)
+        for alpha, value in zip(exponents.tolist(), row[:q].tolist(), strict=True):
+            for b, power in enumerate(alpha):
+                if power and value:
+                    key = tuple(a - (i == b) for i, a in enumerate(alpha))
+                    terms[key] = terms.get(key, zero) + value * power * poisson[:, b]
+        keys = sorted(terms, key=lambda e: (sum(e), [-v for v in e]))
+        return field_text(torch.tensor(keys), torch.stack([terms[k] for k in keys]), coordinates)
 
     def complexity(self, coefficients: Tensor) -> tuple[int, int]:
         """Degree and number of terms of f ``(p,)``: the smaller, the simpler."""
@@ -152,10 +172,3 @@ def _bracketed(text: str) -> str:
     plain = text.strip()
     one_call = plain.endswith(")") and plain.count("(") == 1 and plain.split("(")[0].isalpha()
     return plain if one_call or plain.isidentifier() else f"[{plain}]"
-
-
-def check_variables(names: Sequence[str]) -> None:
-    """Raise UsageError unless names can stand in formulas."""
-    for name in names:
-        if not name.isidentifier():
-            raise UsageError(f"the coordinate '{name}' cannot stand in a formula; name it by letters and digits")

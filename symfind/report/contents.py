@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from symfind.errors import InputError, UsageError
 from symfind.report.document import Report
+from symfind.report.numbers import number_text
 from symfind.report.store import read_report
-from symfind.report.summary import algebra_text, number_text
+from symfind.report.summary import algebra_text
 from symfind.sources.hdf5 import opened, root_text
 from symfind.sources.inspection import Inspection, Question, inspection
 from symfind.sources.model import Model, load_model

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
+from symfind.report.conservation import Conservation, Conserved
 from symfind.report.equation import EquationEntry
 from symfind.report.promotion import Promotion
 from symfind.report.records import Json, Mismatch, Record
@@ -325,6 +326,9 @@ class Report(Record):
         How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
     equation
         The differential equation of fields.
+    conserved, conservation
+        Functions that the flow, the map or all generators conserve, and how they depend on one another; None unless
+        ``conserve`` was asked.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -348,6 +352,8 @@ class Report(Record):
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     promotion: Promotion | None = None
     equation: EquationEntry | None = None
+    conserved: tuple[Conserved, ...] | None = None
+    conservation: Conservation | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

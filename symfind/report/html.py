@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 
+from symfind.report.conservation_render import HEADER, conserved_rows
 from symfind.report.document import Report
 from symfind.report.plots import spectrum_svg
 from symfind.report.promotion import Promotion
@@ -71,9 +72,13 @@ def _sections(report: Report) -> Iterator[str]:
     yield _definitions(headline(report))
     for text in report.warnings:
         yield f'<p class="warning" role="note">{escape(text)}</p>'
-    yield "<h2>Generators</h2>"
-    yield from _generator_table(report)
-    yield "<h2>What they span</h2>"
+    if report.conserved:
+        yield "<h2>Conserved</h2>"
+        yield from _conserved_table(report)
+    if report.generators or report.conserved is None:
+        yield "<h2>Generators</h2>"
+        yield from _generator_table(report)
+    yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
     yield _definitions(conclusions(report))
     drawing = spectrum_svg(report)
     if drawing:
@@ -101,6 +106,18 @@ def _generator_table(report: Report) -> Iterator[str]:
             f'<td class="expression">{escape(row.expression)}</td>'
             f"<td>{row.defect}</td><td>{row.interval}</td><td>{row.reach}</td>"
             f'<td class="{row.verdict}">{row.verdict}</td></tr>'
+        )
+    yield "</table></div>"
+
+
+def _conserved_table(report: Report) -> Iterator[str]:
+    yield '<div class="scroll"><table class="generators">'
+    yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in HEADER) + "</tr>"
+    for number, expression, *cells, verdict in conserved_rows(report):
+        middle = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        yield (
+            f'<tr><td>{number}</td><td class="expression">{escape(expression)}</td>{middle}'
+            f'<td class="{verdict}">{verdict}</td></tr>'
         )
     yield "</table></div>"
 

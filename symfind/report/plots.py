@@ -17,6 +17,7 @@ def spectrum_svg(report: Report) -> str:
     entries = [(i, e) for i, e in enumerate(report.spectrum, start=1) if e.defect is not None]
     if not entries:
         return ""
+    listed = report.generators or report.conserved or ()
     tolerance = report.settings.get("tolerance")
     values = [v for _, e in entries for v in (e.defect, e.lower, e.upper) if v is not None]
     if isinstance(tolerance, float):
@@ -60,7 +61,7 @@ def spectrum_svg(report: Report) -> str:
                 f'y1="{down(entry.lower):.1f}" y2="{down(entry.upper):.1f}"/>'
             )
         assert entry.defect is not None  # entries were chosen so
-        kind = report.generators[rank - 1].verdict if rank <= len(report.generators) else "refuted"
+        kind = listed[rank - 1].verdict if rank <= len(listed) else "refuted"
         parts.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{down(entry.defect):.1f}" r="{radius:.1f}">'
             f"<title>{rank}: {entry.defect:.3g}</title></circle>"

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from symfind.report.conservation_render import HEADER, conserved_rows
 from symfind.report.document import Report
 from symfind.report.promotion_render import promotion_tables
 from symfind.report.summary import (
@@ -37,8 +38,8 @@ def table(report: Report) -> RenderableType:
     return Group(
         _pairs(list(headline(report))),
         Text(),
-        Padding(_GeneratorTable(generator_rows(report)), (0, 0, 0, 2)),
-        Text(),
+        *(_conserved_table(report) if report.conserved else ()),
+        *((Padding(_GeneratorTable(rows), (0, 0, 0, 2)), Text()) if (rows := generator_rows(report)) else ()),
         _pairs(list(conclusions(report))),
         *([_pairs(warnings, style="yellow")] if warnings else []),
     )
@@ -60,6 +61,8 @@ def to_markdown(report: Report) -> str:
 def title(report: Report) -> str:
     """Name the report by its source."""
     name = "standard input" if report.source.path == "-" else PurePath(report.source.path).name
+    if report.conserved is not None and not report.generators:
+        return f"Conserved quantities of {name}"
     return f"Continuous symmetries of {name}"
 
 
@@ -71,6 +74,17 @@ def _pairs(pairs: list[tuple[str, str]], style: str = "bold") -> Table:
     for label, text in pairs:
         grid.add_row(Text(label), Text(text))
     return grid
+
+
+def _conserved_table(report: Report) -> tuple[RenderableType, ...]:
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in HEADER:
+        grid.add_column(heading, no_wrap=heading not in ("conserved", "follows from"), overflow="fold")
+    for row in conserved_rows(report):
+        cells = [Text(cell) for cell in row]
+        cells[-1].stylize(VERDICT_STYLES[row[-1]])
+        grid.add_row(*cells)
+    return Padding(grid, (0, 0, 0, 2)), Text()
 
 
 @dataclass(frozen=True)
@@ -109,10 +123,17 @@ def _markdown_lines(report: Report) -> Iterator[str]:
     yield ""
     for label, text in headline(report):
         yield f"- **{label}**: {_escape(text)}"
-    yield ""
-    yield "| # | generator | defect | bounds | reach | verdict |"
-    yield "| ---: | :--- | ---: | :--- | ---: | :--- |"
-    for row in generator_rows(report):
+    if report.conserved:
+        yield ""
+        yield "| " + " | ".join(HEADER) + " |"
+        yield "| ---: | :--- | ---: | :--- | :--- | :--- |"
+        yield from ("| " + " | ".join(map(_escape, cells)) + " |" for cells in conserved_rows(report))
+    generators = generator_rows(report)
+    if generators:
+        yield ""
+        yield "| # | generator | defect | bounds | reach | verdict |"
+        yield "| ---: | :--- | ---: | :--- | ---: | :--- |"
+    for row in generators:
         cells = (row.number, row.expression, row.defect, row.interval, row.reach, row.verdict)
         yield "| " + " | ".join(_escape(cell) for cell in cells) + " |"
     yield ""

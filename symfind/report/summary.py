@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from symfind.fields.typeset import sum_text
+from symfind.report.conservation_render import conservation_pairs
 from symfind.report.document import (
     Algebra,
     FixedPoints,
@@ -17,6 +18,7 @@ from symfind.report.document import (
     SpectrumEntry,
 )
 from symfind.report.equation import EquationEntry
+from symfind.report.numbers import bounds_text, number_text
 from symfind.report.promotion_render import promotion_pairs
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -56,20 +58,23 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
         yield "fit", fit_text(report)
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
-    yield "space", space_text(report)
+    yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
     undecided = len(report.generators) - len(report.certified)
     algebra = report.algebra
-    yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
+    if report.conserved is not None:
+        yield from conservation_pairs(report.conserved, report.conservation)
+    if report.generators or report.conserved is None:
+        yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
     structure = structure_text(algebra)
     if structure:
         yield "structure", structure
     if algebra.preserved_forms:
         yield "preserves", forms_text(algebra.preserved_forms)
-    if algebra.invariants:
+    if algebra.invariants and report.conserved is None:
         yield "invariant", _some([invariant.expression for invariant in algebra.invariants])
     if algebra.fixed_points is not None and fixed_text(algebra.fixed_points):
         yield "fixes", fixed_text(algebra.fixed_points)
@@ -85,6 +90,8 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
 
 def generator_rows(report: Report) -> list[GeneratorRow]:
     """Return a row for each generator, and one for the first direction that is not a symmetry."""
+    if report.conserved is not None and not report.generators:
+        return []
     rows = [_generator_row(i, g, output_text(report, g)) for i, g in enumerate(report.generators, start=1)]
     first_refuted = next_in_spectrum(report)
     if first_refuted is not None:
@@ -108,20 +115,9 @@ def next_in_spectrum(report: Report) -> SpectrumEntry | None:
     return next((entry for entry in report.spectrum[taken:] if entry.defect is not None), None)
 
 
-def number_text(value: float | None) -> str:
-    """Show a defect: ``5e-13`` when it is small, two digits when it is not, ``–`` when there is none."""
-    if value is None:
-        return "–"
-    if value == 0:
-        return "0"
-    return f"{value:.2g}" if abs(value) >= 1e-3 else f"{value:.0e}".replace("e-0", "e-")
-
-
 def interval_text(bounded: SpectrumEntry | Generator) -> str:
     """Show the confidence bounds as ``[4e-13, 7e-13]``; empty when there are none."""
-    if bounded.lower is None and bounded.upper is None:
-        return ""
-    return f"[{number_text(bounded.lower)}, {number_text(bounded.upper)}]"
+    return bounds_text(bounded.lower, bounded.upper)
 
 
 def fit_text(report: Report) -> str:
@@ -227,8 +223,9 @@ def fixed_text(fixed: FixedPoints) -> str:
 
 def output_text(report: Report, generator: Generator) -> str:
     """Say how a generator acts on y, as ``y ↦ −2 y``; nothing where y does not change."""
-    # For a flow the action on dx/dt follows from ξ; what is free is the rescaling of time, which is in ξ's expression.
-    output = None if report.source.kind == "flow" else matrix_of(generator.output_action)
+    # The action on dx/dt or on a tensor follows from ξ; the rescaling of time of a flow is in ξ's expression.
+    follows = report.source.kind == "flow" or report.settings.get("output_type") is not None
+    output = None if follows else matrix_of(generator.output_action)
     if output is None:
         return ""
     given = matrix_of(generator.input_action) or ()
@@ -272,6 +269,11 @@ def matrix_of(value: object) -> Matrix | None:
         return None
     numbers = all(isinstance(entry, int | float) for row in value for entry in row)
     return value if numbers and len({len(row) for row in value}) == 1 else None
+
+
+def _library(report: Report) -> tuple[str, str]:
+    """Describe the functions that were candidates."""
+    return "library", space_text(report).replace(" field", " function", 1)
 
 
 def _source_text(source: Source, settings: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from symfind.sources.hdf5 import write
 from symfind.sources.mapping import nearest
 from symfind.sources.simulators import kernels
 from symfind.sources.simulators.catalogue import SIMULATORS, Simulator
+from symfind.sources.simulators.mechanics import MECHANICS
 
 Arrays: TypeAlias = dict[str, Tensor]
 
@@ -371,6 +372,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             "a kernel that depends on the place on random fields inside a disc",
             "affine: none", kernels.varying,
         ),
+        **{name: Sample(*entry) for name, entry in MECHANICS.items()},
         **{name: _field(simulator) for name, simulator in SIMULATORS.items()},
     }
 )
