@@ -124,8 +124,10 @@ class RefitSide:
     def residual_fits(self) -> list[FittedFamily]:
         """Richer families that lower the held-out error of the residual, fitted to it."""
         residual = self.residual()
-        spread = self.half.samples.y.var(0, correction=0)
-        if bool((residual.square().mean(0) <= _EXACT * spread).all()):
+        y = self.half.samples.y
+        spread, size = y.var(0, correction=0), y.square().mean(0)
+        # A constant component of a tensor has no spread; rounding is then a share of its size.
+        if bool((residual.square().mean(0) <= _EXACT * torch.where(spread > 1e-26 * size, spread, size)).all()):
             return []  # the family holds F to rounding, and rounding has no derivative to speak of
         fitted = (FittedFamily.of(family, self.half, residual) for family in self.richer)
         return [fit for fit in fitted if fit.held_out_share(self.folds) < 1.0]
