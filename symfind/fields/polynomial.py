@@ -195,8 +195,10 @@ class PolynomialFields:
 
     def jacobian(self, x: Tensor) -> Tensor:
         """∂(ξᵢ)_a/∂x_b ``(n, p, d, d)``."""
-        units = torch.eye(self.d, dtype=x.dtype, device=x.device)
-        return torch.stack([self.along(x, unit.expand_as(x)) for unit in units], -1)
+        slopes = torch.stack(self._monomials.slopes(self._z(x)), -1) / self.scale.to(x)  # (n, q, d)
+        p, q, d = self.table_of_fields.shape
+        flat = slopes.transpose(1, 2).reshape(-1, q) @ self.table_of_fields.to(x).transpose(0, 1).reshape(q, p * d)
+        return flat.reshape(-1, d, p, d).permute(0, 2, 3, 1)
 
     def centred(self, mean: Tensor, scale: Tensor) -> PolynomialFields:
         """The same span about ``mean`` in units of ``scale``, as far as it is closed under both."""
