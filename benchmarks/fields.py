@@ -71,13 +71,13 @@ def cosine(finding: Finding, names: Sequence[str], case: Case) -> float | None:
 
 def data(case: Case, folder: Path) -> Path:
     """The file of a case, made if it is not there."""
-    finer = "" if case.times is None else f"-{case.times}"
-    path = folder / f"{case.data.replace(' ', '-')}{finer}.h5"
+    size = "".join(f"-{n}" for n in (case.rows, case.times) if n is not None)
+    path = folder / f"{case.data.replace(' ', '-')}{size}.h5"
     if not path.exists():
         if case.data in SIMULATORS:
             SIMULATORS[case.data](path)
         else:
-            symfind.sample(case.data, path, times=case.times)
+            symfind.sample(case.data, path, rows=case.rows, times=case.times)
     if not case.noise:
         return path
     noisy = folder / f"{path.stem}-{case.noise:g}.h5"
@@ -120,9 +120,10 @@ HEADER = (
 
 def case_key(case: Case) -> tuple[str, ...]:
     """What tells a case from the others of the page: equation, data, space, and whether the equation is given."""
-    grid = "" if case.times is None else f", {case.times} times"
+    size = "" if case.rows is None else f", {case.rows} solutions"
+    size += "" if case.times is None else f", {case.times} times"
     noise = f"{100 * case.noise:g} % noise" if case.noise else "clean"
-    return NAMES[case.data], noise + grid, f"`{case.space}`", "given" if case.equation else "identified"
+    return NAMES[case.data], noise + size, f"`{case.space}`", "given" if case.equation else "identified"
 
 
 def key(line: str) -> tuple[str, ...]:

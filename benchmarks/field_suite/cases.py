@@ -83,6 +83,8 @@ class Case:
         As in ``--tolerance``.
     times
         As in ``--times`` of ``symfind sample``; None for the sample's own.
+    rows
+        As in ``--rows`` there.
     """
 
     data: str
@@ -93,12 +95,14 @@ class Case:
     noise: float = 0.0
     tolerance: float = 0.05
     times: int | None = None
+    rows: int | None = None
 
 
 NS_EQUATION = (
     "u_t + u*u_x + v*u_y + p_x - 0.05*(u_xx + u_yy) = 0; "
     "v_t + u*v_x + v*v_y + p_y - 0.05*(v_xx + v_yy) = 0; u_x + v_y = 0"
 )
+NKDV_EQUATION = "exp(-t/50)*u_t + u*u_x + u_xxx = 0"
 GENERIC = "u_t + u*u_x - (0.3 + 0.15*sin(x)*cos(t))*u_xx = 0"
 
 CLEAN: tuple[Case, ...] = (
@@ -115,6 +119,8 @@ CLEAN: tuple[Case, ...] = (
     Case("nkdv", "point:1", NKDV_1),
     Case("nkdv", "point:chebyshev:3,1,1", NKDV),
     Case("nkdv", "point:chebyshev:4,1,1", NKDV),
+    Case("nkdv", "point:chebyshev:4,1,1", NKDV, equation=NKDV_EQUATION),
+    Case("nkdv", "point:chebyshev:4,1,1", NKDV, rows=32),
     Case("nkdv", "point:chebyshev:3,1,1", NKDV, times=560),
     Case("nkdv", "point:chebyshev:4,1,1", NKDV, times=560),
     Case("ckdv", "point:1", CKDV_1),
