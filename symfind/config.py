@@ -40,11 +40,17 @@ class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
         choices=KINDS,
     )
     grid: str | None = option(
-        "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic'; a periodic "
-        "axis ends one step before STOP.",
+        "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
+        "'x=-1:1, y=-1:1'); a periodic axis ends one step before STOP.",
         None,
         panel="Input",
         shown_as="AXES",
+    )
+    density: str = option(
+        "For operators: which fields move as densities, u ↦ −div(ξu), rather than as functions, u ↦ −ξ·∇u.",
+        "none",
+        panel="Search",
+        choices=("none", "input", "output", "both"),
     )
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
     output_type: str | None = option(
@@ -362,6 +368,12 @@ class ReportOptions(Options):
     """Which report to render."""
 
     source: str = option("A report (JSON or HDF5); - is standard input.")
+    pictures: str | None = option(
+        "For images: also write its pictures into this folder, as PNG files.",
+        None,
+        panel="Output",
+        shown_as="FOLDER",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,6 +116,12 @@ def _field(request: Request, dataset: Dataset, stop: int, generator: torch.Gener
     return evidence_of_field(request, dataset, stop, generator, clock)
 
 
+def _operator(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+    from symfind.discover.operators import evidence_of_operator
+
+    return evidence_of_operator(request, dataset, stop, generator, clock)
+
+
 QUESTIONS: Mapping[str, Question] = {
     "function": Question("y", _function_action, scalar_gauge=True),
     "map": Question("x_next", _implied(Commuting(), "ξ at F(x), so that its flow commutes with the step")),
@@ -126,6 +132,7 @@ QUESTIONS: Mapping[str, Question] = {
     "pairs": Question(None, _function_action, examine=_pairs),
     "image": Question("y", _function_action, examine=_images),
     "field": Question(None, _function_action, space="point:1", examine=_field),
+    "operator": Question(None, _function_action, space="affine", examine=_operator),
 }
 
 

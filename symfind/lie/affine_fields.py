@@ -162,6 +162,9 @@ def _fixed(fields: AffineFields, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor |
     if found is None:
         return None
     point, directions = found
+    # Linear parts of rounding put a fixed point of translations that far away.
+    if float(point.norm()) * max(fields.noise or 0.0, 1e-9) > 1.0:
+        return None
     return fields.centre + fields.scale * point, directions * fields.scale
 
 

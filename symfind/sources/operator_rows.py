@@ -77,7 +77,7 @@ def operator_rows(file: h5py.File, arrays: Mapping[str, StoredArray], given: Rol
     Raises
     ------
     InputError
-        The shapes do not go with the axes, the grids of x and y differ, an axis does not increase or has too few points.
+        The shapes do not go with the axes, the grids of x and y differ, an axis does not increase or is too short.
     """
     kept = {role: array for role, array in arrays.items() if role in ("x", "y", "group")}
     stored_rows(file, kept)  # as many rows of each
@@ -135,7 +135,7 @@ def _dimension(
     if len(row) == 2:
         few, many = sorted(row)
         if row[0] < FEWEST_POINTS <= row[1]:
-            return 1, f"the axis of {few} is read as channels of a line of {many} points; say with --grid if it is space"
+            return 1, f"the axis of {few} is read as channels of a line of {many} points; if it is space, give --grid"
         if few < FEWEST_POINTS:
             raise InputError(
                 f"{file.filename}: x has shape {arrays['x'].shape}, of which channels and space cannot be told; put "
