@@ -100,10 +100,10 @@ def measure(case: Case, folder: Path) -> Row:
         space = str(roots)
     path = data(case, folder)
     options = DiscoverOptions(source=str(path), space=space, equation=case.equation, tolerance=case.tolerance)
-    start = time.perf_counter()
+    start = time.process_time()
     origin, evidence = search(options, path, torch.device("cpu"), Clock(SilentProgress()))
     finding = decide(evidence, options.tolerance, options.alpha, options.bootstrap, options.seed)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     certified = sum(g.verdict == "certified" for g in finding.generators)
     assert evidence.equation is not None
     return Row(
@@ -156,8 +156,8 @@ def document(parts: Sequence[tuple[str, Sequence[str]]], page: str) -> str:
         " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
         "",
         "Expected and certified: proper symmetries + superpositions α(t, x)∂u of a linear equation, which are set "
-        "apart. `undecided` is fewer than there are, `wrong` is more, or others. Seconds: from the file to the "
-        "decision, one thread.",
+        "apart. `undecided` is fewer than there are, `wrong` is more, or others. Seconds: of one thread, from the file "
+        "to the decision.",
     ]
     for title, lines in parts:
         text += ["", f"## {title}", "", *HEADER, *lines]

@@ -15,6 +15,7 @@ BURGERS_2 = (*BURGERS, "t**2; t*x; x-t*u")
 HEAT = ("1; 0; 0", "0; 1; 0", "2*t; x; 0", "0; 0; u")
 HEAT_2 = (*HEAT, "0; 2*t; -x*u")
 HEAT_3 = (*HEAT_2, "4*t**2; 4*t*x; -(x**2+2*t)*u")
+WAVE = ("1; 0; 0", "0; 1; 0", "0; 0; u", "t; x; 0", "x; t; 0")
 NKDV_1 = ("0; 1; 0", "150; x; -2*u")
 NKDV = ("0; 1; 0", "exp(-t/50); 0; 0", "0; 50*(exp(t/50)-1); 1", "150*(1-exp(-t/50)); x; -2*u")
 CKDV_1 = ("0; 1; 0", "3*(t+1); x; -2*u")
@@ -116,6 +117,7 @@ CLEAN: tuple[Case, ...] = (
     Case("heat", "point:1", HEAT, 2),
     Case("heat", "point:2", HEAT_2, 3),
     Case("heat", "point:3", HEAT_3, 4),
+    Case("wave", "point:1", WAVE, 3),
     Case("nkdv", "point:1", NKDV_1),
     Case("nkdv", "point:chebyshev:3,1,1", NKDV),
     Case("nkdv", "point:chebyshev:4,1,1", NKDV),
@@ -146,6 +148,7 @@ NAMES: Mapping[str, str] = {
     "ks": "Kuramoto–Sivashinsky",
     "burgers": "Burgers",
     "heat": "heat",
+    "wave": "wave",
     "nkdv": "nKdV",
     "ckdv": "cylindrical KdV",
     "heat-2d": "heat, two dimensions",

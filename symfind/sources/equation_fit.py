@@ -289,6 +289,8 @@ def refits(equation: Equation, data: Measured, block: Tensor, weights: Tensor) -
 
 def _refined(equation: Equation, data: Measured, generator: torch.Generator) -> tuple[Equation, Tensor]:
     """Gauss–Newton steps with halving, then the spread ``(P,)`` over exponential weights of blocks."""
+    if not equation.parameters:  # no term stood out: u_t = 0
+        return equation, equation.theta
     one = torch.ones(1, 1, dtype=torch.float64)
     count = data.times.numel()
     block = torch.zeros(count, dtype=torch.int64)
