@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from symfind.cli.output import Output
 from symfind.config import ReportOptions
 
@@ -10,4 +12,10 @@ def report(options: ReportOptions, output: Output) -> None:
     """Render a report as a table, Markdown or HTML with plots, or convert it between JSON and HDF5."""
     from symfind.report.store import read_report
 
-    output.write_report(read_report(options.source))
+    document = read_report(options.source)
+    if options.pictures is not None:
+        from symfind.report.pictures import write_pictures
+
+        for path in write_pictures(document, Path(options.pictures)):
+            output.message(f"wrote {path}")
+    output.write_report(document)

@@ -233,6 +233,7 @@ def _validity(evidence: Evidence, curve: found.Validity, names: tuple[str, ...])
         lower=curve.lower,
         upper=curve.upper,
         range=curve.range,
+        coefficients=tuple(curve.vector.tolist()),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
 
+from symfind.errors import UsageError
 from symfind.report.conservation_render import HEADER, conserved_rows
 from symfind.report.document import Report
 from symfind.report.plots import spectrum_svg
@@ -39,6 +41,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td.certified { color: var(--good); font-weight: 600; } td.undecided { color: var(--unsure); font-weight: 600; }
 tr.refuted td { color: var(--soft); }
 .warning { border-left: 4px solid var(--unsure); background: var(--card); padding: .6rem .9rem; margin: .6rem 0; }
+img { max-width: 100%; background: #ffffff; }
 svg { width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; }
 svg .grid { stroke: var(--line); } svg .bounds { stroke: var(--soft); stroke-width: 1.5; }
 svg .tolerance { stroke: var(--unsure); stroke-dasharray: 5 4; }
@@ -86,6 +89,8 @@ def _sections(report: Report) -> Iterator[str]:
         yield drawing
     if report.promotion is not None:
         yield from _promotion(report.promotion)
+    if report.source.kind in ("image", "pairs"):
+        yield from _pictures(report)
     yield from _brackets(report)
     yield from _matrices(report)
     yield from _typeset(report)
@@ -138,6 +143,26 @@ def _matrices(report: Report) -> Iterator[str]:
         yield '<div class="cards">'
         yield from figures
         yield "</div>"
+
+
+def _pictures(report: Report) -> Iterator[str]:
+    from symfind.report.pictures import pictures  # torch, which other reports do without
+
+    try:
+        drawn = pictures(report)
+    except UsageError as fault:
+        yield f'<p class="warning" role="note">{escape(str(fault))}</p>'
+        return
+    if not drawn:
+        return
+    yield "<h2>Pictures</h2>"
+    yield '<div class="cards">'
+    for picture in drawn:
+        source = "data:image/png;base64," + b64encode(picture.png).decode("ascii")
+        caption = escape(picture.caption)
+        yield f'<figure><figcaption class="expression">{caption}</figcaption>'
+        yield f'<img src="{source}" alt="{caption}"></figure>'
+    yield "</div>"
 
 
 def _promotion(promotion: Promotion) -> Iterator[str]:

@@ -23,6 +23,8 @@ class ValidityCurve(Record):
         One-sided bounds of their difference.
     range
         The largest |t| up to which both ways hold.
+    coefficients
+        Of ξ in the basis of the space.
     """
 
     expression: str
@@ -32,3 +34,4 @@ class ValidityCurve(Record):
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     range: float
+    coefficients: tuple[float, ...] = ()
