@@ -13,7 +13,6 @@ import math
 import torch
 from torch import Tensor
 
-from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.tsqr import triangular_factor
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Geometry
@@ -22,6 +21,9 @@ from symfind.sources.geometry import Geometry
 # at 1e-3 open data (dimuons, a top on 8 trajectories) came out at 0.06 to 0.1, one limit cycle at 0.75 for any τ.
 _TAU = 2e-4
 _MOST_MONOMIALS = 400
+# Monomials that depend on one another to this degree over the points are one; and v of which the weights of a field
+# leave this share of the square is where the field vanishes.
+_DEPENDENT, _UNSEEN = 1e-9, 1e-12
 
 
 def coverage_factors(x: Tensor, fields: Tensor, geometry: Geometry, objects: tuple[int, int], degree: int) -> Tensor:
@@ -51,16 +53,31 @@ def coverage_factors(x: Tensor, fields: Tensor, geometry: Geometry, objects: tup
     slopes = features.push(x, axes.expand(n, *axes.shape)).transpose(1, 2)  # (n, D, f)
     white = fields.reshape(n, -1, *objects) @ geometry.inputs.whiten.T
     size = white.flatten(2).square().sum(2) / max(geometry.rank, 1)  # (n, K)
-    along = features.push(x, fields)  # (n, f, K)
-    factors = []
-    for j in range(fields.shape[1]):
-        weight = size[:, j].sqrt()[:, None]
-        rows = torch.cat([value * weight, (slopes * weight[:, None]).flatten(0, 1)])
-        factors.append(_largest(triangular_factor(along[:, :, j]), triangular_factor(rows)))
+    # v is taken in coordinates that are orthonormal under weights of one: Gram matrices under other weights are then
+    # as well conditioned as the weights are even, and one factorisation serves all directions.
+    rows = torch.cat([value[:, None], slopes], 1)  # (n, 1 + D, f)
+    basis = _orthonormal(rows.flatten(0, 1))
+    rows = rows @ basis
+    along = torch.einsum("nfK,fg->Kng", features.push(x, fields), basis)
+    factors = [_largest(along[j], (rows * size[:, j].sqrt()[:, None, None]).flatten(0, 1)) for j in range(len(along))]
     return torch.cummax(torch.tensor(factors, dtype=torch.float64), 0).values
 
 
+def _orthonormal(rows: Tensor) -> Tensor:
+    """T ``(f, g)`` with orthonormal columns of rows·T, over the range of the rows ``(N, f)``."""
+    norms = torch.linalg.vector_norm(rows, dim=0)
+    scale = torch.where(norms > 0, norms, torch.ones_like(norms))
+    _, sigma, vh = torch.linalg.svd(triangular_factor(rows / scale), full_matrices=False)
+    keep = sigma > _DEPENDENT * sigma[0]
+    basis: Tensor = vh[keep].T / sigma[keep] / scale[:, None]
+    return basis
+
+
 def _largest(moved: Tensor, rows: Tensor) -> float:
-    """Largest ‖moved c‖/‖rows c‖."""
-    spectrum = generalised_spectrum(moved, rows)
-    return float(spectrum.values[-1]) if spectrum.values.numel() else 0.0
+    """Largest ‖moved c‖/‖rows c‖, c orthogonal to what the weights of the rows leave nothing of."""
+    values, vectors = torch.linalg.eigh(rows.T @ rows)
+    keep = values > _UNSEEN * values[-1]
+    if not bool(keep.any()):
+        return 0.0
+    white = vectors[:, keep] / values[keep].sqrt()
+    return float(torch.linalg.matrix_norm(moved @ white, 2))

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.linalg.tsqr import triangular_factor
 from symfind.significance.halves import Half
-from symfind.sources.surrogate import Family
-from symfind.sources.surrogate import whiten_features as _whiten
+from symfind.sources.surrogate import Family, whiten_features, whiten_ridged
+
+# A ridge from which on a Gram matrix in double precision whitens as well as a triangular factor does.
+_RIDGED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,18 @@ class FittedFamily:
         """Blockwise sums for targets ``(n, m)``."""
         x, blocks = half.samples.x, half.blocks
         phi = family.features(x)
-        factor: Tensor = torch.linalg.qr(phi, mode="r").R
-        white = _whiten(factor, x.shape[0], family.ridge)
-        phi = phi @ white.transform
+        if family.ridge >= _RIDGED:
+            white = whiten_ridged(phi, family.ridge)
+        else:
+            white = whiten_features(triangular_factor(phi), x.shape[0], family.ridge)
         order = torch.argsort(half.block, stable=True)
         count = torch.bincount(half.block, minlength=blocks)
+        phi, targets = phi[order] @ white.transform, targets[order]
         gram, moment, square = [], [], []
-        for part in torch.split(order, count.tolist()):
-            gram.append(phi[part].T @ phi[part])
-            moment.append(phi[part].T @ targets[part])
-            square.append(targets[part].square().sum(0))
+        for rows, values in zip(*(torch.split(each, count.tolist()) for each in (phi, targets)), strict=True):
+            gram.append(rows.T @ rows)
+            moment.append(rows.T @ values)
+            square.append(values.square().sum(0))
         sums = (torch.stack(gram), torch.stack(moment), torch.stack(square))
         return FittedFamily(family, white.transform, white.penalty, *sums, count.double())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.significance.halves import Half
+
+# Rows are kept for the bounds up to this many numbers (256 MB), made again beyond.
+_KEPT_NUMBERS = 2**25
 
 
 class PointwisePencil(Protocol):
@@ -41,10 +45,23 @@ class GivenSide:
     def __init__(self, half: Half, derivative: PointwisePencil, shape: tuple[int, ...]) -> None:
         self.half, self.derivative, self._shape = half, derivative, shape
         self.m, self.s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
-        for x in torch.split(self.inputs, derivative.rows_at_once):
-            pencil = derivative.pencil(x)
+        self._kept: list[Pencil] = []
+        numbers = 0
+        for pencil in self._made():
             self.m.add(pencil.m.flatten(0, 1))
             self.s.add(pencil.s.flatten(0, 1))
+            numbers += pencil.m.numel() + pencil.s.numel()
+            if numbers <= _KEPT_NUMBERS:
+                self._kept.append(pencil)
+
+    def _made(self) -> Iterator[Pencil]:
+        return map(self.derivative.pencil, torch.split(self.inputs, self.derivative.rows_at_once))
+
+    def pencils(self) -> Iterator[Pencil]:
+        """The rows part by part: those that were kept, and the others made again."""
+        yield from self._kept
+        for x in torch.split(self.inputs, self.derivative.rows_at_once)[len(self._kept) :]:
+            yield self.derivative.pencil(x)
 
     @property
     def inputs(self) -> Tensor:
@@ -72,12 +89,10 @@ class GivenAlong:
         k = vectors.shape[1]
         self._numerator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
         self._denominator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
-        derivative = side.derivative
         start = 0
-        for x in torch.split(side.inputs, derivative.rows_at_once):
-            n = x.shape[0]
+        for pencil in side.pencils():
+            n = pencil.m.shape[0]
             block = side.half.block[start : start + n]
-            pencil = derivative.pencil(x)
             for rows, total in ((pencil.m @ vectors, self._numerator), (pencil.s @ vectors, self._denominator)):
                 total.index_add_(0, block, rows.mT @ rows)
             start += n

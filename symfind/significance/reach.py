@@ -27,6 +27,8 @@ Inside = Callable[[Tensor], Tensor]
 STEPS = (0.1, 0.3, 0.5, 1.0, 2.0, 3.0)
 # Below this a generator of a fit is undecided.
 LEAST_REACH = 0.3
+# An action on y that differs by more than this share between two points is not that of a matrix.
+_ROUNDING = 1e-9
 # Runge–Kutta steps of this length follow y ↦ e^{2t}y to 1e-4 of its size up to t = 3, well under every tolerance in
 # use; steps of 0.25 ended the exact scaling of a rigid body at 2.
 _SUBSTEP = 0.1
@@ -94,6 +96,69 @@ def _flow(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor, t: Te
     return x + h / 6 * (k1x + 2 * k2x + 2 * k3x + k4x), y + h / 6 * (k1y + 2 * k2y + 2 * k3y + k4y)
 
 
+Advance = Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
+
+
+def _stepwise(derivative: LieDerivative, vector: Tensor, way: Tensor) -> Advance:
+    """(x, y, t, t′) → (x, y) after t′ − t, in steps of Runge and Kutta; ``way`` ``(n, 1, 1)`` scales the time."""
+
+    def advance(x: Tensor, y: Tensor, at: float, target: float) -> tuple[Tensor, Tensor]:
+        count = math.ceil((target - at) / _SUBSTEP - 1e-9)
+        for _ in range(count):
+            x, y = _flow(derivative, vector, x, y, (target - at) / count * way)
+        return x, y
+
+    return advance
+
+
+def _exponential(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor, way: Tensor) -> Advance | None:
+    """The same by exponentials of matrices, where ξ and ξ_Y are affine and do not depend on the point; else None."""
+    if constant_slope(derivative.space, vector) is None:
+        return None
+    (k, d), (k_out, m) = derivative.objects, derivative.output_objects
+    centre, scale = derivative.geometry.mean.repeat(k), derivative.geometry.scale.repeat(k).clamp(min=1e-300)
+    zero_y = y.new_zeros(k * d + 1, k_out, m)
+    at = torch.cat([centre[None], centre + torch.diag(scale)])
+    moved = _velocity(derivative, vector, at.reshape(-1, k, d), zero_y)[0].flatten(1) / scale
+    on_x = _augmented(moved[1:] - moved[0], moved[0])
+    size = float(y.abs().max().clamp(min=1e-300))
+    units = torch.cat([y.new_zeros(1, k_out * m), size * torch.eye(k_out * m).to(y)]).reshape(-1, k_out, m)
+    pulled = [
+        _velocity(derivative, vector, point.expand(len(units), k, d), units)[1].flatten(1)
+        for point in (x[0], at[-1].reshape(k, d))
+    ]
+    if float((pulled[0] - pulled[1]).abs().max()) > _ROUNDING * float(pulled[0].abs().max()):
+        return None
+    on_y = _augmented((pulled[0][1:] - pulled[0][0]) / size, pulled[0][0])
+
+    def advance(x: Tensor, y: Tensor, at: float, target: float) -> tuple[Tensor, Tensor]:
+        z, v = (x.flatten(1) - centre) / scale, y.flatten(1)
+        parts = []
+        for sign in (way[0, 0, 0], way[-1, 0, 0]):
+            rows = way[:, 0, 0] == sign
+            step = (target - at) * sign
+            parts.append((_moved(z[rows], step * on_x), _moved(v[rows], step * on_y)))
+        z, v = (torch.cat(part) for part in zip(*parts, strict=True))
+        return (z * scale + centre).reshape(x.shape), v.reshape(y.shape)
+
+    return advance
+
+
+def _augmented(slope: Tensor, shift: Tensor) -> Tensor:
+    """The matrix on rows (z, 1) of z ↦ z·slope + shift."""
+    width = len(shift)
+    out = slope.new_zeros(width + 1, width + 1)
+    out[:width, :width], out[width, :width] = slope, shift
+    return out
+
+
+def _moved(z: Tensor, generator: Tensor) -> Tensor:
+    """Rows (z, 1)·exp(generator), without the last column."""
+    exponential = torch.linalg.matrix_exp(generator)
+    moved: Tensor = z @ exponential[:-1, :-1] + exponential[-1, :-1]
+    return moved
+
+
 @dataclass(frozen=True)
 class Reach:
     """How far a generator was followed.
@@ -119,9 +184,7 @@ class Reach:
         return self.distance >= LEAST_REACH or (self.distance >= STEPS[0] and not self.broken)
 
 
-def reach(
-    derivative: LieDerivative, vector: Tensor, points: Tensor, tolerance: float, inside: Inside | None
-) -> Reach:
+def reach(derivative: LieDerivative, vector: Tensor, points: Tensor, tolerance: float, inside: Inside | None) -> Reach:
     """t* and what ended it.
 
     Parameters
@@ -171,13 +234,12 @@ def _both_ways(
     x = x.repeat(2, 1, 1)
     way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
     shape = derivative.map.input_shape
+    advance = _exponential(derivative, vector, x, y, way) or _stepwise(derivative, vector, way)
     alive = torch.ones(2 * n, dtype=torch.bool)
     at, last = 0.0, 0.0
     for target in STEPS:
-        while at < target - 1e-9:
-            step = min(_SUBSTEP, target - at)
-            x, y = _flow(derivative, vector, x, y, step * way)
-            at += step
+        x, y = advance(x, y, at, target)
+        at = target
         # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
         spread = ((x - derivative.geometry.mean) / derivative.geometry.scale.clamp(min=1e-300)).abs()
         near = torch.nan_to_num(spread, nan=torch.inf).amax((1, 2)) < _RUN_OFF

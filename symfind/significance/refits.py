@@ -6,7 +6,7 @@ A·W(w) − ξ_Y·(F₀ + φW(w)) + dF₀·ξ, and W(w) solves a small system fr
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -22,15 +22,41 @@ from symfind.sources.surrogate import Family, LinearFit, Samples, held_out_error
 
 # Disjoint folds of the cross-fitted Gram matrices: an average over pairs i ≠ j of fits on different rows.
 FOLDS = 4
-# Numbers in one array of Lie derivatives of the features, (points · features · directions).
-_BUDGET = 1.2e7
-_MIN_POINTS = 300
+# Numbers in one array of Lie derivatives of the features, (points · features · directions), and the points that are
+# too few or enough for a mean: 2,000 give λ to 3 % where it is not zero, and weights of their blocks tell that error.
+_BUDGET = 4e6
+_MIN_POINTS, _ENOUGH_POINTS = 300, 2000
+# Points whose rows under all weights are held at once: few enough to stay in the processor's cache.
+_AT_ONCE = 64
 # Largest number of features of a family that looks for misfit.
 _RICHEST = 500
 # A residual of this share of the variance is rounding.
 _EXACT = 1e-20
 # Random features reach frequencies a few times that of their kernel's length.
 _WAVE_STEEPNESS = 5.0
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Points of one half, their blocks in ascending order, and what the refits' pencils need of them.
+
+    Attributes
+    ----------
+    x, block
+        ``(n, D)`` and ``(n,)``.
+    features
+        φ(x) ``(n, f)``.
+    values
+        F̂ ``(n, m)`` of each of the fits on disjoint folds.
+    slope
+        ``(n,)`` ‖dF‖²_{G→H}, and ‖F‖²_H where fields are measured against it too, from pairs of these fits.
+    """
+
+    x: Tensor
+    block: Tensor
+    features: Tensor
+    values: tuple[Tensor, ...]
+    slope: Tensor
 
 
 class RefitSide:
@@ -69,6 +95,7 @@ class RefitSide:
         self.folds = torch.randperm(self.blocks, generator=generator) % FOLDS
         self._order = torch.randperm(len(half.samples), generator=generator)
         self._last: tuple[Tensor, Tensor] | None = None
+        self._evaluated: Evaluated | None = None
 
     @property
     def blocks(self) -> int:
@@ -83,12 +110,15 @@ class RefitSide:
         """Weights ``(F, B)`` that leave one fold each."""
         return torch.stack([(self.folds == i).double() for i in range(FOLDS)])
 
+    @cached_property
     def fold_weights(self) -> Tensor:
         """W ``(F, f, m)`` on disjoint folds; where these have too few rows, the plain fit twice (not debiased)."""
         folds = self.fold_indicators()
-        # Copies of a row stay in one block: only distinct rows count for what a fold can fit.
-        distinct = torch.unique(torch.cat([self.half.block[:, None].double(), self.half.samples.x], 1), dim=0)[:, 0]
-        count = torch.bincount(distinct.long(), minlength=self.blocks).double()
+        distinct = self.half.block
+        if self.half.samples.group is not None:
+            # Copies of a row are then a group and stay in one block: only distinct rows count for a fit.
+            distinct = torch.unique(torch.cat([distinct[:, None].double(), self.half.samples.x], 1), dim=0)[:, 0].long()
+        count = torch.bincount(distinct, minlength=self.blocks).double()
         if self.blocks < FOLDS or bool((folds @ count < 2 * self.family.features.size).any()):
             return self.plain_weights().expand(2, -1, -1)
         return self.fitted.weights(folds)
@@ -119,6 +149,29 @@ class RefitSide:
     def points(self, count: int) -> Tensor:
         """Numbers of up to ``count`` rows, the same for the same seed."""
         return self._order[: min(count, len(self.half.samples))]
+
+    def points_by_block(self, features: int, directions: int) -> Tensor:
+        """Numbers of as many rows as can be afforded with so many features and directions, block after block."""
+        affordable = int(_BUDGET / (features * max(directions, 1)))
+        index = self.points(min(max(_MIN_POINTS, affordable), _ENOUGH_POINTS))
+        return index[torch.argsort(self.half.block[index], stable=True)]
+
+    def evaluated(self, directions: int) -> Evaluated:
+        """Points for so many directions; the last answer is kept, because directions are asked for in turn."""
+        index = self.points_by_block(self.family.features.size, directions)
+        if self._evaluated is None or len(self._evaluated.x) != len(index):
+            x, t = self.half.samples.x[index], self.template
+            values, slopes = [], []
+            for w in self.fold_weights:
+                value, jacobian = self.fit(w).value_and_jacobian(x.reshape(-1, *t.map.input_shape))
+                values.append(value)
+                slopes.append(whitened_slope(t, jacobian, len(x)))
+            slope = pair_mean(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]
+            if t.against_value:
+                slope = slope + pair_mean(torch.stack([t.measured(value) for value in values])[..., None])[:, 0, 0]
+            features = self.family.features(x)
+            self._evaluated = Evaluated(x, self.half.block[index], features, tuple(values), slope)
+        return self._evaluated
 
     @cached_property
     def residual_fits(self) -> list[FittedFamily]:
@@ -185,58 +238,65 @@ class RefitAlong:
     def __init__(self, side: RefitSide, vectors: Tensor) -> None:
         self._side = side
         self._vectors = vectors
-
-    def _evaluation(self, features: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Points x ``(n, D)``, their blocks, and the fields there ``(n, K, D)``."""
-        side = self._side
-        index = side.points(max(_MIN_POINTS, int(_BUDGET / (features * max(self._vectors.shape[1], 1)))))
-        x = side.half.samples.x[index]
-        return x, side.half.block[index], fields_on_support(side.template, x, self._vectors)
+        self._at = side.evaluated(vectors.shape[1])
 
     @cached_property
-    def _moved(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        """Points, their blocks, fields, dφ·ξ_v ``(n, f, K)`` and dF₀·ξ_v ``(n, m, K)``: the same for all weights."""
-        side, features = self._side, self._side.family.features
-        x, block, fields = self._evaluation(features.size)
-        fixed = None
-        if side.offset is not None:
-            slope = side.offset.value_and_jacobian(x.reshape(-1, *side.template.map.input_shape))[1]
-            fixed = torch.einsum("nmD,nKD->nmK", slope, fields)
-        return x, block, fields, features.push(x, fields), fixed
+    def _fields(self) -> Tensor:
+        """ξ_v ``(n, K, D)``."""
+        return fields_on_support(self._side.template, self._at.x, self._vectors)
+
+    @cached_property
+    def _moved(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """dφ·ξ_v ``(n, f, K)``, H^{1/2}dF₀·ξ_v ``(k′h, n, K)`` and F₀ ``(n, m)``: the same for all weights."""
+        side, t = self._side, self._side.template
+        pushed = side.family.features.push(self._at.x, self._fields)
+        if side.offset is None:
+            return pushed, None, None
+        value, slope = side.offset.value_and_jacobian(self._at.x.reshape(-1, *t.map.input_shape))
+        fixed = torch.einsum("nmD,nKD->nmK", slope, self._fields).reshape(len(value), *t.output_objects, -1)
+        return pushed, torch.einsum("nomK,mh->ohnK", fixed, t.geometry.outputs).flatten(0, 1), value
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Numerators from refits, denominators from cross-fitted slopes, both under the same weights."""
-        side = self._side
-        x, block, fields, pushed, fixed = self._moved
-        numerator = []
-        at_once = max(1, int(2e7 / max(1, x.shape[0] * self._vectors.shape[1])))
-        for part, fits in zip(torch.split(weights, at_once), torch.split(side.refits(weights), at_once), strict=True):
-            rows = self._rows(x, pushed, fixed, fits)
-            flat = (rows * part[:, block].sqrt()[:, :, None, None]).flatten(1, 2)
-            numerator.append(flat.mT @ flat / x.shape[0])
-        return torch.cat(numerator), torch.einsum("rb,bKL->rKL", weights, self._sizes) / x.shape[0]
+        side, t = self._side, self._side.template
+        fits = side.refits(weights)
+        measured = torch.einsum("rfom,mh->rohf", fits.reshape(*fits.shape[:2], *t.output_objects), t.geometry.outputs)
+        numerator = torch.zeros(len(weights), *2 * self._vectors.shape[1:], dtype=torch.float64)
+        start, block = 0, self._at.block
+        for count in torch.bincount(block, minlength=side.blocks).tolist():
+            stop = start + count
+            for at in range(start, stop, _AT_ONCE):
+                rows = self._rows(slice(at, min(at + _AT_ONCE, stop)), fits, measured).flatten(1, 2)
+                numerator += weights[:, int(block[at]), None, None] * (rows.mT @ rows)
+            start = stop
+        return numerator / start, torch.einsum("rb,bKL->rKL", weights, self._sizes) / start
 
     def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The same: random weights move it as fresh rows would."""
         return self.grams(weights)
 
-    def _rows(self, x: Tensor, pushed: Tensor, fixed: Tensor | None, weights: Tensor) -> Tensor:
-        """H^{1/2}L_vF ``(R, n, k′h, K)`` for fits W ``(R, f, m)``; ``pushed`` is dφ·ξ_v ``(n, f, K)``."""
+    def _rows(self, part: slice, fits: Tensor, measured: Tensor) -> Tensor:
+        """H^{1/2}L_vF ``(R, k′h, n, K)`` at some points for fits W ``(R, f, m)``; ``measured`` is WH^{1/2}."""
         t = self._side.template
-        moved = torch.einsum("nfK,rfm->rnmK", pushed, weights)
-        moved = moved if fixed is None else moved + fixed
-        rows = torch.einsum(
-            "rnomK,mh->rnohK", moved.reshape(*moved.shape[:2], *t.output_objects, -1), t.geometry.outputs
-        )
+        pushed, fixed, base = self._moved
+        n, features, k = pushed[part].shape
+        rows = measured.flatten(0, 2) @ pushed[part].transpose(0, 1).reshape(features, n * k)
+        rows = rows.reshape(fits.shape[0], -1, n, k)
+        if fixed is not None:
+            rows = rows + fixed[:, part]
         if isinstance(t.action, Invariant):
-            return rows.flatten(2, 3)
-        values = self._side.values(x, weights)
+            return rows
+        values = self._at.features[part] @ fits  # (R, n, m)
+        values = values if base is None else values + base[part]
         if self._fibre_matrices is None:
+            x = self._at.x[part]
             fibre = torch.stack([f for f in (self._fibre(x, value) for value in values) if f is not None])
-        else:
-            y = values.reshape(*values.shape[:2], *t.output_objects)
-            fibre = torch.einsum("rnoj,nojhK->rnohK", y, self._fibre_matrices)
-        return (rows - fibre).flatten(2, 3)
+            return rows - fibre.permute(0, 2, 3, 1, 4).flatten(1, 2)
+        y = values.reshape(*values.shape[:2], *t.output_objects).permute(1, 2, 0, 3)  # (n, k′, R, m)
+        fibre = y @ self._fibre_matrices[part].flatten(3)  # (n, k′, R, h·K)
+        fibre = fibre.reshape(*fibre.shape[:3], -1, k).permute(2, 1, 3, 0, 4)  # (R, k′, h, n, K)
+        out: Tensor = rows - fibre.flatten(1, 2)
+        return out
 
     @cached_property
     def _fibre_matrices(self) -> Tensor | None:
@@ -244,7 +304,7 @@ class RefitAlong:
         t = self._side.template
         if isinstance(t.action, Commuting):
             return None
-        x = self._moved[0]
+        x = self._at.x
         k_out, m = t.output_objects
         units = torch.eye(m, dtype=x.dtype, device=x.device)
         parts = [self._fibre(x, unit.repeat(x.shape[0], k_out)) for unit in units]
@@ -262,29 +322,20 @@ class RefitAlong:
     @cached_property
     def _sizes(self) -> Tensor:
         """S_b ``(B, K, K)`` with ‖dF‖² and (ξ_Y F)² from pairs of fits on disjoint folds, point by point."""
-        side, t = self._side, self._side.template
-        x, block, fields, _, _ = self._moved
-        n = x.shape[0]
-        slopes, fibres, sizes = [], [], []
-        for w in side.fold_weights():
-            value, jacobian = side.fit(w).value_and_jacobian(x.reshape(n, *t.map.input_shape))
-            slopes.append(whitened_slope(t, jacobian, n))
-            fibres.append(self._fibre(x, value))
-            if t.against_value:
-                sizes.append(t.measured(value))
-        slope = pair_mean(torch.stack(slopes).flatten(2)[..., None])[:, 0, 0]  # (n,)
-        if t.against_value:
-            slope = slope + pair_mean(torch.stack(sizes)[..., None])[:, 0, 0]
-        xi = fields.reshape(n, -1, *t.objects) @ t.geometry.inputs.whiten.T
+        side, t, at = self._side, self._side.template, self._at
+        xi = self._fields.reshape(*self._fields.shape[:2], *t.objects) @ t.geometry.inputs.whiten.T
         if t.field_mean is not None:
             xi = about_mean(xi, torch.einsum("pr,pK->Kr", t.field_mean, self._vectors[: t.space.dim])[:, None, :])
         flat = xi.flatten(2)
         if t.geometry.support is not None:
             flat = flat @ t.geometry.support
-        per_point = torch.einsum("n,nKD,nLD->nKL", slope / max(t.geometry.rank, 1), flat, flat)
-        if fibres[0] is not None:
-            per_point = per_point + pair_mean(torch.stack([f for f in fibres if f is not None]).flatten(2, 3))
-        return torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype).index_add_(0, block, per_point)
+        flat = flat.mT  # (n, D, K)
+        per_point = (at.slope / max(t.geometry.rank, 1))[:, None, None] * (flat.mT @ flat)
+        fibres = [fibre for fibre in (self._fibre(at.x, value) for value in at.values) if fibre is not None]
+        if fibres:
+            per_point = per_point + pair_mean(torch.stack(fibres).flatten(2, 3))
+        sizes = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype)
+        return sizes.index_add_(0, at.block, per_point)
 
     def untested(self) -> tuple[float, float]:
         """Of this side."""
@@ -297,9 +348,9 @@ class RefitAlong:
     def _residual_gram(self, fitted: FittedFamily) -> Tensor:
         side, t = self._side, self._side.template
         features = fitted.family.features
-        x, _, fields = self._evaluation(features.size)
+        x = side.half.samples.x[side.points_by_block(features.size, self._vectors.shape[1])]
         n = x.shape[0]
-        pushed = features.push(x, fields)
+        pushed = features.push(x, fields_on_support(t, x, self._vectors))
         base = side.values(x, side.plain_weights())[0]
         whole = self._fibre(x, base)
         rows = []

@@ -135,3 +135,13 @@ def test_without_a_fit_the_weighted_quotient_is_the_defect(name: str) -> None:
     n, s = side.along(found.vectors).grams(torch.ones(1, side.blocks, dtype=torch.float64))
     defects = (n[0].diagonal() / s[0].diagonal()).sqrt()
     torch.testing.assert_close(defects, found.values, rtol=1e-9, atol=1e-12)
+
+
+def test_rows_that_are_kept_and_rows_that_are_made_again_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = given_side()
+    monkeypatch.setattr("symfind.significance.given._KEPT_NUMBERS", 0)
+    made = given_side()
+    vectors = kept.directions().vectors[:, :4]
+    weights = exponential_weights(5, kept.blocks, torch.Generator().manual_seed(1))
+    for one, other in zip(kept.along(vectors).grams(weights), made.along(vectors).grams(weights), strict=True):
+        torch.testing.assert_close(one, other)

@@ -9,8 +9,8 @@ from torch import Tensor
 from symfind.discover.nullspace import Frame, lie_derivative
 from symfind.discover.questions import QUESTIONS
 from symfind.fields.catalogue import make_space
-from symfind.lie_derivative import Bracket, Free, Invariant, LieDerivative, OutputAction
-from symfind.significance.reach import STEPS, leverage_inside, reach, unit_of_flow
+from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, OutputAction
+from symfind.significance.reach import STEPS, _exponential, _stepwise, leverage_inside, reach, unit_of_flow
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Moments, input_geometry
 from symfind.sources.surrogate import Family, LinearFit, fit_weights
@@ -137,3 +137,31 @@ def test_unit_is_a_radian_for_a_rotation_and_a_spread_for_a_shift(scalar: tuple[
     shift = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64)
     expected = float(x[:, 0].std()) * 3**0.5 / 2
     assert unit_of_flow(wide, shift, x) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("action", "extra", "kind"),
+    [(Free(3), (2 * torch.eye(3).double() + 0.3 * TURN).flatten().tolist(), "function"), (Bracket(), [0.7], "flow"),
+     (Commuting(), [], "map")],
+)  # fmt: skip
+def test_exponentials_of_matrices_and_small_steps_follow_one_flow(
+    action: OutputAction, extra: list[float], kind: str
+) -> None:
+    x = normal(300, 3) + 2.0
+    y = torch.stack([x[:, 1] * x[:, 2], -x[:, 0] * x[:, 2], x[:, 0] * x[:, 1] / 3], 1)
+    derivative = derivative_of(x, y, 2, action, kind)
+    vector = vector_of(derivative, x, TURN + 0.2 * torch.eye(3).double(), extra)
+    at, value = x[:20, None], y[:20, None]
+    way = torch.tensor([1.0, -0.5], dtype=torch.float64).repeat_interleave(10)[:, None, None]
+    whole = _exponential(derivative, vector, at, value, way)
+    assert whole is not None
+    exact, stepped = whole(at, value, 0.5, 1.5), _stepwise(derivative, vector, way)(at, value, 0.5, 1.5)
+    for one, other in zip(exact, stepped, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-4 * float(one.abs().max()))
+
+
+def test_a_field_of_second_degree_has_no_exponential() -> None:
+    x = normal(300, 2)
+    derivative = derivative_of(x, x[:, :1] ** 2, 2, Invariant(), space="polynomial:2")
+    vector = normal(derivative.unknowns)
+    assert _exponential(derivative, vector, x[:20, None], x[:20, :1, None], torch.ones(20, 1, 1).double()) is None
