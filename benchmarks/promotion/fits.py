@@ -18,6 +18,7 @@ from symfind.config import PromoteOptions
 from symfind.discover.search import Clock
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Invariant
+from symfind.linalg.lasso import lasso
 from symfind.progress import SilentProgress
 from symfind.promote.checkpoint import Checkpoint
 from symfind.promote.convex import ConvexFit, Setting
@@ -30,7 +31,6 @@ from symfind.sources.surrogate import Samples, fold_labels
 
 _F64 = torch.float64
 _FRESH = 4000
-_FISTA = 1000
 _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 
 
@@ -81,34 +81,19 @@ def setting_of(x: Tensor, y: Tensor, objects: tuple[int, int], space: str) -> Se
     return Setting(fields, Invariant(), objects, (1, 1), geometry, output_root([y[:, None, :]]))
 
 
-def lasso(theta: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
-    """Min mean‖θw − y‖² + λ‖w‖₁, features of mean square one, λ by cross-validation over four folds (FISTA)."""
+def sparse_fit(theta: Tensor, y: Tensor, generator: torch.Generator) -> Tensor:
+    """Min mean‖θw − y‖² + λ‖w‖₁, features of mean square one, λ by cross-validation over four folds."""
     unit = theta.square().mean(0).sqrt().clamp(min=1e-300)
     scaled = theta / unit
     labels = fold_labels(len(y), None, 4, generator)
-
-    def path(kept: Tensor, count: int) -> list[Tensor]:
-        squares = scaled[kept].T @ scaled[kept] / int(kept.sum())
-        moment = scaled[kept].T @ y[kept] / int(kept.sum())
-        step = 0.5 / float(torch.linalg.eigvalsh(squares)[-1])
-        out, w = [], torch.zeros_like(moment)
-        for share in _LASSO[:count]:
-            ahead, weight = w, 1.0
-            for _ in range(_FISTA):
-                moved = ahead - step * 2 * (squares @ ahead - moment)
-                new = moved.sign() * (moved.abs() - step * share * float(y.std())).clamp(min=0)
-                heavier = (1 + math.sqrt(1 + 4 * weight * weight)) / 2
-                ahead, w, weight = new + (weight - 1) / heavier * (new - w), new, heavier
-            out.append(w)
-        return out
-
+    kept = [labels != fold for fold in range(4)] + [torch.ones(len(y), dtype=torch.bool)]
+    squares = torch.stack([scaled[k].T @ scaled[k] / int(k.sum()) for k in kept])
+    moment = torch.stack([scaled[k].T @ y[k, None] / int(k.sum()) for k in kept])
+    paths = lasso(squares, moment, float(y.std()) * torch.tensor(_LASSO, dtype=_F64))[..., 0]
     errors = torch.zeros(len(_LASSO), dtype=_F64)
-    for fold in range(4):
-        held = labels == fold
-        for i, w in enumerate(path(~held, len(_LASSO))):
-            errors[i] += (scaled[held] @ w - y[held]).square().sum()
-    every = torch.ones(len(y), dtype=torch.bool)
-    return path(every, int(errors.argmin()) + 1)[-1] / unit
+    for k, path in zip(kept[:4], paths, strict=False):
+        errors += (scaled[~k] @ path.T - y[~k, None]).square().sum(0)
+    return paths[4, int(errors.argmin())] / unit
 
 
 def noise_run(law: Law, rows: int, noise: float, seed: int) -> tuple[float, float, float, int]:
@@ -126,7 +111,7 @@ def noise_run(law: Law, rows: int, noise: float, seed: int) -> tuple[float, floa
     def missed(w: Tensor) -> float:
         return float((features(fresh) @ w - truth).square().mean() / truth.var())
 
-    sparse = lasso(features(x), y[:, 0], generator)
+    sparse = sparse_fit(features(x), y[:, 0], generator)
     return missed(done.plain[:, 0]), missed(sparse), missed(done.weights[:, 0]), done.symmetries.shape[1]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
+from symfind.linalg.lasso import lasso
 from symfind.linalg.nuclear import NuclearProblem, State
 from symfind.progress import Advance
 from symfind.promote.debias import LieMap, Quadratic, debiased, null_directions
@@ -40,6 +41,8 @@ _FEWEST_POINTS = 100
 _MEMORY_SHARE = 0.5
 # Jumps of the spectrum that are tried as the end of the symmetries.
 _JUMPS = 6
+# λ of the lasso that stands for no symmetry at all, in units in which features and outputs have mean square one.
+_LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 # A refit with so many times the error of the penalised fit is not tried on the other folds.
 _HOPELESS = 10.0
 METRICS = ("whitened", "frobenius")
@@ -104,7 +107,9 @@ class Promoted:
     symmetries
         k ``(P₀, k)`` generators it has exactly, in the basis of the space and the action.
     refitted
-        Whether W is the refit inside the nullspace, or the penalised fit itself.
+        Whether W is the refit inside the nullspace, or a penalised fit.
+    sparse
+        λ, if W is the lasso, which needs no symmetry; None if it is not.
     freedom
         Dimension of the space of models that have these symmetries; F for none.
     path, refits
@@ -120,6 +125,7 @@ class Promoted:
     gamma: float
     symmetries: Tensor
     refitted: bool
+    sparse: float | None
     freedom: int
     path: tuple[PathPoint, ...]
     refits: tuple[Refit, ...]
@@ -167,6 +173,15 @@ class _Step:
     w: Tensor
     rank: int
     support: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """The lasso: w, its cross-validated error, and its λ."""
+
+    w: Tensor
+    error: float
+    weight: float
 
 
 class ConvexFit:
@@ -298,17 +313,42 @@ class ConvexFit:
         refits = tuple(
             Refit(k, self._refitted_error(trained, steps[best], k)) for k in self._counts(steps[best][-1].w)
         )
-        return self._selected(points, refits, best, steps[best][-1], everything)
+        # A γ or λ that was asked for is kept to.
+        sparse = self._lasso(trained, everything) if gamma is None and self._sparsity == 0 else None
+        return self._selected(points, refits, best, steps[best][-1], everything, sparse)
+
+    def _lasso(self, trained: list[Tensor], everything: Tensor) -> _Sparse:
+        """The lasso, its λ by cross-validation over the same folds."""
+        parts = [(self._theta[kept], self._y[kept], int(kept.sum())) for kept in (*trained, everything)]
+        squares = torch.stack([theta.T @ theta / n for theta, _, n in parts])
+        moment = torch.stack([theta.T @ y / n for theta, y, n in parts])
+        w = lasso(squares, moment, torch.tensor(_LASSO, dtype=squares.dtype))
+        errors = [
+            sum(self._error(w[i, j].flatten(), ~kept) for i, kept in enumerate(trained)) / len(trained)
+            for j in range(len(_LASSO))
+        ]
+        best = errors.index(min(errors))
+        return _Sparse(w[-1, best].flatten(), errors[best], _LASSO[best])
 
     def _selected(
-        self, points: tuple[PathPoint, ...], refits: tuple[Refit, ...], best: int, step: _Step, everything: Tensor
+        self,
+        points: tuple[PathPoint, ...],
+        refits: tuple[Refit, ...],
+        best: int,
+        step: _Step,
+        everything: Tensor,
+        sparse: _Sparse | None,
     ) -> Promoted:
         penalised = points[best].error
-        smallest = min(penalised, *(r.error for r in refits))
+        smallest = min(penalised, *(r.error for r in refits), *([sparse.error] if sparse is not None else []))
         good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]
         loss = Quadratic.of(*self._rows(everything))
         plain = loss.minimiser(torch.zeros_like(loss.squares))
-        if good:
+        weight: float | None = None
+        if not good and sparse is not None and sparse.error <= _TIE * smallest:
+            w, freedom, error, weight = sparse.w, self._lie.size, sparse.error, sparse.weight
+            directions = null_directions(self._lie, w, 0)
+        elif good:
             chosen = max(good, key=lambda r: r.symmetries)
             done = debiased(loss, self._lie, step.w, chosen.symmetries, step.support)
             w, directions, freedom, error = done.w, done.directions, done.freedom, chosen.error
@@ -317,8 +357,8 @@ class ConvexFit:
             w, freedom, error = step.w, self._lie.size, penalised
             directions = null_directions(self._lie, w, count)
         return Promoted(
-            self.weights(w), self.weights(plain), points[best].gamma, self._basis @ directions, bool(good), freedom,
-            points, refits, error, torch.linalg.svdvals(self._lie(w)).flip(0),
+            self.weights(w), self.weights(plain), points[best].gamma, self._basis @ directions, bool(good), weight,
+            freedom, points, refits, error, torch.linalg.svdvals(self._lie(w)).flip(0),
         )  # fmt: skip
 
     def _counts(self, w: Tensor) -> list[int]:

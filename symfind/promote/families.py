@@ -135,7 +135,9 @@ def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:
     module = module_of(features, done.weights, rows, prepared.output_shape)
     degree = features.degree if isinstance(features, PolynomialFeatures) else None
     how = (
-        f"refit inside the nullspace of {done.symmetries.shape[1]} symmetries, {done.freedom} of "
+        f"the lasso, λ = {done.sparse:.3g}: no symmetry predicts as well"
+        if done.sparse is not None
+        else f"refit inside the nullspace of {done.symmetries.shape[1]} symmetries, {done.freedom} of "
         f"{done.weights.numel()} parameters free"
         if done.refitted
         else f"penalised fit at γ = {done.gamma:.3g}: no refit with exact symmetries predicts as well"
