@@ -73,6 +73,13 @@ class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
         panel="Search",
         choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
     )
+    level_set: str | None = option(
+        "For points with --method tangent: functions that vanish on their set, such as 'x**2 + y**2 = 1', separated by "
+        "semicolons; fitted if not given.",
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
         "or after random finite steps along its flow.",

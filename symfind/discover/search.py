@@ -80,6 +80,8 @@ class Request(InputsRequest, Protocol):
     @property
     def output_action(self) -> str: ...  # noqa: D102
     @property
+    def level_set(self) -> str | None: ...  # noqa: D102
+    @property
     def output_type(self) -> str | None: ...  # noqa: D102
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -201,7 +203,7 @@ def _data_evidence(
             raise UsageError(f"--method {request.method} needs F(x); for points take weak or tangent")
         with clock.phase("nullspace"):
             if request.method == "tangent":
-                evidence = evidence_of_tangency(frame, samples, generator)
+                evidence = evidence_of_tangency(request, frame, names, samples, generator)
             else:
                 evidence = evidence_of_points(frame, samples, generator)
         return origin, _told(evidence, frame, names, messages)

@@ -1,0 +1,95 @@
+"""Principal axes of neighbourhoods over scales: the dimension of a set of points and the noise off it.
+
+Along the set the variance of a neighbourhood of radius r grows as r², across it as σ² + c r⁴, noise and curvature. Axis
+letters: n points, d dimension of the space, D of the set.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Points whose neighbourhoods are looked at: means over these are known to a few per cent.
+_CENTRES = 400
+# Neighbourhoods grow by this factor, from a few times the dimension to a quarter of the points.
+_GROWTH = 1.6
+_LARGEST = 500
+# The spread of a neighbourhood must fall by this factor (in variance) from the set to its normals.
+LEAST_DROP = 10.0
+# Scales at which it falls by less mix the two and say nothing of the noise.
+_TELLING_DROP = 4.0
+
+
+@dataclass(frozen=True)
+class SetShape:
+    """What neighbourhoods say about a set.
+
+    Attributes
+    ----------
+    dimension
+        D.
+    noise
+        Standard deviation of the points off the set, in each normal direction, in the units of the points.
+    neighbours
+        Points of a neighbourhood at the scale that separates set and normals best.
+    """
+
+    dimension: int
+    noise: float
+    neighbours: int
+
+
+def local_planes(points: Tensor, reference: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """Descending variances ``(n, d)`` and frames ``(n, d, d)`` of the nearest reference points."""
+    nearest = torch.cdist(points, reference).topk(neighbours + 1, largest=False).indices
+    cloud = reference[nearest]
+    _, sigma, vh = torch.linalg.svd(cloud - cloud.mean(1, keepdim=True), full_matrices=True)
+    variance = torch.zeros(points.shape[0], points.shape[1], dtype=points.dtype)
+    variance[:, : sigma.shape[1]] = sigma.square() / neighbours
+    return variance, vh.mT
+
+
+def set_shape(points: Tensor) -> SetShape | None:
+    """Dimension and noise of the set that points ``(n, d)``, in random order, lie on; None if they fill the space."""
+    n, d = points.shape
+    sizes: list[int] = []
+    size = float(max(2 * d + 2, 8))
+    while size <= min(_LARGEST, max(n // 4, 8), n - 2):
+        sizes.append(int(size))
+        size *= _GROWTH
+    means = [local_planes(points[:_CENTRES], points, m)[0].mean(0) for m in sizes]
+    best: tuple[float, int, int] | None = None
+    for i, mean in enumerate(means):
+        drops = mean[:-1] / mean[1:].clamp(min=1e-300)
+        # Variances of exact sets are rounding: how far below does not tell one scale from another.
+        drops = drops.clamp(max=1e12)
+        if drops.numel() and (best is None or float(drops.max()) > best[0]):
+            best = (float(drops.max()), int(drops.argmax()) + 1, i)
+    if best is None or best[0] < LEAST_DROP:
+        return None
+    _, dimension, at = best
+    rows = []
+    for m, mean in zip(sizes[: at + 1], means[: at + 1], strict=True):
+        along, across = mean[:dimension], mean[dimension:]
+        if float(along[-1]) >= _TELLING_DROP * float(across[0]) and m > dimension + 1:
+            # A plane through m points takes D + 1 of their freedoms.
+            rows.append((float(across.mean()) * m / (m - dimension - 1), float(along.sum()) ** 2))
+    return SetShape(dimension, math.sqrt(_noise(rows)), sizes[at])
+
+
+def _noise(rows: list[tuple[float, float]]) -> float:
+    """σ² of v = σ² + c r⁴ from pairs (v, r⁴), relative least squares, both at least zero."""
+    if not rows:
+        return 0.0
+    v = torch.tensor([row[0] for row in rows], dtype=torch.float64).clamp(min=1e-300)
+    curved = torch.tensor([row[1] for row in rows], dtype=torch.float64)
+    if len(rows) == 1:
+        return float(v[0])
+    design = torch.stack([1 / v, curved / v], 1)
+    unit = design.norm(dim=0)
+    solved = torch.linalg.lstsq(design / unit, torch.ones(len(rows), 1, dtype=torch.float64), driver="gelsd").solution
+    noise, bend = (float(c) for c in solved[:, 0] / unit)
+    return float(v.min()) if bend < 0 else max(noise, 0.0)
