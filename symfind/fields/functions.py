@@ -11,6 +11,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from symfind.errors import InputError
 from symfind.fields.expressions import Expression
@@ -94,7 +95,10 @@ class FunctionSpace:
             slopes = self._monomials.slopes((x - self.mean) / self.scale)
             parts.append(torch.stack([s * (v[:, b, None] / self.scale[b]) for b, s in enumerate(slopes)]).sum(0))
         if self.formulas:
-            moved = torch.func.jvp(self._formulas, (x,), (v,))[1]
+            with forward_ad.dual_level():  # torch.func.jvp would import for a second or two
+                dual = forward_ad.make_dual(x, v)  # type: ignore[no-untyped-call]
+                tangent = forward_ad.unpack_dual(self._formulas(dual)).tangent  # type: ignore[no-untyped-call]
+            moved = x.new_zeros(x.shape[0], len(self.formulas)) if tangent is None else tangent
             self._check(moved, "the derivative of ")
             parts.append(moved)
         return torch.cat(parts, 1)
