@@ -86,7 +86,7 @@ class ConservationAlong:
     def _sizes(self) -> Tensor:
         """S_b ``(B, K, K)`` with ‖F‖² from pairs of fits on disjoint folds, point by point."""
         side, c = self._side, self._side.conservation
-        folds = side.values(self._x, side.fold_weights())  # (F, n, d)
+        folds = side.values(self._x, side.fold_weights)  # (F, n, d)
         steps = torch.stack([c.rate.step(self._x, value) for value in folds]) @ c.geometry.inputs.whiten.T
         weight = pair_mean(steps[..., None])[:, 0, 0] / max(c.geometry.rank, 1)  # (n,)
         varied = (c.space(self._x) - c.mean) @ self._vectors
