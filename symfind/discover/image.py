@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence, Examined
+from symfind.discover.image_learned import in_learned_span, learn_on_plane
 from symfind.discover.ranges import RangeJudge, candidates_of, followed
 from symfind.discover.weak import WeakExtent
 from symfind.errors import InputError, UsageError
@@ -52,6 +53,10 @@ class Judge(Protocol):
 
     def __call__(self, x: Tensor, /) -> Tensor:
         """F(u) ``(n, m)``."""
+        ...
+
+    def differentiable(self, x: Tensor, /) -> Tensor:
+        """F(u) ``(n, m)``, with the gradient that leads back to u."""
         ...
 
     def value_and_jacobian(self, x: Tensor, /) -> tuple[Tensor, Tensor]:
@@ -99,8 +104,8 @@ def evidence_of_images(
     UsageError
         The space or the method does not go with images.
     """
-    if request.method not in ("auto", "nullspace"):
-        raise UsageError(f"--method {request.method} does not go with image data; take nullspace or auto")
+    if request.method not in ("auto", "nullspace", "validity"):
+        raise UsageError(f"--method {request.method} does not go with image data; take nullspace, validity or auto")
     channels, height, width = dataset.shapes["x"][1:]
     space = image_space(request.space or "image-affine", channels)
     grid = Grid(height, width)
@@ -114,6 +119,13 @@ def evidence_of_images(
         m, s = _factors(task, space, grid)
         spectrum = generalised_spectrum(m.flatten(0, 1), s.flatten(0, 1))
         proposed = candidates_of(space, spectrum, m, s, float(task.images.std()))
+    messages = _messages(task, space)
+    if request.method == "validity":
+        with clock.phase("learn"):
+            judges = [(judge.differentiable, rows) for judge, rows in task.judges]
+            learned = learn_on_plane(request, task.images, judges, space, grid, generator, clock)
+        proposed, told = in_learned_span(learned, proposed, space, grid)
+        messages = (*messages, *told)
     doubts = tuple(_doubts(task))
     with clock.phase("validity", len(proposed)) as advance:
         curves = []
@@ -129,7 +141,7 @@ def evidence_of_images(
         given=True,
         doubts=doubts,
         rank=spectrum.values.shape[0],
-        messages=_messages(task, space),
+        messages=messages,
         bracket_points=grid.points if space.fields.d == 2 else _points(task, space, grid, generator),
     )
     judge = RangeJudge(evidence, tuple(curves), space.names())

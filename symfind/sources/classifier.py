@@ -40,6 +40,10 @@ class Classifier:
         out: Tensor = self.network((images.float() - self.mean) / self.scale)
         return out
 
+    def differentiable(self, images: Tensor) -> Tensor:
+        """The same: what is always true of it."""
+        return self(images)
+
     def value_and_jacobian(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """F(u) ``(n, m)`` and dF(u) ``(n, m, C·H·W)``, no gradient recorded."""
         at = images.detach().clone().requires_grad_(True)

@@ -187,6 +187,11 @@ class Model:
         self._check_finite(y, "values")
         return y
 
+    def differentiable(self, x: Tensor) -> Tensor:
+        """F(x) ``(n, *output_shape)``, with the gradient that leads back to x; values are not checked."""
+        self._check_shape(x)
+        return self._forward(x)
+
     def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """F(x) as ``(n, m)`` and dF(x) as ``(n, m, D)``, both flattened; no gradient recorded.
 
