@@ -120,8 +120,8 @@ def phases(path: Path, options: Sequence[str], folder: Path, repeats: int) -> di
 def modules_of_help() -> list[str]:
     """Which of torch and h5py ``symfind --help`` imports."""
     code = (
-        "import sys\nfrom symfind.cli.main import app\n"
-        "try:\n    app(['--help'], prog_name='symfind')\nexcept SystemExit:\n    pass\n"
+        "import sys\nsys.argv = ['symfind', '--help']\nfrom symfind.cli.main import run\n"
+        "try:\n    run()\nexcept SystemExit:\n    pass\n"
         "print([m for m in ('torch', 'h5py') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

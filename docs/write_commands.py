@@ -10,7 +10,7 @@ from typing import Any
 
 import typer.main
 
-from symfind.cli.main import app
+from symfind.cli.main import application
 from symfind.settings import PANELS
 
 TARGET = Path(__file__).with_name("commands.md")
@@ -40,7 +40,7 @@ name in lower case; what the command line gives wins. An unknown option is an er
 
 def reference() -> str:
     """Return the reference: a section a command, a table a panel of its help."""
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(application())
     sections = [INTRODUCTION]
     for name, command in root.commands.items():
         arguments = [p for p in command.params if p.param_type_name == "argument"]

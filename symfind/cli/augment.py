@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symfind.cli.model_output import ModelOutput, write_document
-from symfind.config import AugmentOptions
 from symfind.errors import UsageError
+
+if TYPE_CHECKING:
+    from symfind.config import AugmentOptions
 
 
 def augment(options: AugmentOptions, output: ModelOutput) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symfind.cli.output import Output
-from symfind.config import ConserveOptions
 from symfind.errors import NothingCertified
+
+if TYPE_CHECKING:
+    from symfind.config import ConserveOptions
 
 
 def conserve(options: ConserveOptions, output: Output) -> None:

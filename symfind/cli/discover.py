@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symfind.cli.output import Output
-from symfind.config import DiscoverOptions
 from symfind.errors import NothingCertified
+
+if TYPE_CHECKING:
+    from symfind.config import DiscoverOptions
 
 
 def discover(options: DiscoverOptions, output: Output) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symfind.cli.model_output import ModelOutput, write_document
 from symfind.cli.output import write_to_standard_output
-from symfind.config import EnforceOptions
+
+if TYPE_CHECKING:
+    from symfind.config import EnforceOptions
 
 
 def enforce(options: EnforceOptions, output: ModelOutput) -> None:

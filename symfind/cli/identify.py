@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symfind.cli.output import Output
-from symfind.config import IdentifyOptions
+
+if TYPE_CHECKING:
+    from symfind.config import IdentifyOptions
 
 
 def identify(options: IdentifyOptions, output: Output) -> None:

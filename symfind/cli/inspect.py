@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symfind.cli.output import Output
-from symfind.config import InspectOptions
+
+if TYPE_CHECKING:
+    from symfind.config import InspectOptions
 
 
 def inspect(options: InspectOptions, output: Output) -> None:

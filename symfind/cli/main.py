@@ -4,58 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from symfind.cli.augment import augment
-from symfind.cli.conserve import conserve
-from symfind.cli.discover import discover
-from symfind.cli.enforce import enforce
-from symfind.cli.groups import groups
-from symfind.cli.identify import identify
-from symfind.cli.inspect import inspect
-from symfind.cli.model_output import ModelOutput
-from symfind.cli.options import add_verb
-from symfind.cli.output import abandon_standard_output
-from symfind.cli.promote import promote
-from symfind.cli.report import report
-from symfind.cli.sample import sample
-from symfind.cli.score import score
-from symfind.config import (
-    AugmentOptions,
-    ConserveOptions,
-    DiscoverOptions,
-    EnforceOptions,
-    GroupsOptions,
-    IdentifyOptions,
-    InspectOptions,
-    PromoteOptions,
-    ReportOptions,
-    SampleOptions,
-    ScoreOptions,
-)
+from symfind.cli.options import add_verb, help_of
+from symfind.cli.output import Output, abandon_standard_output
 from symfind.errors import SymfindError
 
-app = typer.Typer(
-    name="symfind",
-    help="Enforce, discover and promote continuous symmetry in data and trained models.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# In the order of the help. Each is a function of that name in a module of that name here, with its options declared
+# in config.py under the name.
+VERBS = (
+    "discover",
+    "enforce",
+    "promote",
+    "score",
+    "augment",
+    "conserve",
+    "identify",
+    "inspect",
+    "report",
+    "sample",
+    "groups",
 )
-add_verb(app, "discover", DiscoverOptions, discover)
-add_verb(app, "enforce", EnforceOptions, enforce, ModelOutput)
-add_verb(app, "promote", PromoteOptions, promote, ModelOutput)
-add_verb(app, "score", ScoreOptions, score)
-add_verb(app, "augment", AugmentOptions, augment, ModelOutput)
-add_verb(app, "conserve", ConserveOptions, conserve)
-add_verb(app, "identify", IdentifyOptions, identify)
-add_verb(app, "inspect", InspectOptions, inspect)
-add_verb(app, "report", ReportOptions, report)
-add_verb(app, "sample", SampleOptions, sample)
-add_verb(app, "groups", GroupsOptions, groups)
+_WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
 
@@ -68,14 +43,44 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
-def main(
+def _root(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Enforce, discover and promote continuous symmetry in data and trained models."""
+
+
+def application(called: str | None = None) -> typer.Typer:
+    """Return the commands, with the options of all verbs or only of the one that is called.
+
+    Options are checked by a library that takes longer to import and to ask than all the rest of the help.
+    """
+    app = typer.Typer(
+        name="symfind",
+        help="Enforce, discover and promote continuous symmetry in data and trained models.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in VERBS:
+        verb: Callable[..., None] = getattr(import_module(f"symfind.cli.{name}"), name)
+        if called in (None, name):
+            options: Any = getattr(import_module("symfind.config"), f"{name.capitalize()}Options")
+            add_verb(app, name, options, verb, _output_of(name))
+        else:
+            app.command(name, help=help_of(verb))(lambda: None)
+    return app
+
+
+def _output_of(name: str) -> type[Output]:
+    if name not in _WITH_A_FILE:
+        return Output
+    from symfind.cli.model_output import ModelOutput
+
+    return ModelOutput
 
 
 def run() -> NoReturn:
@@ -95,8 +100,9 @@ def run() -> NoReturn:
 
 def _status() -> int:
     arguments = sys.argv[1:] or ["--help"]
+    called = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
-        result = app(arguments, prog_name="symfind", standalone_mode=False)
+        result = application(called)(arguments, prog_name="symfind", standalone_mode=False)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SymfindError as error:

@@ -42,8 +42,13 @@ def add_verb(
     own = [_parameter(f, hints[f.name]) for f in in_order]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     command.__signature__ = inspect.Signature([context, *own, *_SHARED])  # type: ignore[attr-defined]
+    app.command(name, help=help_of(verb))(command)
+
+
+def help_of(verb: Callable[..., None]) -> str:
+    """The docstring of a verb, a line a paragraph."""
     paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
-    app.command(name, help="\n\n".join(" ".join(text.split()) for text in paragraphs))(command)
+    return "\n\n".join(" ".join(text.split()) for text in paragraphs)
 
 
 def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
@@ -114,9 +119,7 @@ _SHARED = (
         "quiet",
         Annotated[
             bool,
-            typer.Option(
-                "--quiet", "-q", metavar=" ", help="No messages, no progress.", rich_help_panel="Output"
-            ),
+            typer.Option("--quiet", "-q", metavar=" ", help="No messages, no progress.", rich_help_panel="Output"),
         ],
         False,
     ),
@@ -163,6 +166,4 @@ def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(
-            f"{option_name(name)} is {text!r}, expected whole numbers, such as 3 or 2,4"
-        ) from None
+        raise UsageError(f"{option_name(name)} is {text!r}, expected whole numbers, such as 3 or 2,4") from None

@@ -66,9 +66,7 @@ class Output:
             ending = PurePath(str(self.path)).suffix.lower()
             if ending not in _ENDINGS:
                 known = ", ".join(_ENDINGS)
-                raise UsageError(
-                    f"--output {self.path}: the ending is none of {known}; use one, or add --format"
-                )
+                raise UsageError(f"--output {self.path}: the ending is none of {known}; use one, or add --format")
             return _ENDINGS[ending]
         if self.format == "hdf5" and not self.to_file and sys.stdout.isatty():
             raise UsageError("--format hdf5 is binary; name a file with --output, or pipe it")

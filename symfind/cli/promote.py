@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symfind.cli.model_output import ModelOutput
 from symfind.cli.output import Output, write_to_standard_output
-from symfind.config import PromoteOptions
 from symfind.errors import NothingCertified
+
+if TYPE_CHECKING:
+    from symfind.config import PromoteOptions
 
 
 def promote(options: PromoteOptions, output: ModelOutput) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symfind.cli.output import Output
-from symfind.config import ReportOptions
+
+if TYPE_CHECKING:
+    from symfind.config import ReportOptions
 
 
 def report(options: ReportOptions, output: Output) -> None:

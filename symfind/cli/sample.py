@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symfind.cli.output import Output, write_to_standard_output
-from symfind.config import SampleOptions
 from symfind.errors import UsageError
+
+if TYPE_CHECKING:
+    from symfind.config import SampleOptions
 
 
 def sample(options: SampleOptions, output: Output) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symfind.cli.model_output import write_document
 from symfind.cli.output import Output
-from symfind.config import ScoreOptions
+
+if TYPE_CHECKING:
+    from symfind.config import ScoreOptions
 
 
 def score(options: ScoreOptions, output: Output) -> None:
