@@ -16,6 +16,7 @@ from symfind.machine import device_named, environment
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
 from symfind.report.contents import Contents, contents
+from symfind.report.discrete import with_discrete
 from symfind.report.document import Report, Source
 from symfind.report.identification import identify_source
 from symfind.sources.files import readable
@@ -75,6 +76,12 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     where = environment(str(device), options.dtype)
     with clock.phase("algebra"), one_thread():
         report = report_of_finding(finding, source, options.settings(), where, close=options.close)
+    if options.discrete is not None:
+        with clock.phase("discrete"), one_thread():
+            least = max(options.bootstrap, 40)
+            report = with_discrete(
+                report, evidence, options.discrete, options.tolerance, options.alpha, least, options.seed
+            )
     return replace(report, timing=clock.seconds)
 
 

@@ -151,6 +151,13 @@ class SearchOptions(DecisionOptions, RowOptions):
         panel="Search",
         choices=("auto", "invariant", "same", "free"),
     )
+    discrete: str | None = option(
+        "Finite candidates too: reflections, permutations, inversion, signed-permutations (all are searched), "
+        "a YAML file with matrices, or a sum such as reflections+permutations.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

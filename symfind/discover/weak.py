@@ -69,6 +69,11 @@ class WeakForm:
         parts = [test.push(u, units) - test(u)[:, :, None] * u[:, None] * 2 * _rate(r) for test in self.tests]
         return torch.cat(parts, 1) * _window(u)[:, :, None]
 
+    def values(self, x: Tensor) -> Tensor:
+        """The test functions under the window, ωφ ``(n, T)``."""
+        u = self._white(x)
+        return torch.cat([test(u) for test in self.tests], 1) * _window(u)
+
     def sums(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Σ K^{-1/2}∇(ωφ)·ξ ``(T′, p)`` and Σ ξᵀG⁻¹ξ ``(p, p)`` over points ``(n, D)``."""
         frame = self.frame
@@ -109,6 +114,7 @@ class WeakSide:
     """One half of the points: a :class:`~symfind.significance.bounds.Side`."""
 
     def __init__(self, half: Half, form: WeakForm) -> None:
+        self.half, self.form = half, form
         sums = [form.sums(half.samples.x[half.block == i]) for i in range(half.blocks)]
         self.b = torch.stack([b for b, _ in sums])  # (B, T′, p)
         self.s = torch.stack([s for _, s in sums])

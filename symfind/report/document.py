@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
 from symfind.report.conservation import Conservation, Conserved
+from symfind.report.discrete import Discrete, DiscreteGroup
 from symfind.report.equation import EquationEntry
 from symfind.report.promotion import Promotion
 from symfind.report.records import Json, Mismatch, Record
@@ -329,6 +330,8 @@ class Report(Record):
     conserved, conservation
         Functions that the flow, the map or all generators conserve, and how they depend on one another; None unless
         ``conserve`` was asked.
+    discrete, discrete_group
+        Finite candidates and what the certified ones generate; None unless they were asked for.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -354,6 +357,8 @@ class Report(Record):
     equation: EquationEntry | None = None
     conserved: tuple[Conserved, ...] | None = None
     conservation: Conservation | None = None
+    discrete: tuple[Discrete, ...] | None = None
+    discrete_group: DiscreteGroup | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from symfind.fields.typeset import sum_text
 from symfind.report.conservation_render import conservation_pairs
+from symfind.report.discrete import discrete_pairs
 from symfind.report.document import (
     Algebra,
     FixedPoints,
@@ -80,6 +81,8 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "fixes", fixed_text(algebra.fixed_points)
     if report.coverage.message:
         yield "covers", report.coverage.message
+    if report.discrete is not None:
+        yield from discrete_pairs(report.discrete, report.discrete_group)
     if report.promotion is not None:
         yield from promotion_pairs(report.promotion)
     for direction in report.set_apart:
