@@ -193,6 +193,13 @@ class EnforceOptions(ActionOptions):
         open_unit=True,
     )
     steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    grid: str | None = option(
+        "For networks on fields: the axes of a row's last axes, such as 'x=0:1 periodic, y=0:1 open'; kernels are made "
+        "to commute with --group translations, translations+c4, +d4 or +so2.",
+        None,
+        panel="Input",
+        shown_as="AXES",
+    )
     weights: str | None = option(
         "Write weights, bases and coefficients layer by layer to this HDF5 file.",
         None,

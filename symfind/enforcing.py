@@ -17,17 +17,21 @@ from symfind.augmenting import score_fields
 from symfind.config import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.discover.search import is_model
 from symfind.enforce.choose import Choices, enforce_model
-from symfind.enforce.request import Prepared, RowsAsked, prepared
+from symfind.enforce.kernels import enforce_kernels, grid_group
+from symfind.enforce.request import Prepared, RowsAsked, prepared, rows_for
 from symfind.enforce.score import scored
+from symfind.enforce.subject import Subject
 from symfind.enforce.writing import check_ending, format_written, write_weights
 from symfind.errors import UsageError
 from symfind.machine import on_cpu_in_double
 from symfind.progress import Progress, SilentProgress
 from symfind.report.augmentation import FieldScore
 from symfind.report.enforcement import Enforcement, Score
-from symfind.report.enforcement_compose import enforcement_of, generators_of, score_of
+from symfind.report.enforcement_compose import enforcement_of, enforcement_on_grid, generators_of, score_of
 from symfind.report.store import read_report
+from symfind.sources.field_axes import parse_grid
 from symfind.sources.files import appearing_whole, readable, sha256
+from symfind.sources.model import load_model
 
 
 def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:
@@ -47,6 +51,8 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     SymfindError
         The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
     """
+    if options.grid is not None:
+        return _enforce_on_grid(options, options.grid, to)
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "enforce")
     rng = torch.Generator().manual_seed(options.seed)
@@ -73,6 +79,39 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         settings = options.settings()
         written = None if to is None else str(to)
         document = enforcement_of(ready, done, written, options.model, settings, environment)
+    return replace(document, timing=seconds)
+
+
+def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enforcement:
+    """Kernels of the layers made to commute with moves of the grid that the fields of a model live on."""
+    if options.group is None or options.method not in ("auto", "project"):
+        raise UsageError("--grid goes with --group translations and --method project")
+    sources = parse_grid(grid)
+    environment = on_cpu_in_double(options, "enforce")
+    rng, seconds = torch.Generator().manual_seed(options.seed), dict[str, float]()
+    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        with _timed(seconds, "read"):
+            model = load_model(path, trust=options.trust_model)
+            x, y, _, messages = rows_for(model, _asked(options), None, rng)
+            model.bind(tuple(x.shape[1:]), x)
+            group = grid_group(options.group, sources, x.shape[1:])
+            subject = Subject(path, model, model.format, x, y, options.trust_model)
+        provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
+        made = Path(folder) / f"project{path.suffix if subject.format != 'keras' else '.h5'}"
+        if to is not None:
+            check_ending(to, format_written(subject, "project"), "project")
+        with _timed(seconds, "enforce"):
+            projection, measured = enforce_kernels(subject, group, made, provenance, rng)
+        if to is not None:
+            with appearing_whole(to) as part:
+                shutil.copyfile(made, part)
+        if options.weights is not None:
+            arrays = {f"layers/{i:03d}/weight": k.after.weight for i, k in enumerate(projection.layers)}
+            write_weights(Path(options.weights), arrays, provenance)
+        document = enforcement_on_grid(
+            subject, group, projection, replace(measured, notes=(*messages, *measured.notes)),
+            None if to is None else str(to), options.model, options.settings(), environment,
+        )  # fmt: skip
     return replace(document, timing=seconds)
 
 
@@ -110,12 +149,15 @@ def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepa
     generators = None
     if options.generators is not None:
         generators = generators_of(read_report(options.generators), options.generators)
-    asked = RowsAsked(
+    return prepared(
+        path, options.group, generators, options.rep_in, options.rep_out, _asked(options), options.trust_model, rng
+    )
+
+
+def _asked(options: ActionOptions) -> RowsAsked:
+    return RowsAsked(
         options.data, options.shape, options.max_rows, options.n_samples,
         options.input, options.output_name, options.mapping,
-    )
-    return prepared(
-        path, options.group, generators, options.rep_in, options.rep_out, asked, options.trust_model, rng
     )
 
 

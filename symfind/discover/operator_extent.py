@@ -102,9 +102,18 @@ def messages_of(frame: OperatorFrame) -> tuple[str, ...]:
     first, second = (kinds[w] for w in frame.weights)
     moved = f"x and y move as {first}" if first == second else f"x moves as {first}, y as {second}"
     measure = "ρ² is ‖dF·(ξ·u) − ξ·F(u)‖² in units of both its terms"
-    closed = [name for name, compact in zip(frame.names, frame.grid.compact, strict=False) if compact]
-    inside = f"; the fields vanish at the ends of {' and '.join(closed)}" if closed else ""
-    return (f"{moved} (--density); {frame.why}", measure + inside)
+    ends = list(zip(frame.names, frame.grid.compact, strict=False))
+    vanish = " and ".join(name for name, compact in ends if compact)
+    reach = " and ".join(name for name, compact in ends if not compact)
+    said = [measure]
+    if vanish:
+        said.append(f"the fields vanish at the ends of {vanish}")
+    if reach:
+        said.append(
+            f"the fields reach the ends of {reach}: only moves that close there can be judged; turns and scalings "
+            "need fields that vanish at the border"
+        )
+    return (f"{moved} (--density); {frame.why}", *said)
 
 
 def bracket_points(frame: OperatorFrame, u: Tensor, generator: torch.Generator) -> Tensor:

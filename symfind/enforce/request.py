@@ -100,7 +100,7 @@ def prepared(
     # Before anything is loaded: an unknown group is the likelier mistake, and the cheaper one to find.
     named = None if group is None else _named(group)
     model = load_model(path, trust=trust)
-    x, y, given, messages = _rows(model, asked, generators, rng)
+    x, y, given, messages = rows_for(model, asked, generators, rng)
     model.bind(tuple(x.shape[1:]), x)
     found = None
     if generators is not None:
@@ -124,7 +124,7 @@ def _named(group: str) -> Group | None:
         return None
 
 
-def _rows(
+def rows_for(
     model: Model, asked: RowsAsked, generators: GivenGenerators | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor | None, bool, tuple[str, ...]]:
     """Rows, targets, whether they are data, and a message on where they come from."""

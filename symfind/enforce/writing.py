@@ -6,12 +6,11 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from symfind.enforce.project import Projection
 from symfind.enforce.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.sources.checkpoint import write_checkpoint
@@ -23,6 +22,22 @@ PROVENANCE = "symfind.json"
 """Name of the extra file of an archive, and of the attribute of a checkpoint, that says where a model came from."""
 
 _ENDINGS = {"torchscript": (".pt", ".pth", ".ts"), "torch.export": (".pt2",), "hdf5": (".h5", ".hdf5")}
+
+
+class LayerWritten(Protocol):
+    """A layer whose weights take the place of those in the file."""
+
+    @property
+    def after(self) -> Layer: ...  # noqa: D102
+
+
+class Rewritten(Protocol):
+    """A network of which layers were projected."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]: ...  # noqa: D102
+    @property
+    def layers(self) -> Sequence[LayerWritten]: ...  # noqa: D102
 
 
 def format_written(subject: Subject, method: str) -> str:
@@ -58,7 +73,7 @@ def save_module(module: nn.Module, path: Path, provenance: Mapping[str, Any]) ->
         torch.jit.save(scripted, str(path), _extra_files={PROVENANCE: json.dumps(provenance)})
 
 
-def save_projection(projection: Projection, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
+def save_projection(projection: Rewritten, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
     """Write the projected weights into a copy of the model, in the dtype they were stored in."""
     stored = [layer for layer in subject.stored().steps if isinstance(layer, Layer)]
     after = [layer.after for layer in projection.layers]

@@ -11,9 +11,11 @@ from symfind.enforce.candidates import Candidate
 from symfind.enforce.choose import Enforced, Verdict
 from symfind.enforce.equivariance import Equivariance, EquivarianceError
 from symfind.enforce.generators import NearestGroup
+from symfind.enforce.kernels import GridGroup, GridMeasured, KernelProjection
 from symfind.enforce.measure import Loss
 from symfind.enforce.request import GivenGenerators, Prepared
 from symfind.enforce.score import SIZES, Scored
+from symfind.enforce.subject import Subject
 from symfind.errors import InputError
 from symfind.lie.matrix_groups import CompactGroup
 from symfind.report.document import Environment, Report
@@ -132,6 +134,46 @@ def score_of(
     )
 
 
+def enforcement_on_grid(
+    subject: Subject,
+    group: GridGroup,
+    projection: KernelProjection,
+    measured: GridMeasured,
+    output: str | None,
+    shown: str,
+    settings: Mapping[str, Any],
+    environment: Environment,
+) -> Enforcement:
+    """The document of kernels that were projected on a grid, without its timing."""
+    return Enforcement(
+        source=_model_source(subject, shown),
+        group=GroupUsed(
+            name=group.name, dimension=0, components=group.components, compact=True,
+            rep_in=str(group), rep_out=str(group),
+        ),
+        method="project",
+        reason="kernels on a grid: entries that the group carries into one another are made equal",
+        output=output,
+        error_before=_error(measured.before),
+        error_after=_error(measured.after),
+        loss_before=_loss(measured.loss_before),
+        loss_after=_loss(measured.loss_after),
+        change=measured.change,
+        cost_ratio=1.0,
+        layers=tuple(
+            LayerMoved(
+                layer=str(k.before.path), distance=k.moved, dimension=k.dimension, representation=k.kernel
+            )
+            for k in projection.layers
+        ),
+        considered=(),
+        notes=measured.notes,
+        warnings=projection.notes,
+        settings=settings,
+        environment=environment,
+    )  # fmt: skip
+
+
 def group_used(task: Equivariance, nearest: NearestGroup | None) -> GroupUsed:
     """The group and its actions."""
     group = task.group
@@ -149,7 +191,10 @@ def group_used(task: Equivariance, nearest: NearestGroup | None) -> GroupUsed:
 
 
 def _source(prepared: Prepared, shown: str) -> ModelSource:
-    subject = prepared.subject
+    return _model_source(prepared.subject, shown)
+
+
+def _model_source(subject: Subject, shown: str) -> ModelSource:
     return ModelSource(
         path=shown,
         sha256=sha256(subject.path),

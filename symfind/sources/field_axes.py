@@ -108,7 +108,7 @@ def parse_grid(text: str) -> tuple[AxisSource, ...]:
             f"--grid names the axes {', '.join(names)}, expected t, x or t, x, y (x or x, y for operators); "
             f"such as {_EXAMPLE}"
         )
-    if sources[0].periodic:
+    if names[0] == "t" and sources[0].periodic:
         raise UsageError("--grid says that t is periodic, which is not understood; leave the word out")
     return sources
 
