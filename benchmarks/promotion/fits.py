@@ -21,10 +21,11 @@ from symfind.lie_derivative import Invariant
 from symfind.linalg.lasso import lasso
 from symfind.progress import SilentProgress
 from symfind.promote.checkpoint import Checkpoint
-from symfind.promote.convex import ConvexFit, Setting
+from symfind.promote.convex import ConvexFit
 from symfind.promote.modules import StandardisedNetwork
 from symfind.promote.moved import movement
 from symfind.promote.network import Recipe, Training, trained_network
+from symfind.promote.setting import Setting
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Moments, input_geometry, output_root
 from symfind.sources.surrogate import Samples, fold_labels

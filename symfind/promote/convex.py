@@ -11,23 +11,22 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError, UsageError
-from symfind.fields.space import VectorFieldSpace
-from symfind.lie_derivative import OutputAction
+from symfind.errors import UsageError
 from symfind.linalg.lasso import lasso
 from symfind.linalg.nuclear import NuclearProblem, State
 from symfind.progress import Advance
-from symfind.promote.debias import LieMap, Quadratic, debiased, null_directions
+from symfind.promote.debias import LieMap, Quadratic, Squares, debiased, null_directions
 from symfind.promote.operator import Candidates, Library, LieOperator, candidates_at, whitened
-from symfind.sources.geometry import Geometry
+from symfind.promote.setting import Setting, check_memory, points_needed
 from symfind.sources.surrogate import Samples, fold_labels
 
-# γ from where everything is symmetric down to where nothing is: six decades serve data without noise as well.
-_PATH = tuple(10.0 ** (-i / 2) for i in range(13))
+# γ from where everything is symmetric down to where nothing is: six decades serve data without noise as well. Refits
+# take the shrinkage off, so that steps of less than a decade chose the same fits.
+_PATH = tuple(10.0**-i for i in range(7))
 # Few rows are held out a few at a time: a fit to three quarters of them would be much worse than one to all.
 _FOLDS, _FOLDS_OF_FEW, _FEW = 4, 6, 200
 # Steps of the path past the smallest error after which it will not come back.
-_PATIENCE = 3
+_PATIENCE = 2
 # A point of the path is looked at, not published: cross-validated errors change by less than a per cent.
 _TOLERANCE, _MOST = 1e-3, 300
 # Numbers up to which L is held as a table, 64 MB.
@@ -36,45 +35,12 @@ _TABLED = 2**23
 _TIE = 1.01
 # A held-out share of variance below this is rounding (as in sources.surrogate).
 _EXACT = 1e-16
-# Points at which L_ξF is asked: twice the number that determines a combination of the features, and never very few.
-_FEWEST_POINTS = 100
-_MEMORY_SHARE = 0.5
 # Jumps of the spectrum that are tried as the end of the symmetries.
 _JUMPS = 6
 # λ of the lasso that stands for no symmetry at all, in units in which features and outputs have mean square one.
 _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 # A refit with so many times the error of the penalised fit is not tried on the other folds.
 _HOPELESS = 10.0
-METRICS = ("whitened", "frobenius")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is promoted in which models.
-
-    Attributes
-    ----------
-    space, action
-        The candidates, centred on the data, and how they act on y.
-    objects, output_objects
-        (k, d) of x and (k′, m′) of y.
-    geometry
-        G of the inputs.
-    outputs
-        H^{1/2} of one output object ``(m′, h)``.
-    metric
-        ``whitened`` or ``frobenius``: the inner product of the candidates.
-    """
-
-    space: VectorFieldSpace
-    action: OutputAction
-    objects: tuple[int, int]
-    output_objects: tuple[int, int]
-    geometry: Geometry
-    outputs: Tensor
-    metric: str = "whitened"
-
-
 @dataclass(frozen=True)
 class PathPoint:
     """One γ: the exact symmetries of the fit, and its cross-validated error."""
@@ -133,39 +99,6 @@ class Promoted:
     spectrum: Tensor
 
 
-def check_memory(setting: Setting, features: int, rows: int) -> None:
-    """Tell how much memory a problem needs before it is tried.
-
-    Raises
-    ------
-    InputError
-        It is more than half of what the machine has.
-    """
-    (k, d), (k_out, m) = setting.objects, setting.output_objects
-    candidates = setting.space.dim + setting.action.extra
-    points, unknowns = _points(rows, features), features * k_out * m
-    acting = (k_out * m) ** 2 * candidates if setting.action.name != "invariant" else 0
-    numbers = points * (k * d * (features + candidates) + features + acting + 8 * k_out * m * candidates)
-    numbers += 6 * unknowns * unknowns
-    limit = _MEMORY_SHARE * _machine_memory()
-    if 8 * numbers > limit:
-        raise InputError(
-            f"{features} features of {k_out * m} outputs with {candidates} candidates need "
-            f"{8 * numbers / 2**30:.1f} GB, and {limit / 2**30:.1f} GB is half of this machine's memory; take a lower "
-            "degree, fewer features or a smaller --space"
-        )
-
-
-def _machine_memory() -> int:
-    import os
-
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _points(rows: int, features: int) -> int:
-    return min(rows, max(_FEWEST_POINTS, 2 * features))
-
-
 @dataclass(frozen=True)
 class _Step:
     """A penalised fit: w, the rank of L(w), and which w are not zero where a sparsity is asked."""
@@ -182,6 +115,22 @@ class _Sparse:
     w: Tensor
     error: float
     weight: float
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A path: its points, the best of them, the fits there to every fold and to all rows, and the lasso."""
+
+    points: tuple[PathPoint, ...]
+    best: int
+    steps: tuple[_Step, ...]
+    sparse: _Sparse | None
+
+    @property
+    def error(self) -> float:
+        """The smallest cross-validated error so far."""
+        path = self.points[self.best].error
+        return path if self.sparse is None else min(path, self.sparse.error)
 
 
 class ConvexFit:
@@ -222,16 +171,20 @@ class ConvexFit:
         self._unit = torch.where(size > 0, size, torch.ones_like(size))
         self._theta, self._y = theta / self._unit, samples.y / self._y_unit
         self._lie, self._basis = self._operator(setting, features, generator)
+        self._gram = self._lie.gram()
+        self._squares = Squares(self._lie)
         folds = _FOLDS_OF_FEW if len(samples) < _FEW else _FOLDS
         self._labels = fold_labels(len(samples), samples.group, folds, generator)
         if int(self._labels.max()) == 0:  # one group: segments of it, for want of anything independent
             self._labels = torch.arange(len(samples)) * folds // len(samples)
+        self._everything = torch.ones(len(samples), dtype=torch.bool)
+        self._trained = [self._labels != fold for fold in range(int(self._labels.max()) + 1)]
 
     def _operator(
         self, setting: Setting, features: Library, generator: torch.Generator
     ) -> tuple[LieMap, Tensor]:
         """L at some of the rows, on whitened candidates; and these in the basis of the space."""
-        count = _points(len(self._samples), features.size)
+        count = points_needed(len(self._samples), features.size)
         chosen = torch.randperm(len(self._samples), generator=generator)[:count].sort().values
         x, y = self._samples.x[chosen], self._samples.y[chosen]
         k, d = setting.objects
@@ -291,17 +244,19 @@ class ConvexFit:
         UsageError
             γ is negative.
         """
+        return self.refitted(self.explored(gamma, advance))
+
+    def explored(self, gamma: float | None = None, advance: Advance = lambda _: None) -> Explored:
+        """The penalised fits along the path, and the lasso; parameters as of :meth:`chosen`."""
         if gamma is not None and not 0 <= gamma < float("inf"):
             raise UsageError(f"--gamma is {gamma}, expected a finite number of at least 0")
-        everything = torch.ones(len(self._samples), dtype=torch.bool)
-        trained = [self._labels != fold for fold in range(int(self._labels.max()) + 1)]
-        path = [gamma] if gamma is not None else [share * self._largest(everything) for share in _PATH]
-        fits = [self._followed(kept) for kept in (*trained, everything)]
+        path = [gamma] if gamma is not None else [share * self._largest() for share in _PATH]
+        fits = [self._followed(kept) for kept in (*self._trained, self._everything)]
         steps: list[list[_Step]] = []
         errors: list[float] = []
         for g in path:
             steps.append([fit(g) for fit in fits])
-            held = [self._error(s.w, ~kept) for s, kept in zip(steps[-1], trained, strict=False)]
+            held = [self._error(s.w, ~kept) for s, kept in zip(steps[-1], self._trained, strict=False)]
             errors.append(sum(held) / len(held))
             advance(1)
             if len(errors) - errors.index(min(errors)) > _PATIENCE:
@@ -310,56 +265,49 @@ class ConvexFit:
             PathPoint(g, self._lie.shape[1] - s[-1].rank, e) for g, s, e in zip(path, steps, errors, strict=False)
         )
         best = errors.index(min(errors))
-        refits = tuple(
-            Refit(k, self._refitted_error(trained, steps[best], k)) for k in self._counts(steps[best][-1].w)
-        )
         # A γ or λ that was asked for is kept to.
-        sparse = self._lasso(trained, everything) if gamma is None and self._sparsity == 0 else None
-        return self._selected(points, refits, best, steps[best][-1], everything, sparse)
+        sparse = self._lasso() if gamma is None and self._sparsity == 0 else None
+        return Explored(points, best, tuple(steps[best]), sparse)
 
-    def _lasso(self, trained: list[Tensor], everything: Tensor) -> _Sparse:
+    def refitted(self, explored: Explored) -> Promoted:
+        """The refits inside exact nullspaces, from the best point of the path; the best of everything."""
+        step = explored.steps[-1]
+        refits = tuple(Refit(k, self._refitted_error(explored.steps, k)) for k in self._counts(step.w))
+        point, sparse = explored.points[explored.best], explored.sparse
+        smallest = min(explored.error, *(r.error for r in refits))
+        good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]
+        if sparse is not None:  # without symmetry the lasso stands for least squares, which it contains
+            good = [r for r in good if r.symmetries > 0 or r.error < sparse.error]
+        loss = Quadratic.of(*self._rows(self._everything))
+        plain = loss.minimiser(torch.zeros_like(loss.squares))
+        weight: float | None = None
+        w, freedom, error = step.w, self._lie.size, point.error
+        if good:
+            chosen = max(good, key=lambda r: r.symmetries)
+            done = debiased(loss, self._squares, w, chosen.symmetries, step.support)
+            w, directions, freedom, error = done.w, done.directions, done.freedom, chosen.error
+        elif sparse is not None and sparse.error <= _TIE * smallest:
+            w, error, weight = sparse.w, sparse.error, sparse.weight
+            directions = null_directions(self._lie, w, 0)
+        else:
+            directions = null_directions(self._lie, w, point.symmetries)
+        return Promoted(
+            self.weights(w), self.weights(plain), point.gamma, self._basis @ directions, bool(good), weight, freedom,
+            explored.points, refits, error, torch.linalg.svdvals(self._lie(w)).flip(0),
+        )  # fmt: skip
+
+    def _lasso(self) -> _Sparse:
         """The lasso, its λ by cross-validation over the same folds."""
-        parts = [(self._theta[kept], self._y[kept], int(kept.sum())) for kept in (*trained, everything)]
+        parts = [(self._theta[kept], self._y[kept], int(kept.sum())) for kept in (*self._trained, self._everything)]
         squares = torch.stack([theta.T @ theta / n for theta, _, n in parts])
         moment = torch.stack([theta.T @ y / n for theta, y, n in parts])
         w = lasso(squares, moment, torch.tensor(_LASSO, dtype=squares.dtype))
         errors = [
-            sum(self._error(w[i, j].flatten(), ~kept) for i, kept in enumerate(trained)) / len(trained)
+            sum(self._error(w[i, j].flatten(), ~kept) for i, kept in enumerate(self._trained)) / len(self._trained)
             for j in range(len(_LASSO))
         ]
         best = errors.index(min(errors))
         return _Sparse(w[-1, best].flatten(), errors[best], _LASSO[best])
-
-    def _selected(
-        self,
-        points: tuple[PathPoint, ...],
-        refits: tuple[Refit, ...],
-        best: int,
-        step: _Step,
-        everything: Tensor,
-        sparse: _Sparse | None,
-    ) -> Promoted:
-        penalised = points[best].error
-        smallest = min(penalised, *(r.error for r in refits), *([sparse.error] if sparse is not None else []))
-        good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]
-        loss = Quadratic.of(*self._rows(everything))
-        plain = loss.minimiser(torch.zeros_like(loss.squares))
-        weight: float | None = None
-        if not good and sparse is not None and sparse.error <= _TIE * smallest:
-            w, freedom, error, weight = sparse.w, self._lie.size, sparse.error, sparse.weight
-            directions = null_directions(self._lie, w, 0)
-        elif good:
-            chosen = max(good, key=lambda r: r.symmetries)
-            done = debiased(loss, self._lie, step.w, chosen.symmetries, step.support)
-            w, directions, freedom, error = done.w, done.directions, done.freedom, chosen.error
-        else:
-            count = points[best].symmetries
-            w, freedom, error = step.w, self._lie.size, penalised
-            directions = null_directions(self._lie, w, count)
-        return Promoted(
-            self.weights(w), self.weights(plain), points[best].gamma, self._basis @ directions, bool(good), weight,
-            freedom, points, refits, error, torch.linalg.svdvals(self._lie(w)).flip(0),
-        )  # fmt: skip
 
     def _counts(self, w: Tensor) -> list[int]:
         """Numbers of symmetries worth trying: none, all, and where the singular values of L(w) jump most."""
@@ -371,7 +319,7 @@ class ConvexFit:
 
     def _followed(self, kept: Tensor) -> Callable[[float], _Step]:
         """γ ↦ the fit to the rows kept, each solve started at the last one."""
-        problem = NuclearProblem(*self._rows(kept), self._lie, sparse=self._sparsity > 0)
+        problem = NuclearProblem(*self._rows(kept), self._lie, sparse=self._sparsity > 0, gram=self._gram)
         state: State | None = None
 
         def at(gamma: float) -> _Step:
@@ -382,20 +330,20 @@ class ConvexFit:
 
         return at
 
-    def _refitted_error(self, trained: Sequence[Tensor], steps: Sequence[_Step], count: int) -> float:
+    def _refitted_error(self, steps: Sequence[_Step], count: int) -> float:
         """Cross-validated error of the refit with ``count`` symmetries; one fold is enough to see a hopeless one."""
         errors: list[float] = []
-        for kept, step in zip(trained, steps, strict=False):
-            done = debiased(Quadratic.of(*self._rows(kept)), self._lie, step.w, count, step.support)
+        for kept, step in zip(self._trained, steps, strict=False):
+            done = debiased(Quadratic.of(*self._rows(kept)), self._squares, step.w, count, step.support)
             errors.append(self._error(done.w, ~kept))
             if errors[0] > max(_HOPELESS * self._error(step.w, ~kept), _EXACT):
                 break
         return sum(errors) / len(errors)
 
-    def _largest(self, kept: Tensor) -> float:
+    def _largest(self) -> float:
         """A γ at which the fit is symmetric under every candidate: ‖Λ‖ of a multiplier that certifies such a fit."""
-        theta, y = self._rows(kept)
-        values, vectors = torch.linalg.eigh(self._lie.gram())
+        theta, y = self._rows(self._everything)
+        values, vectors = torch.linalg.eigh(self._gram)
         null = values < 1e-12 * values[-1]
         constant = Quadratic.of(theta, y).within(vectors[:, null]) if bool(null.any()) else torch.zeros_like(theta[0])
         slope = 2 * theta.T @ (y - theta @ constant)

@@ -28,6 +28,11 @@ _POLISHING = 8
 # error, and small enough to be none.
 _NEARLY_NULL, _IMPLIED, _NULL = 1e-7, 1e-9, 1e-13
 
+# Products of pairs of candidates are held up to this many numbers, 128 MB.
+_PAIRS = 2**24
+# Pivots below this share of the largest may be rounding: then eigenvectors tell what is determined.
+_DETERMINED = 1e-10
+
 LieMap = LieOperator | DenseMap
 """w ↦ L(w), by its parts or as a table."""
 
@@ -46,7 +51,12 @@ class Quadratic:
 
     def minimiser(self, penalty: Tensor) -> Tensor:
         """The argmin of the sum with w*Pw; the smallest where w is not determined."""
-        values, vectors = torch.linalg.eigh(self.squares + penalty)
+        total = self.squares + penalty
+        factor, fault = torch.linalg.cholesky_ex(total)
+        pivots = factor.diagonal().square()
+        if not int(fault) and float(pivots.min()) > _DETERMINED * float(pivots.max()):
+            return torch.cholesky_solve(self.moment[:, None], factor)[:, 0]
+        values, vectors = torch.linalg.eigh(total)
         seen = values > 1e-14 * values.max()
         out: Tensor = vectors[:, seen] @ ((vectors[:, seen].T @ self.moment) / values[seen])
         return out
@@ -55,6 +65,54 @@ class Quadratic:
         """The minimiser in the span of ``basis`` ``(F, r)``."""
         inner = Quadratic(basis.T @ self.squares @ basis, basis.T @ self.moment)
         return basis @ inner.minimiser(torch.zeros_like(inner.squares))
+
+
+class Squares:
+    """V ↦ Σⱼ L_{vⱼ}*L_{vⱼ} for directions vⱼ among the candidates, and its transpose, from products of pairs.
+
+    Parameters
+    ----------
+    lie
+        L.
+    """
+
+    def __init__(self, lie: LieMap) -> None:
+        self.lie = lie
+        self._held: Tensor | None = None
+
+    def _pairs(self) -> Tensor | None:
+        """L_p*L_q + L_q*L_p for p < q, L_p*L_p, flattened ``(P(P+1)/2, F²)``; None if they are too many."""
+        count, size = self.lie.shape[1], self.lie.size
+        if not isinstance(self.lie, DenseMap) or count * (count + 1) // 2 * size * size > _PAIRS:
+            return None
+        if self._held is None:
+            parts = self.lie.table.transpose(0, 1).contiguous()  # (P, rows, F)
+            self._held = parts.new_empty(count * (count + 1) // 2, size * size)
+            for row, (p, q) in zip(self._held, torch.triu_indices(count, count).T.tolist(), strict=True):
+                product = parts[p].T @ parts[q]
+                row.copy_((product if p == q else product + product.T).flatten())
+        return self._held
+
+    def of_directions(self, directions: Tensor) -> Tensor:
+        """Σⱼ L_{vⱼ}*L_{vⱼ} ``(F, F)`` for V ``(P, k)``."""
+        pairs = self._pairs()
+        if pairs is None:
+            return self.lie.turned(directions).gram()
+        p, q = torch.triu_indices(len(directions), len(directions))
+        return ((directions @ directions.T)[p, q] @ pairs).reshape(self.lie.size, -1)
+
+    def of_models(self, models: Tensor) -> Tensor:
+        """Σᵢ L(wᵢ)*L(wᵢ) ``(P, P)`` for W ``(F, r)``."""
+        pairs, count = self._pairs(), self.lie.shape[1]
+        total = torch.zeros(count, count, dtype=models.dtype)
+        if pairs is None:
+            for model in models.T:
+                moved = self.lie(model)
+                total += moved.T @ moved
+            return total
+        p, q = torch.triu_indices(count, count)
+        total[p, q] = pairs @ (models @ models.T).flatten()
+        return (total + total.T) / 2
 
 
 @dataclass(frozen=True)
@@ -83,15 +141,15 @@ def null_directions(lie: LieMap, w: Tensor, count: int) -> Tensor:
     return vectors
 
 
-def debiased(loss: Quadratic, lie: LieMap, w: Tensor, count: int, support: Tensor | None = None) -> Debiased:
+def debiased(loss: Quadratic, squares: Squares, w: Tensor, count: int, support: Tensor | None = None) -> Debiased:
     """The best fit near w with ``count`` exact symmetries.
 
     Parameters
     ----------
     loss
         What is fitted.
-    lie
-        L, with candidates of comparable size.
+    squares
+        Of L, with candidates of comparable size.
     w
         Where to start: a fit that has the symmetries nearly.
     count
@@ -99,11 +157,13 @@ def debiased(loss: Quadratic, lie: LieMap, w: Tensor, count: int, support: Tenso
     support
         Which entries of w may differ from zero ``(F,)``; None for all.
     """
+    lie = squares.lie
     kept = torch.arange(lie.size) if support is None else support.nonzero()[:, 0]
     inner = Quadratic(loss.squares[kept][:, kept], loss.moment[kept])
 
     def penalty(directions: Tensor) -> Tensor:
-        return lie.turned(directions).gram()[kept][:, kept]
+        out = squares.of_directions(directions)
+        return out if support is None else out[kept][:, kept]
 
     def lifted(v: Tensor) -> Tensor:
         out = v.new_zeros(lie.size, *v.shape[1:])
@@ -130,11 +190,7 @@ def debiased(loss: Quadratic, lie: LieMap, w: Tensor, count: int, support: Tenso
     basis = _null_models(penalty(directions), _NEARLY_NULL)
     for _ in range(_POLISHING):
         # The symmetries common to all models of the space, then the models that have them.
-        total = torch.zeros(lie.shape[1], lie.shape[1], dtype=w.dtype)
-        for model in lifted(basis).T:
-            moved = lie(model)
-            total += moved.T @ moved
-        sizes, turned = torch.linalg.eigh(total)
+        sizes, turned = torch.linalg.eigh(squares.of_models(lifted(basis)))
         # Brackets of symmetries are symmetries: more may be implied than were asked.
         directions = turned[:, : max(count, int((sizes < _IMPLIED * sizes[-1]).sum()))]
         values, vectors = torch.linalg.eigh(penalty(directions))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from symfind.discover.search import Clock
 from symfind.errors import InputError, UsageError
 from symfind.promote.checkpoint import Checkpoint
-from symfind.promote.convex import ConvexFit, Promoted
+from symfind.promote.convex import ConvexFit, Explored, Promoted
 from symfind.promote.library import LibraryFeatures, read_library
 from symfind.promote.modules import StandardisedNetwork, module_of
 from symfind.promote.network import Recipe, TrainedNetwork, trained_network
@@ -115,19 +115,21 @@ def chosen_fit(request: ModelRequest, prepared: Ready, clock: Clock, generator: 
     if request.model == "mlp" or request.model.lower().endswith(_ARCHIVES):
         return _network_fit(request, prepared, clock)
     families = _linear_families(request.model, prepared)
-    best: tuple[Linear, Promoted] | None = None
+    best: tuple[Linear, ConvexFit, Explored] | None = None
     errors: list[float] = []
     with clock.phase("fit") as advance:
         for features in families:
             fit = ConvexFit(prepared.setting, features, prepared.train, request.sparsity, generator)
-            done = fit.chosen(request.gamma, advance)
-            errors.append(done.error)
-            if best is None or done.error * _TIE < best[1].error and best[1].error > _EXACT:
-                best = features, done
-            if done.error < _EXACT or (len(errors) > 2 and min(errors[-2:]) > min(errors)):
+            explored = fit.explored(request.gamma, advance)
+            errors.append(explored.error)
+            if best is None or explored.error * _TIE < best[2].error and best[2].error > _EXACT:
+                best = features, fit, explored
+            if explored.error < _EXACT or (len(errors) > 2 and min(errors[-2:]) > min(errors)):
                 break
     assert best is not None
-    return _linear_choice(*best, prepared)
+    with clock.phase("refit"):
+        done = best[1].refitted(best[2])
+    return _linear_choice(best[0], done, prepared)
 
 
 def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:

@@ -10,7 +10,7 @@ from torch import Tensor
 from symfind.errors import SymfindError
 from symfind.lie.closure import MatrixBracket, nearest_subalgebra
 from symfind.lie_derivative import Free, Invariant, Same, constant_slope
-from symfind.promote.convex import Setting
+from symfind.promote.setting import Setting
 
 # Standard deviation of the angle of a turn, in radians, and of the logarithm of a stretch: turns keep rows where they
 # were measured, stretches do not.

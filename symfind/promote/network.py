@@ -20,9 +20,9 @@ from symfind.discover.search import Clock
 from symfind.errors import NumericalError
 from symfind.progress import Advance
 from symfind.promote.checkpoint import Checkpoint, Stage
-from symfind.promote.convex import Setting
 from symfind.promote.moved import Movement, movement
 from symfind.promote.operator import Candidates, candidates_at, whitened
+from symfind.promote.setting import Setting
 from symfind.sources.surrogate import Samples, fold_labels
 
 # One row in six chooses; the rest is trained on.

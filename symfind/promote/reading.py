@@ -17,7 +17,7 @@ from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
 from symfind.fields.space import VectorFieldSpace
-from symfind.promote.convex import Setting
+from symfind.promote.setting import Setting
 from symfind.sources.dataset import open_dataset
 from symfind.sources.geometry import Moments, input_geometry, output_root
 from symfind.sources.surrogate import Samples, fold_labels

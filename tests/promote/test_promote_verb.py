@@ -153,8 +153,8 @@ def test_what_does_not_fit(
     radial: tuple[Path, Path], change: dict[str, str], error: type[Exception], message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    convex = importlib.import_module("symfind.promote.convex")  # symfind.promote itself is the verb
-    monkeypatch.setattr(convex, "_machine_memory", lambda: 2**20)
+    setting = importlib.import_module("symfind.promote.setting")  # symfind.promote itself is the verb
+    monkeypatch.setattr(setting, "_machine_memory", lambda: 2**20)
     with pytest.raises(error, match=message):
         promote(replace(PromoteOptions(data=str(radial[0])), **change))
 

@@ -10,8 +10,9 @@ import torch
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Invariant
-from symfind.promote.convex import ConvexFit, Promoted, Setting, check_memory
+from symfind.promote.convex import ConvexFit, Promoted
 from symfind.promote.library import read_library
+from symfind.promote.setting import Setting, check_memory
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Moments, input_geometry, output_root
 from symfind.sources.surrogate import Samples

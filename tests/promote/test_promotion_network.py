@@ -15,8 +15,8 @@ from symfind.errors import InputError
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Bracket, Free, Invariant, OutputAction, Same
 from symfind.promote.checkpoint import Checkpoint
-from symfind.promote.convex import Setting
 from symfind.promote.moved import movement
+from symfind.promote.setting import Setting
 from symfind.report.store import to_json
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Moments, input_geometry
