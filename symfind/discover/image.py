@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence, Examined
+from symfind.discover.image_lconv import directions_inside, learn_inside
 from symfind.discover.image_learned import in_learned_span, learn_on_plane
 from symfind.discover.ranges import RangeJudge, candidates_of, followed
 from symfind.discover.weak import WeakExtent
@@ -104,8 +105,8 @@ def evidence_of_images(
     UsageError
         The space or the method does not go with images.
     """
-    if request.method not in ("auto", "nullspace", "validity"):
-        raise UsageError(f"--method {request.method} does not go with image data; take nullspace, validity or auto")
+    if request.method not in ("auto", "nullspace", "validity", "lconv"):
+        raise UsageError(f"--method {request.method} does not go with image data; take nullspace, validity or lconv")
     channels, height, width = dataset.shapes["x"][1:]
     space = image_space(request.space or "image-affine", channels)
     grid = Grid(height, width)
@@ -125,6 +126,13 @@ def evidence_of_images(
             judges = [(judge.differentiable, rows) for judge, rows in task.judges]
             learned = learn_on_plane(request, task.images, judges, space, grid, generator, clock)
         proposed, told = in_learned_span(learned, proposed, space, grid)
+        messages = (*messages, *told)
+    if request.method == "lconv":
+        if "y" not in held:
+            raise InputError(f"{request.source}: --method lconv learns from labels; add y")
+        with clock.phase("learn"):
+            inside = learn_inside(task.images, _labels(held["y"], request.source), space, generator)
+        proposed, told = directions_inside(inside, space, m, s)
         messages = (*messages, *told)
     doubts = tuple(_doubts(task))
     with clock.phase("validity", len(proposed)) as advance:

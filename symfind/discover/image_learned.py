@@ -242,7 +242,8 @@ class _Plane:
         # Both in spreads, which cancel.
         gap = fields.evaluate(self.grid.points[a]) - fields.evaluate(self.grid.points[b])
         distance = (self.grid.points[a] - self.grid.points[b]).norm(dim=1)
-        return (gap.norm(dim=2) / distance[:, None] - _STEEP).clamp(min=0).mean()
+        steep: Tensor = (gap.norm(dim=2) / distance[:, None] - _STEEP).clamp(min=0).mean()
+        return steep
 
     def moved(self, fields: NeuralFields, images: Tensor, amounts: Tensor) -> Tensor:
         """Images ``(k·n, c, H, W)`` after exp(tᵢξᵢ), one Runge–Kutta step: its error at |t| ≤ 0.8 is below a pixel."""

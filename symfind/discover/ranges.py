@@ -143,25 +143,25 @@ def candidates_of(
     spread
         Standard deviation of the pixels: the unit of brightness.
     """
-    generator = torch.Generator().manual_seed(0)
-    weights = exponential_weights(_DRAWS, len(m), generator)
-
-    def candidate(vector: Tensor, unit: float, kind: str) -> Candidate:
-        over, under = ((a @ vector).square().sum(1) for a in (m, s))
-        ratio = ((weights @ over) / (weights @ under).clamp(min=1e-300)).sqrt()
-        defect = math.sqrt(float(over.sum() / under.sum().clamp(min=1e-300)))
-        lower, upper = (float(torch.quantile(ratio, q)) for q in (0.05, 0.95))
-        return Candidate(vector, defect, min(lower, defect), max(upper, defect), unit, kind)
-
-    out = [candidate(*entry) for entry in _named(space, spread)]
+    out = [candidate_along(m, s, *entry) for entry in _named(space, spread)]
     best = min((c.defect for c in out), default=math.inf)
     if space.plane is None or space.colour is not None:  # mixtures with colours cannot be read, nor their units told
         return sorted(out, key=lambda c: c.defect)
     for value, vector in list(zip(spectrum.values.tolist(), spectrum.vectors.T, strict=True))[:_EXTRA]:
         if value < _CLEARLY_BETTER * best:
             scaled = vector / vector.abs().max()
-            out.append(candidate(scaled, _unit(space, scaled), "flow"))
+            out.append(candidate_along(m, s, scaled, unit_of(space, scaled), "flow"))
     return sorted(out, key=lambda c: c.defect)
+
+
+def candidate_along(m: Tensor, s: Tensor, vector: Tensor, unit: float, kind: str) -> Candidate:
+    """A field ``(p,)`` with its ρ and bounds over the images, from rows as in :func:`candidates_of`."""
+    weights = exponential_weights(_DRAWS, len(m), torch.Generator().manual_seed(0))
+    over, under = ((a @ vector).square().sum(1) for a in (m, s))
+    ratio = ((weights @ over) / (weights @ under).clamp(min=1e-300)).sqrt()
+    defect = math.sqrt(float(over.sum() / under.sum().clamp(min=1e-300)))
+    lower, upper = (float(torch.quantile(ratio, q)) for q in (0.05, 0.95))
+    return Candidate(vector, defect, min(lower, defect), max(upper, defect), unit, kind)
 
 
 def _named(space: ImageFields, spread: float) -> list[tuple[Tensor, float, str]]:
@@ -203,8 +203,8 @@ def _in_span(fields: PolynomialFields, table: Tensor) -> Tensor | None:
     return torch.where(solution.abs() < 1e-9, 0.0, solution) if near else None
 
 
-def _unit(space: ImageFields, vector: Tensor) -> float:
-    """One over the largest speed inside the disc; one for colours."""
+def unit_of(space: ImageFields, vector: Tensor) -> float:
+    """What moves images by about half their size: one over the largest speed inside the disc; one for colours."""
     plane, _ = space.split(vector)
     if space.plane is None or not bool((plane != 0).any()):
         return 1.0
