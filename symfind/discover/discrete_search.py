@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.discover.discrete import Act, DiscreteSymmetry, discrete_symmetries, outputs_of, plain_defect
+from symfind.discover.discrete import DiscreteSymmetry, discrete_symmetries
+from symfind.discover.discrete_acts import Act, outputs_of, plain_defect
 from symfind.discover.evidence import Evidence
 from symfind.discover.finite import Move, closure, generating, group_name, named_moves, signed_permutation
 from symfind.discover.nullspace import MapExtent
@@ -91,12 +92,17 @@ def _width(symmetry: DiscreteSymmetry) -> int:
 def _faithful(elements: Tensor, width: int) -> bool:
     """Whether what happens to F(x) follows from what happens to x."""
     on_x = torch.round(elements[:, :width, :width], decimals=6) + 0.0
-    return torch.unique(on_x.flatten(1), dim=0).shape[0] == len(elements)
+    return len(torch.unique(on_x.flatten(1), dim=0)) == len(elements)
 
 
 def _with_output(act: Act) -> Tensor:
-    output = act.output if act.output is not None else torch.zeros(0, 0, dtype=torch.float64)
-    return torch.block_diag(act.move.matrix, output)
+    matrix = act.move.matrix
+    if act.output is None:
+        return matrix
+    n, m = len(matrix), len(act.output)
+    both = torch.zeros(n + m, n + m, dtype=torch.float64)
+    both[:n, :n], both[n:, n:] = matrix, act.output
+    return both
 
 
 def _searched(

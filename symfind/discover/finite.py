@@ -14,8 +14,8 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 
 NAMES = ("reflections", "permutations", "inversion", "signed-permutations")
-# Elements of a group that are written out to count them; 2⁶·6! = 46,080 are.
-_MOST_ELEMENTS = 50_000
+# Elements of a group that are written out to count them, in well under a second; 2⁴·4! = 384 are, 2⁵·5! are not.
+_MOST_ELEMENTS = 2000
 # Entries of products that differ by less are equal.
 _DIGITS = 6
 
@@ -179,14 +179,17 @@ def generating(matrices: Sequence[Tensor]) -> list[int]:
         chosen.append(i)
         group = closure([matrices[j] for j in chosen])
         known = known if group is None else {_key(g) for g in group}
+    for i in list(chosen):  # a later one may have made an earlier one superfluous
+        rest = [j for j in chosen if j != i]
+        group = closure([matrices[j] for j in rest])
+        if group is not None and len(group) == len(known):
+            chosen = rest
     return chosen
 
 
 def group_name(elements: Tensor) -> str:
     """A standard name of a finite group of matrices ``(|G|, D, D)``, or its order alone."""
     order, d, _ = elements.shape
-    if order > 2000:
-        return _by_order(order, d) or f"a group of order {order}"
     orders = [_order(g, order) for g in elements]
     if max(orders) == order:
         return f"C{order}" if order > 1 else "trivial"
