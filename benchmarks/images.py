@@ -1,7 +1,8 @@
 """Rotations learned from pairs of images, and Lie algebra convolution on turned and scrambled digits.
 
-``python -m benchmarks.images --data FOLDER --output docs/images.md`` writes the page; ``--only so2`` or ``--only
-mnist`` one part; ``--quick`` a minute's worth of it. FOLDER holds mnist10k.npz (see sample_data/README.md). With
+``python -m benchmarks.images --data FOLDER --output docs/images.md`` writes the page; ``--only so2``,
+``mnist``, ``ranges`` or ``learned`` one part; ``--quick`` a few minutes' worth of it. Pictures go into the folder
+``pictures`` beside the page. FOLDER holds mnist10k.npz (see sample_data/README.md). With
 ``--rows FILE`` results are kept there as they come, and those already there are not computed again: an interrupted run
 goes on where it was. Every row of a comparison is computed on the same folds and seeds.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.image_suite import scrambled
+from benchmarks.image_suite import learned, ranges, scrambled
 from benchmarks.image_suite.kept import Kept
 from symfind.discover.lconv import plane_matrix, spectral_radius
 from symfind.discover.registration import register_together
@@ -115,7 +116,7 @@ def _unrestricted(x: Tensor, moved: Tensor, grid: Grid) -> tuple[Tensor, float |
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("so2", "mnist"), help="one part")
+    parser.add_argument("--only", choices=("so2", "mnist", "ranges", "learned"), help="one part")
     parser.add_argument("--quick", action="store_true", help="2,000 digits, one fold, one seed, few epochs")
     parser.add_argument("--data", type=Path, default=Path(), help="folder of mnist10k.npz")
     parser.add_argument("--folds", type=int, default=5, help="of five")
@@ -124,13 +125,19 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="file of JSON lines in which results are kept as they come")
     parser.add_argument("--output", type=Path, help="the page to write; standard output if not given")
     given = parser.parse_args()
+    kept = Kept(given.rows)
+    drawn = None if given.output is None else given.output.parent / "pictures"
     page = ["# Images", "", f"Written by `python -m benchmarks.images`, torch {torch.__version__}, CPU, "
             f"{torch.get_num_threads()} threads{', --quick' if given.quick else ''}.", ""]  # fmt: skip
     if given.only in (None, "so2"):
         page += so2(given.quick)
     if given.only in (None, "mnist"):
         folds, seeds, epochs = (1, 1, 4) if given.quick else (given.folds, given.seeds, given.epochs)
-        page += scrambled.page(given.data, folds, seeds, epochs, given.quick, Kept(given.rows))
+        page += scrambled.page(given.data, folds, seeds, epochs, given.quick, kept)
+    if given.only in (None, "ranges"):
+        page += ranges.page(given.data, drawn, kept)
+    if given.only in (None, "learned"):
+        page += learned.page(given.data, 100 if given.quick else learned.STEPS, drawn, kept)
     text = "\n".join(page).rstrip() + "\n"
     if given.output is None:
         print(text)
