@@ -38,7 +38,7 @@ def measured(derivative: LieDerivative, y: Tensor) -> Tensor:
 
 def centre(derivative: LieDerivative, x: Tensor) -> Tensor:
     """EF, or zero for a flow, which is measured about rest."""
-    value = derivative.map(x).flatten(1)
+    value = derivative.map(x).reshape(len(x), -1)
     return torch.zeros_like(value[0]) if isinstance(derivative.action, Bracket) else value.mean(0)
 
 
@@ -67,8 +67,8 @@ def outputs_of(derivative: LieDerivative, move: Move) -> list[tuple[Tensor, str]
 
 def best_act(derivative: LieDerivative, x: Tensor, move: Move) -> Act:
     """The action on F(x) of least plain defect."""
-    value = derivative.map(x).flatten(1)
-    at = derivative.map((x.flatten(1) @ move.matrix.T.to(x)).reshape(x.shape)).flatten(1)
+    value = derivative.map(x).reshape(len(x), -1)
+    at = derivative.map((x.flatten(1) @ move.matrix.T.to(x)).reshape(x.shape)).reshape(len(x), -1)
     options = outputs_of(derivative, move)
     sizes = [float(measured(derivative, at - value @ b.T.to(value)).square().sum()) for b, _ in options]
     output, about = options[min(range(len(sizes)), key=sizes.__getitem__)]
@@ -78,8 +78,8 @@ def best_act(derivative: LieDerivative, x: Tensor, move: Move) -> Act:
 def plain_defect(derivative: LieDerivative, x: Tensor, act: Act) -> float:
     """ρ_g of F itself at points, without bounds."""
     assert act.output is not None
-    value = derivative.map(x).flatten(1)
-    at = derivative.map((x.flatten(1) @ act.move.matrix.T.to(x)).reshape(x.shape)).flatten(1)
+    value = derivative.map(x).reshape(len(x), -1)
+    at = derivative.map((x.flatten(1) @ act.move.matrix.T.to(x)).reshape(x.shape)).reshape(len(x), -1)
     square = measured(derivative, at - value @ act.output.T.to(value)).square().sum()
     spread = measured(derivative, value - centre(derivative, x)).square().sum()
     return float((square / (2 * spread).clamp(min=1e-300)).sqrt())

@@ -132,7 +132,7 @@ def _searched_map(
     k, d = objects
     derivative = extent.derivative
     points = extent.points.double()
-    value = derivative.map(points).flatten(1)
+    value = derivative.map(points).reshape(len(points), -1)
     move = signed_permutation([(i, 1) for i in range(d)], names, k)
     labels = [about for _, about in outputs_of(derivative, move)]
     turning = any("likewise" in text for text in labels) and "" not in labels

@@ -111,12 +111,12 @@ class ModelMoved:
         x = side.inputs[:_GIVEN_POINTS]
         self.blocks = side.blocks
         f, flat = derivative.map, x.flatten(1)
-        value = f(x).flatten(1)
+        value = f(x).reshape(len(x), -1)
         block = side.half.block[:_GIVEN_POINTS]
         squares = [measured(derivative, value - centre).square().sum(1) * 2]
         for act in acts:
             assert act.output is not None
-            at = f((flat @ act.move.matrix.T.to(flat)).reshape(x.shape)).flatten(1)
+            at = f((flat @ act.move.matrix.T.to(flat)).reshape(x.shape)).reshape(len(x), -1)
             squares.append(measured(derivative, at - value @ act.output.T.to(value)).square().sum(1))
         rows = torch.stack(squares).double().cpu()
         sums = torch.zeros(len(squares), side.blocks, dtype=torch.float64).index_add_(1, block, rows) / len(flat)
