@@ -61,8 +61,9 @@ class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
         shown_as="NAME",
     )
     space: str | None = option(
-        "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, a sum such as "
-        "so+translations, or a YAML file of expressions. Chosen by the data if not given.",
+        "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
+        "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, or a YAML "
+        "file of expressions. Chosen by the data if not given.",
         None,
         panel="Search",
         shown_as="NAME",

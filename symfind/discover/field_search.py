@@ -10,7 +10,7 @@ import torch
 from symfind.discover.evidence import Examined
 from symfind.discover.pde import Judged, evidence_of_equation
 from symfind.discover.validity_search import learned_evidence, orders_of_variant
-from symfind.errors import UsageError
+from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fields.equation import parse_equation
 from symfind.fields.jet_sample import JetSample
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _ROWS = 8192
 # u_t = … is given up for u_tt = … where it leaves more than this share, and more than errors explain.
 _NOT_FIRST_ORDER = 0.1
+# A field whose spread is below this share of its size is the same everywhere, but for rounding.
+_CONSTANT = 1e-12
 # Where errors of the derivatives alone leave more than this, the weak form is tried, which differentiates no data.
 _NOISY = 3e-3
 
@@ -50,11 +52,11 @@ def evidence_of_field(
     if request.equation is not None:
         equation = parse_equation(request.equation, independent, dependent)
         with clock.phase("derivatives"):
-            sample = jets(field, equation.needed, generator, _ROWS)
+            sample = _varying(jets(field, equation.needed, generator, _ROWS))
         judged = Judged(equation, None)
     else:
         with clock.phase("derivatives"):
-            sample = jets(field, library_orders(independent, dependent), generator, _ROWS)
+            sample = _varying(jets(field, library_orders(independent, dependent), generator, _ROWS))
         with clock.phase("fit"):
             sample, found = _identified(field, sample, generator)
         judged = Judged(found.equation, found)
@@ -67,6 +69,21 @@ def evidence_of_field(
         sample = jets(field, orders_of_variant(request.variant, judged.equation), generator, _ROWS)
         evidence = learned_evidence(request, judged, sample, evidence, generator, clock)
     return Examined(replace(evidence, messages=(*evidence.messages, *sample.messages)), names)
+
+
+def _varying(sample: JetSample) -> JetSample:
+    """The sample itself.
+
+    Raises
+    ------
+    InputError
+        Every component is the same everywhere: no equation is told from another then.
+    """
+    u = sample.values
+    if bool((u.std(0, correction=0) <= _CONSTANT * u.abs().amax(0)).all()):
+        values = ", ".join(f"{name} = {v:g}" for name, v in zip(sample.dependent, u.mean(0).tolist(), strict=True))
+        raise InputError(f"{values} everywhere; give solutions that differ from a constant")
+    return sample
 
 
 def _identified(

@@ -72,7 +72,9 @@ class Regression:
         self.target, self.terms, self.y, self.columns = target, terms, y, columns
         self.size = float(self.y.square().mean().sqrt())
         if self.size == 0:
-            raise InputError(f"{target} is zero on all the data, so that no equation can be found; give --equation")
+            raise InputError(
+                f"{target} is zero on all the data, or drowns in noise, so that no equation can be found; give --equation"
+            )
         self.units = self.columns.square().mean(0).sqrt()
         # A column without size is zero (u_y of a field that does not depend on y): it can explain nothing.
         self.alive = self.units > 1e-12 * self.units.max()

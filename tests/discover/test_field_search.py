@@ -11,7 +11,7 @@ import torch
 
 import symfind
 from symfind.config import DiscoverOptions
-from symfind.errors import UsageError
+from symfind.errors import InputError, UsageError
 from symfind.report.document import Report
 from symfind.report.store import from_hdf5, from_json, to_hdf5, to_json
 
@@ -68,6 +68,16 @@ def test_the_record_of_the_equation_is_kept(heat_report) -> None:
 def test_requests_that_make_no_sense(heat_file, options, part) -> None:
     with pytest.raises(UsageError, match=part.replace("(", r"\(")):
         symfind.discover(DiscoverOptions(source=str(heat_file), **options))
+
+
+def test_constant_fields_are_refused(heat_file, tmp_path) -> None:
+    path = tmp_path / "constant.h5"
+    path.write_bytes(heat_file.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file["u"][...] = 2.0
+    for equation in (None, "u_t - u_xx = 0"):
+        with pytest.raises(InputError, match="u = 2 everywhere"):
+            symfind.discover(DiscoverOptions(source=str(path), equation=equation))
 
 
 @pytest.mark.slow
