@@ -73,7 +73,7 @@ class Regression:
         self.size = float(self.y.square().mean().sqrt())
         if self.size == 0:
             raise InputError(
-                f"{target} is zero on all the data, or drowns in noise, so that no equation can be found; give --equation"
+                f"{target} is zero on all the data, or drowns in noise: no equation can be found; give --equation"
             )
         self.units = self.columns.square().mean(0).sqrt()
         # A column without size is zero (u_y of a field that does not depend on y): it can explain nothing.
