@@ -18,7 +18,7 @@ from symfind.errors import InputError
 from symfind.fields.spatial import SpatialGrid
 
 # Fields from which principal modes are computed.
-_MODE_FIELDS = 1000
+_MODE_FIELDS = 600
 # Modes of less than this share of the strongest one's size are rounding.
 _ROUNDING = 1e-9
 # At most so many modes; beyond, refits under weights would take minutes.

@@ -100,14 +100,14 @@ def test_noise_on_the_outputs_does_not_hide_the_translation(tmp_path: Path) -> N
 
 
 def test_what_leaves_the_fields_support_is_not_scaled(tmp_path: Path) -> None:
-    """The Hilbert transform has a kernel of long range: its images reach the ends of the torus, where x ∂x jumps."""
+    """The Hilbert transform has a long range: its images reach the ends of the torus, where x ∂x jumps."""
     u = bells(200, 5)
     v = torch.fft.ifft(torch.fft.fft(u) * -1j * torch.sign(WAVES)).real
     assert certified(ask(line_file(tmp_path / "hilbert.h5", u, v))) == ["∂x"]
 
 
 def test_densities_move_with_the_divergence() -> None:
-    """For K = 1 at every x and y only ∫u counts: it is kept by moves of densities, F(u) = ∫u a function without slope."""
+    """∫u is kept by moves of densities, −div(ξu), and not by those of functions."""
     u = bells(30, 6)
     grid = SpatialGrid((LINE,), (True,), (True,))
     sizes = []
