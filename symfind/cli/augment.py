@@ -16,9 +16,9 @@ def augment(options: AugmentOptions, output: ModelOutput) -> None:
     """Move solutions along symmetries of their equation, to have more of them.
 
     Each trajectory is moved along a random combination of the generators by their finite flow, and resampled on its
-    own grid. Certified generators move the data, but for those that change the period of an axis (a scaling of x, say): name
-    these with --only, and the axis that is written is open. Only times are written at which the moves find data. The file
-    is written to --output, trajectory by trajectory; what was done goes to standard output.
+    own grid. Certified generators move the data, but for those that change the period of an axis (a scaling of x,
+    say): name these with --only, and the axis that is written is open. Only times are written at which the moves find
+    data. The file is written to --output, trajectory by trajectory; what was done goes to standard output.
     """
     from symfind import api
     from symfind.report.augmentation import augmentation_pairs
