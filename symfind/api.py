@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Any
 from symfind.config import DiscoverOptions
 from symfind.discover.finding import decide
 from symfind.discover.search import Clock, is_model, search
-from symfind.lie.groups import catalogue
 from symfind.linalg.threads import one_thread
 from symfind.machine import device_named, environment
 from symfind.progress import Progress, SilentProgress
 from symfind.report.compose import report_of_finding
-from symfind.report.contents import Contents, contents
 from symfind.report.discrete import with_discrete
 from symfind.report.document import Report, Source
-from symfind.report.identification import identify_source
 from symfind.sources.files import readable
-from symfind.sources.samples import write_sample
 
 if TYPE_CHECKING:
     from symfind.augmenting import augment
     from symfind.conserving import conserve
     from symfind.enforcing import enforce, score
     from symfind.promoting import promote
+    from symfind.report.contents import Contents
 
 __all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
 
@@ -99,6 +96,8 @@ def identify(source: str) -> Report:
     InputError
         It is neither, or holds no generators.
     """
+    from symfind.report.identification import identify_source  # each verb pays for its own imports only
+
     with readable(source) as path:
         return identify_source(path, source, {"source": source}, environment())
 
@@ -111,6 +110,8 @@ def inspect(source: str) -> Contents:
     InputError
         It is missing, damaged, or none of these.
     """
+    from symfind.report.contents import contents
+
     with readable(source) as path:
         return contents(path, source, is_model=is_model(path))
 
@@ -135,11 +136,15 @@ def sample(
     InputError
         The file cannot be written.
     """
+    from symfind.sources.samples import write_sample
+
     write_sample(name, Path(out), rows=rows, seed=seed, times=times, grid_size=grid_size)
 
 
 def groups() -> list[dict[str, Any]]:
     """The groups that are known by name, one record a family."""
+    from symfind.lie.groups import catalogue
+
     return [
         {
             "name": family.name,

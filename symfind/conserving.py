@@ -43,10 +43,9 @@ from symfind.report.invariants import with_invariants
 from symfind.report.store import from_json, read_report
 from symfind.significance.halves import with_duplicates_grouped
 from symfind.sources.dataset import open_dataset
-from symfind.sources.files import readable, sha256
+from symfind.sources.files import HDF5_SIGNATURE, readable, sha256
 from symfind.sources.geometry import Geometry, Moments, input_geometry
 from symfind.sources.model import load_model
-from symfind.sources.model_file import HDF5_SIGNATURE
 from symfind.sources.surrogate import Samples, choose_family
 
 _TARGETS = {"flow": "dx", "map": "x_next"}

@@ -74,13 +74,11 @@ class Output:
 
     def write_report(self, report: Report) -> None:
         """Write a report to where and in the form the user asked; its warnings go to standard error."""
-        from symfind.report.render import table
-
         shown = not self.to_file and self.chosen_format() == "table"
         if not shown:
             for warning in report.warnings:
                 self.message(f"warning: {warning}")
-        self.write(lambda form: _encoded(report, form), lambda: table(report))
+        self.write(lambda form: _encoded(report, form), lambda: _table(report))
 
     def write(self, encode: Callable[[str], bytes], table: Callable[[], RenderableType]) -> None:
         """Write a result.
@@ -142,15 +140,25 @@ def abandon_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _table(report: Report) -> RenderableType:
+    from symfind.report.render import table
+
+    return table(report)
+
+
 def _encoded(report: Report, form: str) -> bytes:
-    from symfind.report import html, render, store
+    from symfind.report import store
 
     if form == "hdf5":
         return store.to_hdf5(report)
-    to_text: dict[str, Callable[[Report], str]] = {
-        "json": store.to_json,
-        "table": render.to_table_text,
-        "markdown": render.to_markdown,
-        "html": html.to_html,
-    }
-    return to_text[form](report).encode("utf-8", "backslashreplace")
+    if form == "json":
+        text = store.to_json(report)
+    elif form == "html":
+        from symfind.report.html import to_html
+
+        text = to_html(report)
+    else:
+        from symfind.report import render
+
+        text = render.to_table_text(report) if form == "table" else render.to_markdown(report)
+    return text.encode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,22 +16,20 @@ from torch import Tensor
 from symfind.discover.evidence import Evidence
 from symfind.discover.nullspace import Frame, evidence_of_fit, evidence_of_model, streamed_spectrum
 from symfind.discover.questions import Question, objects_of, question_of
-from symfind.discover.tangent import evidence_of_tangency
-from symfind.discover.weak import evidence_of_points
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.progress import Progress
 from symfind.significance.halves import with_duplicates_grouped
-from symfind.sources.checkpoint import CHECKPOINT_FORMAT
 from symfind.sources.dataset import Dataset, open_dataset
-from symfind.sources.files import sha256
+from symfind.sources.files import CHECKPOINT_FORMAT, HDF5_SIGNATURE, sha256
 from symfind.sources.geometry import Geometry, Moments, input_geometry
 from symfind.sources.hdf5 import opened, root_text
-from symfind.sources.model import Model, load_model
-from symfind.sources.model_file import HDF5_SIGNATURE
 from symfind.sources.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
+
+if TYPE_CHECKING:
+    from symfind.sources.model import Model
 
 # Rows held in memory for choosing a fit and for the bounds; every row counts for the fit and the spectrum.
 _SAMPLE_ROWS = 20_000
@@ -203,8 +201,12 @@ def _data_evidence(
             raise UsageError(f"--method {request.method} needs F(x); for points take weak or tangent")
         with clock.phase("nullspace"):
             if request.method == "tangent":
+                from symfind.discover.tangent import evidence_of_tangency  # only those pay for an import who ask
+
                 evidence = evidence_of_tangency(request, frame, names, samples, generator)
             else:
+                from symfind.discover.weak import evidence_of_points
+
                 evidence = evidence_of_points(frame, samples, generator)
         return origin, _told(evidence, frame, names, messages)
     if request.method not in ("auto", "nullspace"):
@@ -341,6 +343,8 @@ def _model_evidence(
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         digest = sha256(path)
+        from symfind.sources.model import load_model
+
         model = load_model(path, device=device, dtype=_DTYPES[request.dtype], trust=request.trust_model)
         x, names, group = model_inputs(request, model, generator)
     model.bind(tuple(x.shape[1:]), x.to(device))

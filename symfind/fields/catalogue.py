@@ -15,9 +15,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import box_fields, linear_fields, matrix_fields, polynomial_fields
-from symfind.fields.random_features import RandomFeatureFields
 from symfind.fields.space import VectorFieldSpace
-from symfind.fields.user import SumOfSpaces, read_user_space
 
 
 def _rotations(d: int) -> Tensor:
@@ -76,7 +74,11 @@ def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
         If a file cannot be read.
     """
     parts = [_one_space(part.strip(), d, coordinates) for part in name.split("+")]
-    return parts[0] if len(parts) == 1 else SumOfSpaces(tuple(parts))
+    if len(parts) == 1:
+        return parts[0]
+    from symfind.fields.user import SumOfSpaces  # with YAML, which the plain spaces do without
+
+    return SumOfSpaces(tuple(parts))
 
 
 def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
@@ -84,6 +86,8 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
         path = Path(name)
         if not path.is_file():
             raise InputError(f"the space file '{name}' does not exist; give a YAML file with 'fields:'")
+        from symfind.fields.user import read_user_space
+
         return read_user_space(path, d, coordinates)
     if name.endswith(".json"):
         return _certified_span(name, d)
@@ -143,4 +147,6 @@ def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFiel
 def _random_features(name: str, tail: str, d: int) -> VectorFieldSpace:
     if not tail.isdigit() or not 1 <= int(tail) * d <= _MAX_FIELDS:
         raise UsageError(f"the space '{name}' should be random-features:m with a number m of features, such as 200")
+    from symfind.fields.random_features import RandomFeatureFields
+
     return RandomFeatureFields.draw(name, d, int(tail))

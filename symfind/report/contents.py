@@ -13,10 +13,10 @@ from symfind.report.document import Report
 from symfind.report.numbers import number_text
 from symfind.report.store import read_report
 from symfind.report.summary import algebra_text
+from symfind.sources.files import HDF5_SIGNATURE
 from symfind.sources.hdf5 import opened, root_text
 from symfind.sources.inspection import Inspection, Question, inspection
 from symfind.sources.model import Model, load_model
-from symfind.sources.model_file import HDF5_SIGNATURE
 from symfind.sources.network import Layer, Step
 
 # What follows white space at the start of a file of text that could be a report.

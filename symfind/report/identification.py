@@ -29,8 +29,7 @@ from symfind.lie.algebra import algebra_of_structure_constants
 from symfind.report.algebra import algebra_of_abstract, algebra_of_affine
 from symfind.report.document import Algebra, Coverage, Environment, Generator, Report, Source, Space
 from symfind.report.store import from_json, read_report
-from symfind.sources.files import sha256
-from symfind.sources.model_file import HDF5_SIGNATURE
+from symfind.sources.files import HDF5_SIGNATURE, sha256
 
 _KEYS = ("generators", "names", "noise")
 _FORM = "give a report that symfind wrote, or YAML with `generators:`, a list of square matrices"

@@ -11,9 +11,7 @@ from typing import Any
 
 from symfind.errors import InputError
 from symfind.report.document import Report
-from symfind.sources.files import appearing_whole
-
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+from symfind.sources.files import HDF5_SIGNATURE, appearing_whole
 
 
 def to_json(report: Report) -> str:
@@ -90,7 +88,7 @@ def read_report(path: str) -> Report:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as fault:
         raise InputError(f"{name}: cannot be read ({fault.strerror}); give a report that symfind wrote") from None
-    if content.startswith(_HDF5_SIGNATURE):
+    if content.startswith(HDF5_SIGNATURE):
         return from_hdf5(content, name)
     try:
         return from_json(content.decode("utf-8-sig"), name)

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.sources import hdf5
-from symfind.sources.files import appearing_whole
+from symfind.sources.files import CHECKPOINT_FORMAT, appearing_whole
 from symfind.sources.keras import load_keras
 from symfind.sources.network import Activation, Layer, Network, Rearrangement, Step
 from symfind.sources.sequential import sequential_network, shape_after
 from symfind.sources.stored_weights import stored_tensor
-
-CHECKPOINT_FORMAT = "symfind.sequential/1"
 
 _REARRANGEMENTS = ("flatten", "permute")
 

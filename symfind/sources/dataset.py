@@ -16,7 +16,6 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.sources import files
-from symfind.sources.field_axes import parse_grid
 from symfind.sources.hdf5 import holds, listing, opened, root_text
 from symfind.sources.kinds import KINDS, Kind, Layout
 from symfind.sources.mapping import (
@@ -248,7 +247,7 @@ def open_dataset(
     path = Path(path)
     given = _role_mapping(mapping)
     given = replace(given, grid=grid or given.grid)
-    axes = tuple(source.name for source in parse_grid(given.grid)) if given.grid else ()
+    axes = _given_axes(given)
     if kind is not None and kind not in {entry.name for entry in KINDS}:
         raise UsageError(f"unknown kind '{kind}'{nearest(kind, [entry.name for entry in KINDS])}")
     with opened(path) as file:
@@ -303,11 +302,20 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
     return None
 
 
+def _given_axes(given: RoleMapping) -> tuple[str, ...]:
+    """Names of the axes that were given as text."""
+    if not given.grid:
+        return ()
+    from symfind.sources.field_axes import parse_grid  # only fields have a grid
+
+    return tuple(source.name for source in parse_grid(given.grid))
+
+
 def _gridded_kind(given: RoleMapping, stored: str | None) -> str | None:
     """Return the kind whose axes are those given; None where they are not, or the file says that kind itself."""
     if not given.grid:
         return None
-    first = parse_grid(given.grid)[0].name
+    first = _given_axes(given)[0]
     named = [entry.name for entry in KINDS if entry.first_axis == first]
     return None if stored in named else named[0]
 

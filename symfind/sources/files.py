@@ -13,6 +13,10 @@ from typing import BinaryIO
 
 from symfind.errors import InputError, SymfindError
 
+# How an HDF5 file starts, and the root attribute ``format`` of a network that symfind wrote into one.
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+CHECKPOINT_FORMAT = "symfind.sequential/1"
+
 
 @contextmanager
 def readable(source: str | Path, stream: BinaryIO | None = None) -> Iterator[Path]:

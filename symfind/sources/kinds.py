@@ -11,10 +11,7 @@ from typing import TypeAlias
 
 import h5py
 
-from symfind.sources.field_rows import field_rows
-from symfind.sources.image_rows import image_rows
 from symfind.sources.mapping import RoleMapping
-from symfind.sources.operator_rows import operator_rows
 from symfind.sources.rows import Rows, StoredArray, stored_rows
 
 Arrays: TypeAlias = Mapping[str, StoredArray]
@@ -89,8 +86,22 @@ def _along_time(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
 
 
 def _images(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    from symfind.sources.image_rows import image_rows
+
     del given
     return image_rows(file, arrays)
+
+
+def _fields(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    from symfind.sources.field_rows import field_rows
+
+    return field_rows(file, arrays, given)
+
+
+def _operators(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
+    from symfind.sources.operator_rows import operator_rows
+
+    return operator_rows(file, arrays, given)
 
 
 def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
@@ -125,7 +136,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "field",
         _has("u", "t"),
-        (Layout(("u", "t", "x"), ("y", "group"), field_rows),),
+        (Layout(("u", "t", "x"), ("y", "group"), _fields),),
         (("Lie point symmetries of the differential equation that the fields obey, found from them", ""),),
         input_role="u",
         first_axis="t",
@@ -134,7 +145,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "operator",
         _has("x", "y", "grid_x"),  # without its grid it looks like a function: then only its attribute tells
-        (Layout(("x", "y"), ("grid_x", "grid_y", "group"), operator_rows),),
+        (Layout(("x", "y"), ("grid_x", "grid_y", "group"), _operators),),
         (("moves of the plane, and of channels, under which the map from x to y is equivariant", ""),),
         objects=False,
         first_axis="x",

@@ -16,10 +16,10 @@ from typing import Literal
 from symfind.errors import InputError
 from symfind.sources.archive import foreign_globals, read_member
 from symfind.sources.export_audit import dangers_in_export
+from symfind.sources.files import HDF5_SIGNATURE
 
 ModelFormat = Literal["torchscript", "torch.export", "hdf5"]
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _REMEDY = "save it with torch.jit.script(model).save(...) or torch.export.save(...)"
 # Words by which serialised TorchScript reaches files or runs while loading. Whole words, wherever they stand:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from symfind.errors import InputError
-from symfind.sources.checkpoint import CHECKPOINT_FORMAT, write_checkpoint
+from symfind.sources.checkpoint import write_checkpoint
+from symfind.sources.files import CHECKPOINT_FORMAT
 from symfind.sources.keras import _same
 from symfind.sources.model import load_model
 from symfind.sources.network import Activation, Layer, Rearrangement, Step
