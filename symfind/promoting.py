@@ -21,9 +21,11 @@ from symfind.linalg.threads import one_thread
 from symfind.machine import on_cpu_in_double
 from symfind.progress import Progress, SilentProgress
 from symfind.promote.certificate import Compared, against, held_out
+from symfind.promote.discrete import with_orbits
 from symfind.promote.families import Chosen, chosen_fit
 from symfind.promote.reading import Ready, ReportedFields, ready
 from symfind.report.compose import report_of_finding
+from symfind.report.discrete import with_discrete
 from symfind.report.document import Environment, Fit, Report, Source
 from symfind.report.promotion import EpochEntry, HeldOut, PathEntry, Promotion, RefitEntry
 from symfind.report.store import read_report
@@ -68,6 +70,9 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     with readable(options.data) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with clock.phase("read"):
             prepared = ready(options, path, _space(options.space), generator)
+        if options.discrete is not None:
+            with clock.phase("discrete"):
+                prepared = with_orbits(prepared, options.discrete, generator)
         chosen = chosen_fit(options, prepared, clock, generator)
         model_file = Path(folder) / "model.pt"
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
@@ -121,6 +126,8 @@ def _certified(
         path=options.data, sha256=prepared.sha256, kind=prepared.kind, shapes=prepared.shapes, names=prepared.names
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
+    if options.discrete is not None:
+        report = with_discrete(report, evidence, options.discrete, options.tolerance, options.alpha, 40, options.seed)
     fit = Fit(surrogate=chosen.name, degree=chosen.degree, r2=1 - compared.promoted)
     return replace(report, fit=fit, promotion=_promotion(chosen, compared, to))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.finite import Move
-from symfind.lie_derivative import Bracket, Commuting, Invariant, LieDerivative
+from symfind.lie_derivative import Bracket, Commuting, Invariant, LieDerivative, OutputAction
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,24 @@ def centre(derivative: LieDerivative, x: Tensor) -> Tensor:
     return torch.zeros_like(value[0]) if isinstance(derivative.action, Bracket) else value.mean(0)
 
 
-def outputs_of(derivative: LieDerivative, move: Move) -> list[tuple[Tensor, str]]:
-    """Matrices B ``(M, M)`` that a candidate may act on F(x) by, in words."""
-    k_out, m = derivative.output_objects
+def outputs_of(
+    action: OutputAction, objects: tuple[int, int], output_objects: tuple[int, int], move: Move
+) -> list[tuple[Tensor, str]]:
+    """Matrices B ``(M, M)`` that a candidate may act on F(x) by, in words; (k, d) of x and (k′, m) of F(x)."""
+    k_out, m = output_objects
     eye = torch.eye(k_out * m, dtype=torch.float64)
-    width = derivative.objects[0] * derivative.objects[1]
+    width = objects[0] * objects[1]
     likewise = None
     if width == k_out * m:
         likewise = move.matrix
-    elif move.point is not None and m == derivative.objects[1]:
+    elif move.point is not None and m == objects[1]:
         likewise = torch.kron(torch.eye(k_out, dtype=torch.float64), move.point)
-    if isinstance(derivative.action, Bracket) and likewise is not None:
+    if isinstance(action, Bracket) and likewise is not None:
         return [(likewise, "dx/dt likewise"), (-likewise, "with time turned around")]
-    if isinstance(derivative.action, Commuting) and likewise is not None:
+    if isinstance(action, Commuting) and likewise is not None:
         return [(likewise, "the next x likewise")]
     found = [(eye, "")]
-    if isinstance(derivative.action, Invariant) and k_out * m > 1:
+    if isinstance(action, Invariant) and k_out * m > 1:
         return found
     found.append((-eye, "y → −y"))
     if likewise is not None and k_out * m > 1:
@@ -69,7 +71,7 @@ def best_act(derivative: LieDerivative, x: Tensor, move: Move) -> Act:
     """The action on F(x) of least plain defect."""
     value = derivative.map(x).reshape(len(x), -1)
     at = derivative.map((x.flatten(1) @ move.matrix.T.to(x)).reshape(x.shape)).reshape(len(x), -1)
-    options = outputs_of(derivative, move)
+    options = outputs_of(derivative.action, derivative.objects, derivative.output_objects, move)
     sizes = [float(measured(derivative, at - value @ b.T.to(value)).square().sum()) for b, _ in options]
     output, about = options[min(range(len(sizes)), key=sizes.__getitem__)]
     return Act(move, output, about)

@@ -133,13 +133,16 @@ def _searched_map(
     derivative = extent.derivative
     points = extent.points.double()
     value = derivative.map(points).reshape(len(points), -1)
-    move = signed_permutation([(i, 1) for i in range(d)], names, k)
-    labels = [about for _, about in outputs_of(derivative, move)]
+
+    def outputs(move: Move) -> list[tuple[Tensor, str]]:
+        return outputs_of(derivative.action, derivative.objects, derivative.output_objects, move)
+
+    labels = [about for _, about in outputs(signed_permutation([(i, 1) for i in range(d)], names, k))]
     turning = any("likewise" in text for text in labels) and "" not in labels
 
     def act_of(element: Element, sign: int) -> Act | None:
         move = signed_permutation(element, names, k)
-        options = outputs_of(derivative, move)
+        options = outputs(move)
         if sign < 0 and len(options) < 2:
             return None
         output, about = options[0 if sign > 0 else 1]
