@@ -102,9 +102,9 @@ def test_images_and_pairs_are_recognised(path: Path, datasets: dict[str, np.ndar
     assert open_dataset(store(path, **datasets)).kind == kind
 
 
-def test_a_kind_for_later_is_declined(path: Path) -> None:
+def test_rows_that_are_no_fields_are_declined_as_fields(path: Path) -> None:
     store(path, x=X, y=X)
-    with pytest.raises(InputError, match="kind operator are not read"):
+    with pytest.raises(InputError, match="at least 8 are needed to differentiate"):
         open_dataset(path, kind="operator")
 
 
