@@ -33,6 +33,9 @@ _MOST_MONOMIALS = 250
 _EXACT = 1e-9
 # Held-out distances within this factor of the best are one distance: the lower degree is taken.
 _TIE = 1.05
+# What passes the points as near as their noise is the set, unless one degree more halves the distance: several sheets
+# through a band of noise come nearer to its points than the one that it surrounds, by a factor of 0.6 to 0.8.
+_AS_NEAR, _GAIN = 1.2, 0.5
 # A function whose zero set keeps this far from the points, in units of the spread, does not vanish on them.
 _NOT_ZERO = 0.1
 
@@ -187,23 +190,24 @@ def chosen_degree(x: Tensor, colour: Tensor, codimension: int, noise: float, gen
         levels = fitted_levels(fit, colour, degree, codimension, noise)
         if levels is None:
             continue
-        moved, _ = onto(levels, test, colour, codimension, steps=1)
+        moved, _ = onto(levels, test, colour, codimension)
         distance[degree] = float(((test - moved) @ torch.linalg.pinv(colour).T).square().sum(1).mean().sqrt())
         if distance[degree] < _EXACT or len(distance) > 2 + min(distance, key=distance.__getitem__):
             break
+        below = distance.get(degree - 1, math.inf)
+        if below <= _AS_NEAR * noise and distance[degree] > _GAIN * below:
+            return degree - 1
     best = min(distance.values())
     return next(k for k, value in distance.items() if value <= _TIE * best or value < _EXACT)
 
 
-def onto(
-    levels: LevelFunctions, x: Tensor, colour: Tensor, codimension: int, *, steps: int = _STEPS
-) -> tuple[Tensor, Tensor]:
+def onto(levels: LevelFunctions, x: Tensor, colour: Tensor, codimension: int) -> tuple[Tensor, Tensor]:
     """Points moved to f = 0 by Gauss–Newton steps, and the normals there as orthonormal rows ``(n, c, d)``.
 
     Both in the metric in which ``colour`` ``(d, d)`` has unit columns: normals are covectors of whitened coordinates,
     zero at points where the functions have none.
     """
-    for _ in range(steps):
+    for _ in range(_STEPS):
         u, sigma, vh = _gradients(levels, x, colour)
         c = min(codimension, sigma.shape[1])
         inverse = torch.where(sigma > _SINGULAR * sigma[:, :1], 1 / sigma.clamp(min=1e-300), torch.zeros_like(sigma))

@@ -61,16 +61,15 @@ def set_shape(points: Tensor) -> SetShape | None:
         sizes.append(int(size))
         size *= _GROWTH
     means = [local_planes(points[:_CENTRES], points, m)[0].mean(0) for m in sizes]
-    best: tuple[float, int, int] | None = None
-    for i, mean in enumerate(means):
-        drops = mean[:-1] / mean[1:].clamp(min=1e-300)
-        # Variances of exact sets are rounding: how far below does not tell one scale from another.
-        drops = drops.clamp(max=1e12)
-        if drops.numel() and (best is None or float(drops.max()) > best[0]):
-            best = (float(drops.max()), int(drops.argmax()) + 1, i)
-    if best is None or best[0] < LEAST_DROP:
+    drops = torch.stack([mean[:-1] / mean[1:].clamp(min=1e-300) for mean in means])
+    # The first scale, going up, at which something falls: a tube is a surface, however thin it looks from afar; a curve
+    # in a plane is a curve, though the plane falls off more steeply.
+    clear = (drops >= LEAST_DROP).nonzero()
+    if clear.numel() == 0:
         return None
-    _, dimension, at = best
+    dimension = int(clear[0, 1]) + 1
+    # Variances of exact sets are rounding: how far below does not tell one scale from another.
+    at = int(drops[:, dimension - 1].clamp(max=1e12).argmax())
     rows = []
     for m, mean in zip(sizes[: at + 1], means[: at + 1], strict=True):
         along, across = mean[:dimension], mean[dimension:]
