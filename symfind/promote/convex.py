@@ -39,6 +39,9 @@ _EXACT = 1e-16
 _JUMPS = 6
 # λ of the lasso that stands for no symmetry at all, in units in which features and outputs have mean square one.
 _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
+# Where rows are few, one partition is a matter of luck, and leaving out few chooses too many features (Shao 1993): λ
+# is chosen over several partitions into few parts.
+_PARTITIONS, _PARTS = 6, 3
 # A refit with so many times the error of the penalised fit is not tried on the other folds.
 _HOPELESS = 10.0
 @dataclass(frozen=True)
@@ -178,7 +181,11 @@ class ConvexFit:
         if int(self._labels.max()) == 0:  # one group: segments of it, for want of anything independent
             self._labels = torch.arange(len(samples)) * folds // len(samples)
         self._everything = torch.ones(len(samples), dtype=torch.bool)
-        self._trained = [self._labels != fold for fold in range(int(self._labels.max()) + 1)]
+        self._trained = _all_but(self._labels)
+        again = range(_PARTITIONS if len(samples) < _FEW else 0)
+        self._again = [
+            k for _ in again for k in _all_but(fold_labels(len(samples), samples.group, _PARTS, generator))
+        ] or self._trained
 
     def _operator(
         self, setting: Setting, features: Library, generator: torch.Generator
@@ -276,8 +283,8 @@ class ConvexFit:
         point, sparse = explored.points[explored.best], explored.sparse
         smallest = min(explored.error, *(r.error for r in refits))
         good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]
-        if sparse is not None:  # without symmetry the lasso stands for least squares, which it contains
-            good = [r for r in good if r.symmetries > 0 or r.error < sparse.error]
+        if sparse is not None:  # it stands for no symmetry: it contains least squares, but for data without noise
+            good = [r for r in good if r.symmetries > 0 or r.error < _EXACT]
         loss = Quadratic.of(*self._rows(self._everything))
         plain = loss.minimiser(torch.zeros_like(loss.squares))
         weight: float | None = None
@@ -297,17 +304,18 @@ class ConvexFit:
         )  # fmt: skip
 
     def _lasso(self) -> _Sparse:
-        """The lasso, its λ by cross-validation over the same folds."""
-        parts = [(self._theta[kept], self._y[kept], int(kept.sum())) for kept in (*self._trained, self._everything)]
+        """The lasso; its error is that of the folds of all fits, λ is chosen on others where rows are few."""
+        kept = [*self._trained, *self._again]
+        parts = [(self._theta[k], self._y[k], int(k.sum())) for k in (*kept, self._everything)]
         squares = torch.stack([theta.T @ theta / n for theta, _, n in parts])
         moment = torch.stack([theta.T @ y / n for theta, y, n in parts])
         w = lasso(squares, moment, torch.tensor(_LASSO, dtype=squares.dtype))
-        errors = [
-            sum(self._error(w[i, j].flatten(), ~kept) for i, kept in enumerate(self._trained)) / len(self._trained)
-            for j in range(len(_LASSO))
-        ]
-        best = errors.index(min(errors))
-        return _Sparse(w[-1, best].flatten(), errors[best], _LASSO[best])
+        errors = torch.tensor(
+            [[self._error(one.flatten(), ~k) for one in path] for k, path in zip(kept, w, strict=False)]
+        )
+        told, chosen = errors.tensor_split([len(self._trained)])
+        best = int(chosen.mean(0).argmin())
+        return _Sparse(w[-1, best].flatten(), float(told[:, best].mean()), _LASSO[best])
 
     def _counts(self, w: Tensor) -> list[int]:
         """Numbers of symmetries worth trying: none, all, and where the singular values of L(w) jump most."""
@@ -349,6 +357,11 @@ class ConvexFit:
         slope = 2 * theta.T @ (y - theta @ constant)
         inverse = vectors[:, ~null] @ ((vectors[:, ~null].T @ slope) / values[~null])
         return max(float(torch.linalg.matrix_norm(self._lie(inverse), 2)), 1e-300)
+
+
+def _all_but(labels: Tensor) -> list[Tensor]:
+    """Which rows are outside each fold."""
+    return [labels != fold for fold in range(int(labels.max()) + 1)]
 
 
 def _in_units(candidates: Candidates, y_unit: Tensor) -> Candidates:
