@@ -16,6 +16,7 @@ from symfind.settings import (
     RefitOptions,
     RowOptions,
     SearchOptions,
+    SectionOptions,
     option,
 )
 
@@ -23,7 +24,7 @@ KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operat
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
+class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
     """What to search for continuous symmetries, among which candidates, and how sure to be."""
 
     source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
@@ -53,13 +54,6 @@ class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
         choices=("none", "input", "output", "both"),
     )
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
-    output_type: str | None = option(
-        "What y is at each point x, so that it moves with dξ: scalar, vector, covector, two-form, form:k, metric, "
-        "density, or tensor:r,s with r upper and s lower indices; numbers with an --output-action if not given.",
-        None,
-        panel="Search",
-        shown_as="NAME",
-    )
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
         "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, or a YAML "
@@ -73,13 +67,6 @@ class DiscoverOptions(SearchOptions, RefitOptions, ModelInputOptions):
         "auto",
         panel="Search",
         choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
-    )
-    level_set: str | None = option(
-        "For points with --method tangent: functions that vanish on their set, such as 'x**2 + y**2 = 1', separated by "
-        "semicolons; fitted if not given.",
-        None,
-        panel="Search",
-        shown_as="TEXT",
     )
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "

@@ -161,6 +161,26 @@ class SearchOptions(DecisionOptions, RowOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SectionOptions(SearchOptions):
+    """What lives over the space of x beside functions: tensors at its points, and sets in it."""
+
+    output_type: str | None = option(
+        "What y is at each point x, so that it moves with dξ: scalar, vector, covector, two-form, form:k, metric, "
+        "density, or tensor:r,s with r upper and s lower indices; numbers with an --output-action if not given.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    level_set: str | None = option(
+        "For points with --method tangent: functions that vanish on their set, such as 'x**2 + y**2 = 1', separated by "
+        "semicolons; fitted if not given.",
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefitOptions(DecisionOptions):
     """How sure, and from how many refits that is told."""
 

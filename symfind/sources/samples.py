@@ -13,6 +13,7 @@ from torch import Tensor
 
 from symfind.errors import UsageError
 from symfind.linalg.threads import one_thread
+from symfind.sources import charts
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
 from symfind.sources.mapping import nearest
@@ -373,6 +374,18 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             "affine: none", kernels.varying,
         ),
         **{name: Sample(*entry) for name, entry in MECHANICS.items()},
+        "sphere-metric": Sample(
+            "function", ("x", "y"), 2000, "the metric of the unit sphere in stereographic coordinates",
+            "polynomial:2 (with --output-type metric): so(3)", charts.sphere_metric,
+        ),
+        "half-plane-metric": Sample(
+            "function", ("x", "y"), 2000, "the metric of the hyperbolic plane in the upper half-plane",
+            "polynomial:2 (with --output-type metric): sl(2,R)", charts.half_plane_metric,
+        ),
+        "torus": Sample(
+            "points", _XYZ, 2000, "points of a torus of revolution, radii 2 and 0.7",
+            "killing: so(2), the turn about its axis (with --method tangent)", charts.torus,
+        ),
         **{name: _field(simulator) for name, simulator in SIMULATORS.items()},
     }
 )
