@@ -46,7 +46,7 @@ _BATCH = {"derivative": 256, "flow": 48}
 # Faster by derivative the first fields become exact at the cost of the next: KdV's scaling is lost after 4000 steps.
 # Flows go on from fields that are nearly right: a step of Adam moves them by some seventy times its rate.
 _RATE = {"derivative": 1e-3, "flow": 3e-5}
-# Steps by derivative before those along flows: from random weights 1250 steps along flows (five minutes) leave KdV's
+# Steps by derivative before those along flows, three for each but no more than this: from random weights 1250 steps along flows (five minutes) leave KdV's
 # scaling at a cosine of 0.80.
 _BEFORE_FLOWS = 1500
 _STRETCH = 250
@@ -137,7 +137,7 @@ def learned_fields(
     checkpoint = None if request.checkpoint is None else Path(request.checkpoint)
     recipe = Recipe(request.steps, min(_STRETCH, request.steps), _RATE[variant], checkpoint, request.resume, settings)
     if variant == "flow" and not (request.resume and checkpoint is not None and checkpoint.exists()):
-        start = _by_derivative(start, rest, test, generator, clock)
+        start = _by_derivative(start, rest, test, min(_BEFORE_FLOWS, 3 * request.steps), generator, clock)
     trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
     fields = start.with_parameters(trained.parameters)
     candidates = fields.opened() if variant == "derivative" else fields
@@ -150,7 +150,7 @@ def _some(points: Measure, count: int, source: torch.Generator) -> Measure:
 
 
 def _by_derivative(
-    start: NeuralFields, rest: Measure, test: Measure, generator: torch.Generator, clock: Clock
+    start: NeuralFields, rest: Measure, test: Measure, steps: int, generator: torch.Generator, clock: Clock
 ) -> NeuralFields:
     """Fields to begin the steps along flows with, orthogonal over the data as the loss there wants them."""
 
@@ -160,7 +160,7 @@ def _by_derivative(
     def score(parameters: Sequence[Tensor]) -> tuple[float, str]:
         return float(derivative_loss(start.with_parameters(parameters), test)), "by derivative"
 
-    recipe = Recipe(_BEFORE_FLOWS, _STRETCH, _RATE["derivative"], None, False, "")
+    recipe = Recipe(steps, min(_STRETCH, steps), _RATE["derivative"], None, False, "")
     trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
     fields = start.with_parameters(trained.parameters).opened()
     measure = _some(rest, _HEAD_POINTS, generator)
