@@ -46,8 +46,8 @@ _BATCH = {"derivative": 256, "flow": 48}
 # Faster by derivative the first fields become exact at the cost of the next: KdV's scaling is lost after 4000 steps.
 # Flows go on from fields that are nearly right: a step of Adam moves them by some seventy times its rate.
 _RATE = {"derivative": 1e-3, "flow": 3e-5}
-# Steps by derivative before those along flows, three for each but no more than this: from random weights 1250 steps along flows (five minutes) leave KdV's
-# scaling at a cosine of 0.80.
+# Steps by derivative before those along flows, three for each but no more than this: from random weights 1250 steps
+# along flows (five minutes) leave KdV's scaling at a cosine of 0.80.
 _BEFORE_FLOWS = 1500
 _STRETCH = 250
 _HELD_OUT = 1024
