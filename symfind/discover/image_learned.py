@@ -4,7 +4,9 @@ A field is a network on the plane, without a basis. Validity is the divergence D
 classifier's probabilities p after a finite step. The loss is that of Ko, Kim and Lee (2024, arXiv 2410.21853, §4): the
 mean over the fields of the logarithm of validity, plus ten times max(‖Δξ‖/‖Δz‖ − τ, 0) over pairs of points; where they
 punish overlap, the fields here are orthonormal by construction. Positions count by the gradient energy of the images,
-w ∝ E‖∇u‖², so that no field is valid by living where images have nothing; lengths are in units of the spread of w.
+w ∝ E‖∇u‖², so that no field is valid by living where images have nothing; lengths are in units of the spread of w. A
+step moves the typical image (geometric mean) by a given length: divergences saturate, and by the mean square a field
+that tears few images and leaves the others would count as valid.
 
 The derivative does not tell these fields from others: for digits and a classifier trained on affine images its six
 least valid directions among cubic fields have cosines of 0.99 to 0.1 with the affine ones. Steps of 0.3 to 0.8 spreads
@@ -45,6 +47,8 @@ _STRETCH = 150
 _HELD_OUT = 200
 # Steps of a flow, in spreads: shorter ones leave every label valid, longer ones none.
 _SHORTEST, _LONGEST, _JUDGED = 0.3, 0.8, 0.5
+# Images whose gradients are the measure.
+_MEASURED = 2000
 # A divergence that counts as none.
 _FLOOR = 1e-4
 # Affine fields of norm one have slopes up to 1 in units of the spread, quadratic ones up to 2: neither is held back.
@@ -137,7 +141,7 @@ def learn_on_plane(
 
     def divergences(fields: NeuralFields, judge: int, some: Tensor, amounts: Tensor) -> Tensor:
         logits, rows = judges[judge]
-        moved = plane.moved(fields, images[rows[some]], amounts)
+        moved = plane.moved(fields, images[rows[some]], amounts / plane.typical(fields))
         after = torch.log_softmax(logits(moved), 1).reshape(k, len(some), -1)
         base = before[judge][some]
         return (base.exp() * (base - after)).sum(2).mean(1)
@@ -210,20 +214,21 @@ class _Plane:
     """Pixels with their weights, centre and spread."""
 
     grid: Grid
+    each: Tensor
     weight: Tensor
     mean: Tensor
     spread: Tensor
 
     @classmethod
     def of(cls, images: Tensor, grid: Grid) -> _Plane:
-        """The gradient energy of images as a measure."""
-        energy = torch.zeros(grid.height * grid.width, dtype=torch.float64)
-        for part in torch.split(images, 512):
-            energy += grid.gradient(part.double(), "smoothed").square().sum((0, 1, 2)).flatten()
-        weight = energy / energy.sum()
+        """The gradient energy of images as a measure, of each ``(n, d)`` and of all."""
+        parts = torch.split(images[:_MEASURED], 512)
+        energy = torch.cat([grid.gradient(u.double(), "smoothed").square().sum((1, 2)).flatten(1) for u in parts])
+        weight = energy.sum(0) / energy.sum()
         mean = weight @ grid.points
         spread = (weight @ (grid.points - mean).square()).mean().sqrt()
-        return cls(grid, weight, mean, spread)
+        some = energy.sum(1) > 0
+        return cls(grid, energy[some] / energy[some].sum(1, keepdim=True), weight, mean, spread)
 
     def values(self, fields: NeuralFields) -> Tensor:
         """√w ξ in spreads ``(d, k, 2)``."""
@@ -234,6 +239,11 @@ class _Plane:
         flat = self.values(fields).transpose(1, 2).flatten(0, 1)
         sizes, axes = torch.linalg.eigh(flat.T @ flat)
         return fields.combined((axes * sizes.clamp(min=1e-12).rsqrt()) @ axes.T)
+
+    def typical(self, fields: NeuralFields) -> Tensor:
+        """Geometric mean over the images of what each field displaces them by, in spreads ``(k,)``."""
+        speed = (fields.evaluate(self.grid.points) / self.spread).square().sum(2)
+        return (0.5 * (self.each @ speed).clamp(min=1e-12).log().mean(0)).exp()
 
     def steepness(self, fields: NeuralFields, generator: torch.Generator) -> Tensor:
         """Mean max(‖Δξ‖/‖Δz‖ − τ, 0) over pairs of points drawn by w."""
