@@ -42,6 +42,8 @@ _JET_ROWS = 4096
 _SCORED = 400
 # Combinations of the largest sizes that the window is found by: all signs of so many generators, else as many draws.
 _CORNERS = 5
+# Data that leave more than this share of the terms of the report's equation do not obey it.
+_POOR = 0.5
 # Draws for one moved trajectory before it is given up.
 _DRAWS = 8
 _PILOTS = 8
@@ -163,6 +165,9 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
                 equation = _equation_of(report, field)
                 before, _ = _residual(equation, field, generator)
                 after, expected = _residual(equation, field_of(open_dataset(part, kind="field")), generator)
+    if before is not None and before > _POOR:
+        share = f"{before:.0%} of the terms of the report's equation"
+        notes = (*notes, f"the data leave {share}: they are no solutions of it, nor is what was written")
     if rejected:
         notes = (*notes, f"{rejected} draws left the support of the data, or folded, and were rejected")
     opened = [a.name for a, b in zip(field.axes, axes, strict=True) if a.periodic and not b.periodic]

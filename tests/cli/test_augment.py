@@ -110,6 +110,16 @@ def test_of_itself_it_keeps_the_period_and_the_times_of_the_data(data: Path, rep
         symfind.augment(AugmentOptions(data=str(data), generators=str(one)), tmp_path / "none.h5")
 
 
+def test_data_of_another_equation_are_told_of(data: Path, report: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(data.read_bytes())
+    with h5py.File(other, "r+") as file:
+        file["u"][...] = file["u"][()][:, ::-1]  # backwards in time: no solutions of KdV
+    options = AugmentOptions(data=str(other), generators=str(report), only=(2,), max_rows=2)
+    document = symfind.augment(options, tmp_path / "moved.h5")
+    assert any("no solutions" in note for note in document.notes)
+
+
 def test_draws_without_support_are_rejected(data: Path, report: Path, tmp_path: Path) -> None:
     out = tmp_path / "moved.h5"
     with pytest.raises(InputError, match="--window"):
