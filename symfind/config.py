@@ -35,10 +35,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
         shown_as="FILE",
     )
     kind: str | None = option(
-        "The question the data pose; read from the file, or inferred, if not given.",
-        None,
-        panel="Input",
-        choices=KINDS,
+        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=KINDS
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -56,8 +53,8 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
     max_rows: int | None = option("Read at most so many rows.", None, panel="Input", least=1)
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
-        "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, or a YAML "
-        "file of expressions. Chosen by the data if not given.",
+        "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, a YAML "
+        "file of expressions, or a report (what its certified generators span). Chosen by the data if not given.",
         None,
         panel="Search",
         shown_as="NAME",
@@ -77,7 +74,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
     )
     steps: int = option("With --method validity: steps of training at most.", 2000, panel="Search", least=1)
     surrogate: str = option(
-        "What is fitted to data in place of F: polynomial:k, a family by name, or auto.",
+        "What is fitted to data in place of F, or to a set (local: planes): polynomial:k, a family by name, or auto.",
         "auto",
         panel="Search",
         shown_as="NAME",
@@ -99,6 +96,8 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
         super().__post_init__()
         if self.resume and self.checkpoint is None:
             raise UsageError("--resume needs to know from where: add --checkpoint FILE")
+        if self.level_set is not None and self.method != "tangent":
+            raise UsageError("--level-set says which set the fields are tangent to: add --method tangent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +262,7 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("function", "map", "flow"),
+        choices=("function", "map", "flow", "operator"),
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(

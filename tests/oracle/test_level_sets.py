@@ -10,6 +10,7 @@ import torch
 from oracle_files import ask, certified, file_of, normal
 from torch import Tensor
 
+from symfind.config import DiscoverOptions
 from symfind.discover.level_sets import fitted_levels, onto, typed_levels
 from symfind.discover.local_planes import set_shape
 from symfind.errors import InputError, SymfindError, UsageError
@@ -107,6 +108,11 @@ def test_typed_functions_that_are_none(tmp_path: Path, text: str, error: type[Sy
 def test_two_equal_functions_are_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="depend on one another"):
         asked(tmp_path, flat_circle(100), level_set="x**2 + y**2 - 1; 2*x**2 + 2*y**2 - 2")
+
+
+def test_level_sets_go_with_tangency() -> None:
+    with pytest.raises(UsageError, match="add --method tangent"):
+        DiscoverOptions(source="p.h5", level_set="x")
 
 
 def test_a_cloud_is_no_set(tmp_path: Path) -> None:
