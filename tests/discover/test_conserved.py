@@ -184,3 +184,40 @@ def test_bad_input_is_told_in_a_line(tmp_path: Path) -> None:
     function = file_of(tmp_path / "function.h5", "function", ("x", "y"), x=x, y=x[:, 0])
     with pytest.raises(UsageError, match="of kind function"):
         symfind.conserve(symfind.ConserveOptions(source=function))
+
+
+class PendulumFlow(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([x[:, 1], -torch.sin(x[:, 0])], 1)
+
+
+def test_a_model_of_a_flow_is_asked_itself(tmp_path: Path) -> None:
+    path = tmp_path / "pendulum.pt"
+    torch.jit.script(PendulumFlow()).save(str(path))
+    library = tmp_path / "cosine.yaml"
+    library.write_text("features: [cos(x), sin(x)]")
+    options = symfind.ConserveOptions(
+        source=str(path), kind="flow", sample="normal", shape=(2,), n_samples=400, library=f"polynomial:2+{library}"
+    )
+    report = symfind.conserve(options)
+    assert [c.expression for c in report.conserved or ()] == ["y² − 2 cos(x)"]
+    turned = symfind.discover(
+        symfind.DiscoverOptions(
+            source=str(path), kind="flow", sample="normal", shape=(2,), n_samples=400, discrete="signed-permutations"
+        )
+    )
+    # The half turn, and each reflection with time turned around.
+    assert turned.discrete_group is not None and turned.discrete_group.order == 4
+
+
+def test_nothing_conserved_ends_with_status_4_where_it_is_required(tmp_path: Path) -> None:
+    from symfind.cli.conserve import conserve
+    from symfind.cli.output import Output
+    from symfind.errors import NothingCertified
+
+    x = normal(400, 2)
+    source = file_of(tmp_path / "decay.h5", "flow", ("x", "y"), x=x, dx=-x)
+    options = symfind.ConserveOptions(source=source, library="polynomial:1", require_symmetry=True)
+    with pytest.raises(NothingCertified) as raised:
+        conserve(options, Output(str(tmp_path / "report.json"), None, True))
+    assert raised.value.exit_code == 4
