@@ -73,7 +73,16 @@ def page(folder: Path, steps: int, drawn: Path | None, kept: Kept) -> Iterator[s
         sizes = ", ".join(f"{d:.2g}" for d in value["divergences"]) if kind != "none" else ""
         yield f"| {told} | {shares} | {sizes} | {value['seconds']:.0f} |"
     yield ""
-    if drawn is not None and first is not None:
+    assert first is not None
+    ordered = sorted(first["shares"], reverse=True)
+    inside, spare = sum(share >= 0.95 for share in ordered), max(ordered[6:])
+    verdict = "as asked" if inside >= 6 and spare <= 0.15 else "less than is asked for"
+    yield f"- Beside the classifier that has seen affine maps {inside} of six fields have a share of at least 0.95, and"
+    yield f"  the spare ones at most {spare:.2f}: {verdict}."
+    yield "- The rows below it say how much of this is the classifier's: the same training with one that has not seen"
+    yield "  them, and with none."
+    yield ""
+    if drawn is not None:
         drawn.mkdir(exist_ok=True)
         (drawn / "learned-fields.png").write_bytes(_drawing(first))
         yield "![The learned fields by validity, with their shares in the affine span](pictures/learned-fields.png)"
