@@ -162,7 +162,7 @@ def document(parts: Sequence[tuple[str, Sequence[str]]], page: str) -> str:
     for title, lines in parts:
         text += ["", f"## {title}", "", *HEADER, *lines]
     for name, title in PARTS.items():
-        text += ["", f"## {title}", "", begin(name), part_of(page, name).strip("\n"), end(name)]
+        text += ["", f"## {title}", "", begin(name), "", part_of(page, name).strip("\n"), "", end(name)]
     return "\n".join([*text, ""])
 
 
