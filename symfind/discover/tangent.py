@@ -224,7 +224,7 @@ def _fitted(
                 halves_of = (_of(both[0], metric, codimension), _of(both[1], metric, codimension))
                 return _Found(halves_of, (f"{told}, {fit}; {noise}",))
     neighbours = min(shape.neighbours, len(reference) - 2)
-    planes = _planes(_apart(reference, metric), reference.mean(0), metric, shape.dimension, neighbours)
+    planes = local_normals(_apart(reference, metric), reference.mean(0), metric, shape.dimension, neighbours)
     noise = f"the points lie {number_text(shape.noise)} of their spread off it (local planes of {neighbours} points)"
     return _Found((planes, planes), (f"{told}; {noise}",))
 
@@ -233,7 +233,9 @@ def _of(levels: LevelFunctions, metric: Metric, codimension: int) -> Normals:
     return lambda x: onto(levels, x, metric.colour, codimension)
 
 
-def _planes(whitened: Tensor, mean: Tensor, metric: Metric, dimension: int, neighbours: int) -> Normals:
+def local_normals(whitened: Tensor, mean: Tensor, metric: Metric, dimension: int, neighbours: int) -> Normals:
+    """Normals of the planes through the nearest of the reference points ``(r, d)``, given whitened about ``mean``."""
+
     def normals(x: Tensor) -> tuple[Tensor, Tensor]:
         _, frames = local_planes((x - mean) @ metric.whiten.T, whitened, neighbours)
         return x, frames[:, :, dimension:].mT

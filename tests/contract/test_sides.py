@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symfind.discover.nullspace import Frame, lie_derivative
 from symfind.discover.questions import QUESTIONS
-from symfind.discover.tangent import NormalPencil
+from symfind.discover.tangent import Metric, NormalPencil, local_normals
 from symfind.discover.weak import WeakForm, WeakSide
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Bracket, Free, Invariant, OutputAction
@@ -67,7 +67,10 @@ def weak_side() -> Side:
 def tangent_side() -> Side:
     x = torch.nn.functional.normalize(normal(400, 3), dim=1)
     frame = frame_of(x, "points", (1, 1), Invariant())
-    return GivenSide(half_of(x, x[:, :0]), NormalPencil(frame, x @ frame.geometry.inputs.whiten.T, 2, 12), (3,))
+    inputs = frame.geometry.inputs
+    metric = Metric(inputs.whiten, inputs.colour)
+    planes = local_normals(x @ metric.whiten.T, x.new_zeros(3), metric, 2, 12)
+    return GivenSide(half_of(x, x[:, :0]), NormalPencil(frame.space, metric, planes), (3,))
 
 
 MAKERS: dict[str, Callable[[], Side]] = {
