@@ -109,7 +109,7 @@ def hamiltonian(
         drawn = (weights @ blocks[0]) / (weights @ blocks[1])
         share = float(blocks[0].sum() / blocks[1].sum()) + quantile_factor(alpha) * float(drawn.std())
         upper = max(upper, math.sqrt(share))
-    return HamiltonianFit(whole, defect, upper)
+    return HamiltonianFit(whole, defect, max(upper, defect))
 
 
 def _fields(space: FunctionSpace, poisson: Tensor, x: Tensor, coefficients: Tensor) -> Tensor:
