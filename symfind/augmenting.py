@@ -42,6 +42,8 @@ _JET_ROWS = 4096
 _SCORED = 400
 # Combinations of the largest sizes that the window is found by: all signs of so many generators, else as many draws.
 _CORNERS = 5
+# Characters of a generator that a note repeats.
+_LONG = 50
 # Data that leave more than this share of the terms of the report's equation do not obey it.
 _POOR = 0.5
 # Draws for one moved trajectory before it is given up.
@@ -193,7 +195,11 @@ def _closed(movers: Movers, closes: Tensor) -> tuple[Movers, tuple[str, ...]]:
     kept = closes.all(0)
     if bool(kept.all()):
         return movers, ()
-    left = ", ".join(name for name, keep in zip(movers.names, kept.tolist(), strict=True) if not keep)
+    left = "; ".join(
+        name if len(name) <= _LONG else f"{name[:_LONG]}…"
+        for name, keep in zip(movers.names, kept.tolist(), strict=True)
+        if not keep
+    )
     how = "name them with --only, and the axis that is written is open"
     if not bool(kept.any()):
         raise InputError(f"every generator changes the period of an axis ({left}); {how}")
