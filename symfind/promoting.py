@@ -24,6 +24,7 @@ from symfind.promote.certificate import Compared, against, held_out
 from symfind.promote.discrete import with_orbits
 from symfind.promote.families import Chosen, chosen_fit
 from symfind.promote.reading import Ready, ReportedFields, ready
+from symfind.promoting_kernels import pairs_of_fields, promote_kernel
 from symfind.report.compose import report_of_finding
 from symfind.report.discrete import with_discrete
 from symfind.report.document import Environment, Fit, Report, Source
@@ -68,6 +69,9 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
     with readable(options.data) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        pairs = pairs_of_fields(options, path)
+        if pairs is not None:
+            return promote_kernel(options, pairs, to, environment, clock)
         with clock.phase("read"):
             prepared = ready(options, path, _space(options.space), generator)
         if options.discrete is not None:

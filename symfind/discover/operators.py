@@ -112,7 +112,7 @@ def _evidence_of_pairs(
         c = coefficients(fit.x.T @ fit.x, fit.x.T @ fit.y)
         m, s = pencil.pencil(c)
         spectrum = generalised_spectrum(triangular(m.flatten(0, 1)), triangular(s.flatten(0, 1)))
-        beyond = _beyond_modes(frame, fit, c, test)
+        beyond = beyond_modes(frame, fit, c, test)
         if split is None:
             doubts.append("all pairs are of one group: nothing can be said beyond it")
         else:
@@ -174,7 +174,7 @@ def _side(frame: OperatorFrame, fit: FittedOperator, half: Half) -> OperatorSide
     return OperatorSide(pencil, half.block[test], fit.x[index], fit.y[index], half.block, fit.noise)
 
 
-def _beyond_modes(frame: OperatorFrame, fit: FittedOperator, c: Tensor, index: Tensor) -> Tensor:
+def beyond_modes(frame: OperatorFrame, fit: FittedOperator, c: Tensor, index: Tensor) -> Tensor:
     """What ξ·u and ξ·F(u) hold outside the modes, and across the border, as a factor ``(P, P)``.
 
     F is unknown on what no input holds: it is granted the gain that it has on the inputs, and no more than the
