@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grid", "fault"),
     [
-        ("x=0:1", "names the axes x, expected t, x"),
+        ("y=0:1", "names the axes y, expected t, x"),
         ("t=0:100;x=0:1", "names the axes t, expected t, x"),
         ("t=0:100, x=0:128 round", "has the entry"),
         ("t=0:100, x=5:1", "run from 5 to 1; it must increase"),
