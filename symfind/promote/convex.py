@@ -122,17 +122,18 @@ class _Sparse:
 
 @dataclass(frozen=True)
 class Explored:
-    """A path: its points, the best of them, the fits there to every fold and to all rows, and the lasso."""
+    """A path: its points, the best of them, the fits there to every fold and to all rows; least squares, the lasso."""
 
     points: tuple[PathPoint, ...]
     best: int
     steps: tuple[_Step, ...]
+    plain: float
     sparse: _Sparse | None
 
     @property
     def error(self) -> float:
         """The smallest cross-validated error so far."""
-        path = self.points[self.best].error
+        path = min(self.points[self.best].error, self.plain)
         return path if self.sparse is None else min(path, self.sparse.error)
 
 
@@ -274,7 +275,8 @@ class ConvexFit:
         best = errors.index(min(errors))
         # A γ or λ that was asked for is kept to.
         sparse = self._lasso() if gamma is None and self._sparsity == 0 else None
-        return Explored(points, best, tuple(steps[best]), sparse)
+        plain = self._refitted_error(steps[best], 0)  # data without noise are known by it
+        return Explored(points, best, tuple(steps[best]), plain, sparse)
 
     def refitted(self, explored: Explored) -> Promoted:
         """The refits inside exact nullspaces, from the best point of the path; the best of everything."""
