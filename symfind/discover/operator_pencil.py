@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.significance.given import GivenAlong
 from symfind.sources.integral_operator import FOLDS, coefficients, held_out_share
 
 # White noise on the outputs leaves its own share in fits; up to twice that counts as noise.
@@ -45,37 +46,10 @@ class FactoredSide:
         """Directions of this half."""
         return generalised_spectrum(self.m.flatten(0, 1), self.s.flatten(0, 1))
 
-    def along(self, vectors: Tensor) -> FactoredAlong:
+    def along(self, vectors: Tensor) -> GivenAlong:
         """The pencil in the directions ``(P, K)``."""
         m, s = self.m @ vectors, self.s @ vectors
-        return FactoredAlong(m.mT @ m, s.mT @ s)
-
-
-@dataclass(frozen=True)
-class FactoredAlong:
-    """Gram matrices ``(B, K, K)`` of the blocks; nothing was fitted."""
-
-    numerator: Tensor
-    denominator: Tensor
-
-    def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted sums over the blocks."""
-        return (
-            torch.einsum("rb,bKL->rKL", weights, self.numerator),
-            torch.einsum("rb,bKL->rKL", weights, self.denominator),
-        )
-
-    def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """The same: random weights move it as fresh fields would."""
-        return self.grams(weights)
-
-    def misfit(self) -> list[Tensor]:
-        """Nothing: F was given."""
-        return []
-
-    def untested(self) -> tuple[float, float]:
-        """Nothing was fitted."""
-        return 0.0, 0.0
+        return GivenAlong(m.mT @ m, s.mT @ s)
 
 
 def triangular(rows: Tensor) -> Tensor:

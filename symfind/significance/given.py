@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -78,30 +79,30 @@ class GivenSide:
         return generalised_spectrum(self.m.factor(), self.s.factor())
 
     def along(self, vectors: Tensor) -> GivenAlong:
-        """The pencil in the directions ``(P, K)``."""
-        return GivenAlong(self, vectors)
-
-
-class GivenAlong:
-    """Blockwise Gram matrices of the rows in K directions, each row's product computed before it is squared."""
-
-    def __init__(self, side: GivenSide, vectors: Tensor) -> None:
-        k = vectors.shape[1]
-        self._numerator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
-        self._denominator = torch.zeros(side.blocks, k, k, dtype=torch.float64)
+        """The pencil in the directions ``(P, K)``; each row's product is computed before it is squared."""
+        numerator, denominator = torch.zeros(2, self.blocks, *2 * vectors.shape[1:], dtype=torch.float64)
         start = 0
-        for pencil in side.pencils():
+        for pencil in self.pencils():
             n = pencil.m.shape[0]
-            block = side.half.block[start : start + n]
-            for rows, total in ((pencil.m @ vectors, self._numerator), (pencil.s @ vectors, self._denominator)):
+            block = self.half.block[start : start + n]
+            for rows, total in ((pencil.m @ vectors, numerator), (pencil.s @ vectors, denominator)):
                 total.index_add_(0, block, rows.mT @ rows)
             start += n
+        return GivenAlong(numerator, denominator)
+
+
+@dataclass(frozen=True)
+class GivenAlong:
+    """Gram matrices ``(B, K, K)`` of the blocks in K directions; nothing was fitted."""
+
+    numerator: Tensor
+    denominator: Tensor
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted sums over the blocks."""
         return (
-            torch.einsum("rb,bKL->rKL", weights, self._numerator),
-            torch.einsum("rb,bKL->rKL", weights, self._denominator),
+            torch.einsum("rb,bKL->rKL", weights, self.numerator),
+            torch.einsum("rb,bKL->rKL", weights, self.denominator),
         )
 
     def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
