@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _SPARE = 2
 # Fields that are learned where their number is not known.
 _UNKNOWN = 6
-# The last layer is solved for in closed form: wider, it holds nKdV's exponentials to 1e-5 where 64 left a cosine of 0.989.
+# The last layer is solved for in closed form: wide, it holds nKdV's exponentials, of which 64 left a cosine of 0.989.
 _WIDTHS = (64, 160)
 # Points of a step, and steps between looks; a flow costs some twenty derivatives.
 _BATCH = {"derivative": 256, "flow": 48}
