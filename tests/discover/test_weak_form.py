@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from symfind.discover.local_planes import local_planes, set_shape
 from symfind.discover.nullspace import Frame
 from symfind.discover.questions import QUESTIONS
-from symfind.discover.local_planes import local_planes, set_shape
 from symfind.discover.weak import WeakForm, WeakSide
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Invariant
