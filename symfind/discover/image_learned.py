@@ -54,6 +54,8 @@ _FLOOR = 1e-4
 # Affine fields of norm one have slopes up to 1 in units of the spread, quadratic ones up to 2: neither is held back.
 _STEEP, _WEIGHT = 2.0, 10.0
 _PAIRS = 256
+# Combinations of the fields a coefficient of the quadratic form of their divergences.
+_OVERSAMPLED = 4
 # A field with a name is proposed if the learned span holds this share of its norm.
 PROPOSED = 0.95
 
@@ -178,12 +180,36 @@ def learn_on_plane(
     trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
     with torch.no_grad():
         fields = plane.orthonormal(start.with_parameters(trained.parameters))
+        fields = plane.orthonormal(fields.combined(_separated(fields, on_held_out, generator)))
         found = on_held_out(fields)
         order = torch.argsort(found)
         fields = fields.combined(torch.eye(k, dtype=torch.float64)[:, order])
         values = plane.values(fields)
         shares = plane.shares(values, space)
     return LearnedOnPlane(fields, found[order].double(), shares, values, plane.weight, trained.steps)
+
+
+def _separated(
+    fields: NeuralFields, divergence: Callable[[NeuralFields], Tensor], generator: torch.Generator
+) -> Tensor:
+    """Columns ``(k, k)`` of an orthogonal matrix: the combinations of the fields by ascending validity.
+
+    Training ends with any basis of a span; what the span holds is told apart by a quadratic form cᵀQc that is fitted
+    to the divergences of random combinations c of norm one.
+    """
+    k = fields.dim
+    unknowns = k * (k + 1) // 2
+    combinations = torch.randn(k, -(-_OVERSAMPLED * unknowns // k) * k, generator=generator, dtype=torch.float64)
+    combinations = combinations / torch.linalg.vector_norm(combinations, dim=0)
+    size = torch.cat([divergence(fields.combined(part)) for part in torch.split(combinations, k, dim=1)]).double()
+    rows, columns = torch.triu_indices(k, k)
+    products = combinations[rows] * combinations[columns] * torch.where(rows == columns, 1.0, 2.0)[:, None]
+    found = torch.linalg.lstsq(products.T, size[:, None], driver="gelsd").solution[:, 0]
+    form = torch.zeros(k, k, dtype=torch.float64)
+    form[rows, columns] = found
+    form[columns, rows] = found
+    vectors: Tensor = torch.linalg.eigh(form).eigenvectors
+    return vectors
 
 
 def in_learned_span(
