@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from symfind.errors import UsageError
 from symfind.settings import (
     ComputeOptions,
+    EquationOptions,
     ModelInputOptions,
     Options,
     RefitOptions,
@@ -24,7 +25,7 @@ KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operat
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
+class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationOptions):
     """What to search for continuous symmetries, among which candidates, and how sure to be."""
 
     source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
@@ -78,12 +79,6 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions):
         "auto",
         panel="Search",
         shown_as="NAME",
-    )
-    equation: str | None = option(
-        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
-        None,
-        panel="Search",
-        shown_as="TEXT",
     )
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     checkpoint: str | None = option(
@@ -196,15 +191,9 @@ class EnforceOptions(ActionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(ActionOptions):
+class ScoreOptions(ActionOptions, EquationOptions):
     """Which model to judge under which group, or which fields along which generators."""
 
-    equation: str | None = option(
-        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
-        None,
-        panel="Search",
-        shown_as="TEXT",
-    )
     grid: str | None = option("For fields: the axes of u, as in discover.", None, panel="Input", shown_as="AXES")
 
 

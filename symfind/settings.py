@@ -1,6 +1,5 @@
 """What every options class shares: how an option is declared and checked, and YAML files that set them."""
 
-
 from __future__ import annotations
 
 import difflib
@@ -92,18 +91,14 @@ class Options:
 class ComputeOptions(Options):
     """What every verb that computes accepts. The help of an option stands beside it, here and below."""
 
-    seed: int = option(
-        "Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0
-    )
+    seed: int = option("Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0)
     device: str = option(
         "Where to compute; auto takes a GPU if there is one.",
         "auto",
         panel="Run",
         choices=("auto", "cpu", "cuda"),
     )
-    dtype: str = option(
-        "Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32")
-    )
+    dtype: str = option("Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,13 +176,23 @@ class SectionOptions(SearchOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EquationOptions(Options):
+    """What fields obey."""
+
+    equation: str | None = option(
+        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefitOptions(DecisionOptions):
     """How sure, and from how many refits that is told."""
 
     # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
-    bootstrap: int = option(
-        "Refits with random weights, for the bounds.", 100, panel="Decision", least=0
-    )
+    bootstrap: int = option("Refits with random weights, for the bounds.", 100, panel="Decision", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
+from symfind.discover.evidence import Evidence, WithinData
 from symfind.discover.finding import Finding, Generator, canonical_vectors
-from symfind.discover.weak import WeakExtent
 from symfind.errors import InputError
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
@@ -135,7 +134,7 @@ def evidence_of_carried(
         Invariant(),
         plain,
         None,
-        WeakExtent(),
+        WithinData(),
         given=False,
         doubts=whole.doubts,
         rank=made.space.dim,

@@ -16,8 +16,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from symfind.discover.apart import Parting, nothing_apart
-from symfind.discover.evidence import Evidence, Surrogate
+from symfind.discover.evidence import Evidence, Surrogate, WithinData
 from symfind.errors import InputError
 from symfind.fields.functions import FunctionSpace
 from symfind.fields.space import VectorFieldSpace
@@ -26,7 +25,6 @@ from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, Streamed
 from symfind.significance.bounds import Side
 from symfind.significance.given import GivenSide
 from symfind.significance.halves import halves
-from symfind.significance.reach import Reach
 from symfind.sources.geometry import Geometry
 from symfind.sources.surrogate import Samples
 
@@ -139,22 +137,6 @@ class Conservation:
         return Streamed().solve((self.pencil(part) for part in torch.split(rows, self.rows_at_once)), self.unknowns)
 
 
-class ConservationExtent:
-    """No finite statement beyond the data: f is followed from point to point of them."""
-
-    def coverage(self, vectors: Tensor) -> Tensor:
-        """Zero: what does not vary over the data is trivial, and the rest is seen."""
-        return torch.zeros(vectors.shape[1], dtype=torch.float64)
-
-    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
-        """None."""
-        return None
-
-    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
-        """All are findings; which depend on others is told by the rank of their gradients."""
-        return nothing_apart(vectors.shape[1])
-
-
 ONE_GROUP = "all rows are of one trajectory: whatever is constant along it, another one could tell against"
 
 
@@ -206,10 +188,9 @@ def evidence(
         Invariant(),
         spectrum,
         sides,
-        ConservationExtent(),
+        WithinData(),
         given=given,
         doubts=doubts,
         surrogate=surrogate,
         rank=spectrum.values.shape[0],
     )
-

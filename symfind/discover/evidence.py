@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from symfind.discover.apart import Parting
+from symfind.discover.apart import Parting, nothing_apart
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
@@ -36,6 +36,22 @@ class Extent(Protocol):
     def parting(self, vectors: Tensor, tolerance: float) -> Parting:
         """Generators ``(P, k)`` split into findings and what every F of its kind has."""
         ...
+
+
+class WithinData:
+    """No finite statement beyond the data, and nothing that they did not see: means over the points themselves."""
+
+    def coverage(self, vectors: Tensor) -> Tensor:
+        """Zero."""
+        return torch.zeros(vectors.shape[1], dtype=torch.float64)
+
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
+        """None."""
+        return None
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """All are findings."""
+        return nothing_apart(vectors.shape[1])
 
 
 @dataclass(frozen=True)

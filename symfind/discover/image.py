@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence, Examined
+from symfind.discover.evidence import Evidence, Examined, WithinData
 from symfind.discover.image_lconv import directions_inside, learn_inside
 from symfind.discover.image_learned import in_learned_span, learn_on_plane
 from symfind.discover.ranges import RangeJudge, candidates_of, followed
-from symfind.discover.weak import WeakExtent
 from symfind.errors import InputError, UsageError
 from symfind.fields.image import Grid, ImageFields, image_space
 from symfind.lie_derivative import Invariant
@@ -145,7 +144,7 @@ def evidence_of_images(
         Invariant(),
         spectrum,
         None,
-        WeakExtent(),
+        WithinData(),
         given=True,
         doubts=doubts,
         rank=spectrum.values.shape[0],
@@ -311,5 +310,3 @@ def _points(task: Task, space: ImageFields, grid: Grid, generator: torch.Generat
     parts = [] if space.plane is None else [pixels]
     rows = torch.cat([*parts, colours] if space.colour is not None else parts, 1)
     return rows[torch.randperm(len(rows), generator=generator)[:400]]
-
-

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
+from symfind.discover.evidence import Evidence, WithinData
 from symfind.discover.level_sets import (
     LevelFunctions,
     check_levels,
@@ -26,7 +26,6 @@ from symfind.discover.level_sets import (
 )
 from symfind.discover.local_planes import SetShape, local_planes, set_shape
 from symfind.discover.nullspace import Frame, enough_rows
-from symfind.discover.weak import WeakExtent
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace, finite_fields
 from symfind.fields.typeset import number_text
@@ -141,7 +140,7 @@ def evidence_of_tangency(
         Invariant(),
         spectrum,
         sides,
-        WeakExtent(),
+        WithinData(),
         given=False,
         rank=spectrum.values.shape[0],
         messages=(*found.messages, *_movers(frame.space, names, reference[:500], metric, found.halves[0])),

@@ -12,14 +12,12 @@ import math
 import torch
 from torch import Tensor
 
-from symfind.discover.apart import Parting, nothing_apart
-from symfind.discover.evidence import Evidence
+from symfind.discover.evidence import Evidence, WithinData
 from symfind.discover.nullspace import Frame, enough_rows
 from symfind.fields.space import finite_fields
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.significance.halves import Half, halves
-from symfind.significance.reach import Reach
 from symfind.sources.features import Features, FourierFeatures, PolynomialFeatures, Standardiser
 from symfind.sources.surrogate import Samples
 
@@ -197,22 +195,6 @@ class WeakAlong:
         return 0.0, 0.0
 
 
-class WeakExtent:
-    """No finite statement is made about a distribution, and every test function was seen on the points."""
-
-    def coverage(self, vectors: Tensor) -> Tensor:
-        """Zero: b is a mean over the points themselves."""
-        return torch.zeros(vectors.shape[1], dtype=torch.float64)
-
-    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
-        """None."""
-        return None
-
-    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
-        """All are findings."""
-        return nothing_apart(vectors.shape[1])
-
-
 def _plain_spectrum(b: Tensor, s: Tensor, count: float) -> GeneralisedSpectrum:
     values, vectors = torch.linalg.eigh(s / count)
     root = (vectors * values.clamp(min=0).sqrt()).T
@@ -239,7 +221,7 @@ def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generato
         Invariant(),
         spectrum,
         sides,
-        WeakExtent(),
+        WithinData(),
         given=False,
         pooled=True,
         doubts=doubts,
