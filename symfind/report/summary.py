@@ -219,9 +219,16 @@ def fixed_text(fixed: FixedPoints) -> str:
     away = any(abs(entry) > _ORIGIN for entry in fixed.point)
     point = f"({', '.join(coefficient_text(entry) for entry in fixed.point)})"
     if fixed.directions:
-        rows = _some([f"({', '.join(coefficient_text(entry) for entry in row)})" for row in fixed.directions])
+        rows = _some([_direction_text(row) for row in fixed.directions])
         return f"{point if away else 'the origin'} and what lies along {rows}"
     return point if away else ""
+
+
+def _direction_text(row: Sequence[float]) -> str:
+    """A direction with its largest entry one, rounding left out."""
+    largest = max(row, key=abs)
+    scaled = [entry / largest if abs(entry) > _NEGLIGIBLE * abs(largest) else 0.0 for entry in row]
+    return f"({', '.join(coefficient_text(entry) for entry in scaled)})"
 
 
 def output_text(report: Report, generator: Generator) -> str:

@@ -201,6 +201,7 @@ def test_preserved_forms_in_words() -> None:
         (FixedPoints(point=(0.0, 0.0), directions=None), ""),
         (FixedPoints(point=(0.5, -1.0)), "(0.5, −1)"),
         (FixedPoints(point=(0.0, 0.0), directions=((0.0, 1.0),)), "the origin and what lies along (0, 1)"),
+        (FixedPoints(point=(0.0, 0.0), directions=((-3e-17, -0.5),)), "the origin and what lies along (0, 1)"),
     ],
 )
 def test_fixed_points_in_words(fixed: FixedPoints, text: str) -> None:
