@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def augment(options: AugmentOptions, output: ModelOutput) -> None:
-    """Move solutions along symmetries of their equation, to have more of them.
+    """Move solutions of an equation along its symmetries.
 
     Each trajectory is moved along a random combination of the generators by their finite flow, and resampled on its
     own grid. Certified generators move the data, but for those that change the period of an axis (a scaling of x,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def conserve(options: ConserveOptions, output: Output) -> None:
-    """Find what a flow or a map conserves, or what the generators of a report leave unchanged.
+    """Find what a flow, a map or the generators of a report conserve.
 
     The answer is a basis of those functions, among the candidates of --library, that do not change along the flow
     (x, dx, or trajectories) or over a step of the map (x, x_next); each with its relative defect (0 conserved, 1 what

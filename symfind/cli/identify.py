@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def identify(options: IdentifyOptions, output: Output) -> None:
-    """Name the Lie algebra that generators span, and tell its structure and what it preserves.
+    """Name the Lie algebra of generators, and what it preserves.
 
     The generators are those that a report certifies, or matrices in a YAML file: `generators`, a list of square
     matrices, with optional `names` of the coordinates and `noise`, the relative error of a matrix.

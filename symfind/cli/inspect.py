@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def inspect(options: InspectOptions, output: Output) -> None:
-    """Show what a file holds and what could be asked of it, without reading the data."""
+    """Show what a file holds and what could be asked of it.
+
+    The data themselves are not read.
+    """
     from symfind import api
     from symfind.cli.listing import write_listing
 

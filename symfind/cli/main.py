@@ -61,8 +61,10 @@ def application(called: str | None = None) -> typer.Typer:
         name="symfind",
         help="Enforce, discover and promote continuous symmetry in data and trained models.",
         add_completion=False,
+        # Panels are worth the time of importing rich for the many options of a verb, not for the list of the verbs.
+        rich_markup_mode=None if called == "" else "rich",
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
     app.callback()(_root)
     for name in VERBS:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def report(options: ReportOptions, output: Output) -> None:
-    """Render a report as a table, Markdown or HTML with plots, or convert it between JSON and HDF5."""
+    """Show a report as a table, Markdown or HTML, or convert it.
+
+    HTML has plots. Conversions are between JSON and HDF5, by the ending of --output.
+    """
     from symfind.report.store import read_report
 
     document = read_report(options.source)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def sample(options: SampleOptions, output: Output) -> None:
-    """Make a dataset whose symmetries are known, to try the other commands on."""
+    """Make a dataset whose symmetries are known.
+
+    To try the other commands on; without arguments, the list of them.
+    """
     if options.name is None or options.out is None:
         _list_samples(output)
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def score(options: ScoreOptions, output: Output) -> None:
-    """Measure how well a trained model obeys a group, or how well fields stay solutions of their equation.
+    """Measure how well a model obeys a group, or fields an equation.
 
     For each generator its relative defect (0 exact, 1 what a random direction does) and the error along finite
     transformations of growing size; for the whole group the error on random elements. MODEL may be a dataset of

@@ -268,6 +268,7 @@ def test_help_and_usage_errors_import_neither_torch_nor_h5py(arguments: list[str
     imported = {line.rsplit("|", 1)[-1].strip() for line in ended.stderr.splitlines() if "import time" in line}
     assert "typer" in imported  # the measurement works
     assert not imported & {"torch", "h5py", "numpy", "scipy", "matplotlib", "yaml"}
+    assert arguments != ["--help"] or "rich" not in imported  # it takes as long as all the rest of the help
 
 
 def test_importing_symfind_imports_nothing_heavy() -> None:
