@@ -14,7 +14,7 @@ from symfind.fields.polynomial import linear_fields
 from symfind.lie_derivative import Invariant, LieDerivative
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.fitted_family import FittedFamily
-from symfind.significance.halves import Half, halves
+from symfind.significance.halves import Half, gram_by_block, halves
 from symfind.significance.refits import RefitSide, pair_mean
 from symfind.sources.surrogate import Choice, Family, LinearFit, Samples, fit_weights
 
@@ -90,9 +90,7 @@ class ConservationAlong:
         steps = torch.stack([c.rate.step(self._x, value) for value in folds]) @ c.geometry.inputs.whiten.T
         weight = pair_mean(steps[..., None])[:, 0, 0] / max(c.geometry.rank, 1)  # (n,)
         varied = (c.space(self._x) - c.mean) @ self._vectors
-        per_point = torch.einsum("n,nK,nL->nKL", weight, varied, varied)
-        k = varied.shape[1]
-        return torch.zeros(side.blocks, k, k, dtype=torch.float64).index_add_(0, self._block, per_point)
+        return gram_by_block((weight[:, None] * varied)[:, None], varied[:, None], self._block, side.blocks)
 
     def untested(self) -> tuple[float, float]:
         """Of this side."""
@@ -106,7 +104,7 @@ class ConservationAlong:
         side = self._side
         base = side.values(self._x, side.plain_weights())
         features = fitted.family.features(self._x)
-        more = torch.einsum("nf,rfd->rnd", features, fitted.weights(side.fold_indicators()))
+        more = torch.einsum("nf,rfd->rnd", features, fitted.by_block())
         rows = self._rows(base + more) - self._rows(base)
         return pair_mean(rows[:, None])[0] / self._x.shape[0]
 

@@ -89,7 +89,7 @@ class FitMoved:
         """F(gx) − B F(x) of what richer families find in the residual."""
         out = []
         for fitted in self._side.residual_fits:
-            w = fitted.weights(self._side.fold_indicators())
+            w = fitted.by_block()
             base = torch.einsum("nf,rfm->rnm", fitted.family.features(self._x), w)
             totals = []
             for c, keep in enumerate(self._keep):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import torch
@@ -22,8 +23,9 @@ from symfind.significance.bounds import Side
 from symfind.significance.coverage import coverage_factors
 from symfind.significance.given import GivenSide
 from symfind.significance.halves import Half, halves
-from symfind.significance.reach import Inside, Reach, leverage_inside, reach
-from symfind.significance.refits import RefitSide, fields_on_support
+from symfind.significance.on_support import fields_on_support
+from symfind.significance.reach import Follower, Inside, Reach, leverage_inside
+from symfind.significance.refits import RefitSide
 from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.geometry import Geometry, output_root
 from symfind.sources.surrogate import Choice, Samples
@@ -55,9 +57,13 @@ class MapExtent:
         fields = fields_on_support(self.derivative, x, vectors)
         return coverage_factors(x, fields, self.derivative.geometry, self.derivative.objects, self.degree)
 
+    @cached_property
+    def _follower(self) -> Follower:
+        return Follower(self.derivative, self.points[:_REACH_POINTS], self.inside)
+
     def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
         """t* along exp(tξ)."""
-        return reach(self.derivative, vector, self.points[:_REACH_POINTS], tolerance, self.inside)
+        return self._follower.reach(vector, tolerance)
 
     def parting(self, vectors: Tensor, tolerance: float) -> Parting:
         """The flow's own symmetries and the gauge of a scalar function set apart."""

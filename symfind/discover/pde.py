@@ -24,7 +24,7 @@ from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
-from symfind.significance.halves import halves
+from symfind.significance.halves import gram_by_block, halves
 from symfind.sources.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
 from symfind.sources.surrogate import Samples
 
@@ -206,11 +206,8 @@ class EquationAlong:
     def _blockwise(self, equation: Equation) -> tuple[Tensor, Tensor]:
         """Gram matrices ``(B, K, K)`` of numerator and denominator."""
         m, s, block = self._side.pencil(equation, self._vectors)
-        out = []
-        for rows in (m, s):
-            gram = torch.zeros(self._side.blocks, *(2 * [self._vectors.shape[1]]), dtype=torch.float64)
-            out.append(gram.index_add_(0, block, rows.mT @ rows))
-        return out[0], out[1]
+        blocks = self._side.blocks
+        return gram_by_block(m, m, block, blocks), gram_by_block(s, s, block, blocks)
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted sums over the blocks."""

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from symfind.linalg.tsqr import triangular_factor
-from symfind.significance.halves import Half
-from symfind.sources.surrogate import Family, whiten_features, whiten_ridged
+from symfind.sources.surrogate import Family, whiten_features
 
-# A ridge from which on a Gram matrix in double precision whitens as well as a triangular factor does.
+# A ridge from which on a Gram matrix in double precision does as well as a triangular factor.
 _RIDGED = 1e-9
 
 
@@ -42,33 +41,36 @@ class FittedFamily:
     count: Tensor
 
     @staticmethod
-    def of(family: Family, half: Half, targets: Tensor) -> FittedFamily:
-        """Blockwise sums for targets ``(n, m)``."""
-        x, blocks = half.samples.x, half.blocks
+    def of(family: Family, x: Tensor, targets: Tensor, block: Tensor, blocks: int) -> FittedFamily:
+        """Blockwise sums for points ``(n, D)``, targets ``(n, m)`` and the block ``(n,)`` of each row."""
         phi = family.features(x)
-        if family.ridge >= _RIDGED:
-            white = whiten_ridged(phi, family.ridge)
-        else:
+        if family.ridge < _RIDGED:
             white = whiten_features(triangular_factor(phi), x.shape[0], family.ridge)
-        order = torch.argsort(half.block, stable=True)
-        count = torch.bincount(half.block, minlength=blocks)
-        phi, targets = phi[order] @ white.transform, targets[order]
-        gram, moment, square = [], [], []
-        for rows, values in zip(*(torch.split(each, count.tolist()) for each in (phi, targets)), strict=True):
-            gram.append(rows.T @ rows)
-            moment.append(rows.T @ values)
-            square.append(values.square().sum(0))
-        sums = (torch.stack(gram), torch.stack(moment), torch.stack(square))
-        return FittedFamily(family, white.transform, white.penalty, *sums, count.double())
+            transform, penalty = white.transform, white.penalty
+            phi = phi @ transform
+        else:  # the ridge outweighs the rounding of a Gram matrix that is not whitened
+            transform = torch.eye(phi.shape[1], dtype=phi.dtype)
+            penalty = family.ridge * transform
+        order = torch.argsort(block, stable=True)
+        count = torch.bincount(block, minlength=blocks)
+        phi, targets = phi[order], targets[order]
+        f, m = phi.shape[1], targets.shape[1]
+        gram, moment, square = phi.new_empty(blocks, f, f), phi.new_empty(blocks, f, m), phi.new_empty(blocks, m)
+        for b, (rows, values) in enumerate(zip(*(torch.split(a, count.tolist()) for a in (phi, targets)), strict=True)):
+            torch.mm(rows.T, rows, out=gram[b])
+            torch.mm(rows.T, values, out=moment[b])
+            square[b] = values.square().sum(0)
+        return FittedFamily(family, transform, penalty, gram, moment, square, count.double())
 
-    def held_out_share(self, folds: Tensor) -> float:
-        """Mean over outputs of Σ(y − ŷ)²/Σy² on held-out folds ``(B,)`` of blocks, from the blockwise sums alone."""
-        left = torch.zeros(self.square.shape[1], dtype=torch.float64)
-        for fold in range(int(folds.max()) + 1):
-            test = folds == fold
-            w = self._solved((~test).double()[None])[0]
-            gram, moment = self.gram[test].sum(0), self.moment[test].sum(0)
-            left += self.square[test].sum(0) - 2 * (w * moment).sum(0) + (w * (gram @ w)).sum(0)
+    def by_block(self) -> Tensor:
+        """W ``(B, f, m)`` of the fits to one block each."""
+        return self.weights(torch.eye(len(self.count), dtype=torch.float64))
+
+    def held_out_share(self) -> float:
+        """Mean over outputs of Σ(y − ŷ)²/Σy² on one held-out block after the other, from the blockwise sums alone."""
+        others = 1.0 - torch.eye(len(self.count), dtype=torch.float64)
+        w = self._solved(others)
+        left = (self.square - 2 * (w * self.moment).sum(1) + (w * (self.gram @ w)).sum(1)).sum(0)
         total = self.square.sum(0)
         varies = total > 0
         return float((left[varies] / total[varies]).mean()) if bool(varies.any()) else 0.0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
-from symfind.significance.halves import Half
+from symfind.significance.halves import Half, gram_by_block
 
 # Rows are kept for the bounds up to this many numbers (256 MB), made again beyond.
 _KEPT_NUMBERS = 2**25
@@ -45,6 +45,8 @@ class GivenSide:
 
     def __init__(self, half: Half, derivative: PointwisePencil, shape: tuple[int, ...]) -> None:
         self.half, self.derivative, self._shape = half, derivative, shape
+        order = torch.argsort(half.block, stable=True)
+        self._block, self._ordered = half.block[order], self.inputs[order]
         self.m, self.s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
         self._kept: list[Pencil] = []
         numbers = 0
@@ -56,12 +58,12 @@ class GivenSide:
                 self._kept.append(pencil)
 
     def _made(self) -> Iterator[Pencil]:
-        return map(self.derivative.pencil, torch.split(self.inputs, self.derivative.rows_at_once))
+        return map(self.derivative.pencil, torch.split(self._ordered, self.derivative.rows_at_once))
 
     def pencils(self) -> Iterator[Pencil]:
-        """The rows part by part: those that were kept, and the others made again."""
+        """The rows part by part, block after block: those that were kept, and the others made again."""
         yield from self._kept
-        for x in torch.split(self.inputs, self.derivative.rows_at_once)[len(self._kept) :]:
+        for x in torch.split(self._ordered, self.derivative.rows_at_once)[len(self._kept) :]:
             yield self.derivative.pencil(x)
 
     @property
@@ -83,11 +85,10 @@ class GivenSide:
         numerator, denominator = torch.zeros(2, self.blocks, *2 * vectors.shape[1:], dtype=torch.float64)
         start = 0
         for pencil in self.pencils():
-            n = pencil.m.shape[0]
-            block = self.half.block[start : start + n]
+            stop = start + pencil.m.shape[0]
             for rows, total in ((pencil.m @ vectors, numerator), (pencil.s @ vectors, denominator)):
-                total.index_add_(0, block, rows.mT @ rows)
-            start += n
+                total += gram_by_block(rows, rows, self._block[start:stop], self.blocks)
+            start = stop
         return GivenAlong(numerator, denominator)
 
 

@@ -86,3 +86,26 @@ def _blocks(samples: Samples, generator: torch.Generator) -> Tensor:
         block[rows] = next_block + torch.arange(rows.shape[0]) * pieces // rows.shape[0]
         next_block += pieces
     return block
+
+
+def gram_by_block(left: Tensor, right: Tensor, block: Tensor, blocks: int) -> Tensor:
+    """Σ leftᵀright over the points of each block, ``(B, K, L)``.
+
+    Parameters
+    ----------
+    left, right
+        ``(n, r, K)`` and ``(n, r, L)``.
+    block
+        ``(n,)``.
+    blocks
+        B.
+    """
+    out = left.new_zeros(blocks, left.shape[2], right.shape[2])
+    if bool((block[1:] < block[:-1]).any()):
+        order = torch.argsort(block, stable=True)
+        left, right, block = left[order], right[order], block[order]
+    which, counts = torch.unique_consecutive(block, return_counts=True)
+    parts = (torch.split(rows, counts.tolist()) for rows in (left, right))
+    for b, of_left, of_right in zip(which.tolist(), *parts, strict=True):
+        out[b] = of_left.flatten(0, 1).T @ of_right.flatten(0, 1)
+    return out

@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from symfind.lie_derivative import LieDerivative, constant_slope
-from symfind.significance.refits import fields_on_support
+from symfind.significance.on_support import fields_on_support
 from symfind.sources.features import Features
 
 Inside = Callable[[Tensor], Tensor]
@@ -133,11 +134,13 @@ def _exponential(derivative: LieDerivative, vector: Tensor, x: Tensor, y: Tensor
 
     def advance(x: Tensor, y: Tensor, at: float, target: float) -> tuple[Tensor, Tensor]:
         z, v = (x.flatten(1) - centre) / scale, y.flatten(1)
+        signs = torch.stack([way[0, 0, 0], way[-1, 0, 0]])
+        steps = ((target - at) * signs)[:, None, None]
+        on = (torch.linalg.matrix_exp(steps * on_x), torch.linalg.matrix_exp(steps * on_y))
         parts = []
-        for sign in (way[0, 0, 0], way[-1, 0, 0]):
+        for sign, of_x, of_y in zip(signs, *on, strict=True):
             rows = way[:, 0, 0] == sign
-            step = (target - at) * sign
-            parts.append((_moved(z[rows], step * on_x), _moved(v[rows], step * on_y)))
+            parts.append((_moved(z[rows], of_x), _moved(v[rows], of_y)))
         z, v = (torch.cat(part) for part in zip(*parts, strict=True))
         return (z * scale + centre).reshape(x.shape), v.reshape(y.shape)
 
@@ -152,9 +155,8 @@ def _augmented(slope: Tensor, shift: Tensor) -> Tensor:
     return out
 
 
-def _moved(z: Tensor, generator: Tensor) -> Tensor:
-    """Rows (z, 1)·exp(generator), without the last column."""
-    exponential = torch.linalg.matrix_exp(generator)
+def _moved(z: Tensor, exponential: Tensor) -> Tensor:
+    """Rows (z, 1)·exponential, without the last column."""
     moved: Tensor = z @ exponential[:-1, :-1] + exponential[-1, :-1]
     return moved
 
@@ -184,74 +186,79 @@ class Reach:
         return self.distance >= LEAST_REACH or (self.distance >= STEPS[0] and not self.broken)
 
 
-def reach(derivative: LieDerivative, vector: Tensor, points: Tensor, tolerance: float, inside: Inside | None) -> Reach:
-    """t* and what ended it.
+@dataclass(frozen=True)
+class Follower:
+    """Points that are carried along generators, with what is the same for all of these.
 
-    Parameters
+    Attributes
     ----------
     derivative
         The Lie derivative, which holds F and the actions.
-    vector
-        ``(P,)`` the generator.
     points
         ``(n, *input_shape)``.
-    tolerance
-        δ.
     inside
         Where F is known; None for a model, which is known everywhere.
     """
-    unit = unit_of_flow(derivative, vector, points.flatten(1))
-    pencil = derivative.pencil(points)
-    size = float((pencil.s @ vector).square().sum(1).mean().sqrt())
-    if size == 0.0:
-        return Reach(0.0, broken=False)
-    most = 2.0**0.5 * _spread(derivative, points)
-    return _both_ways(derivative, vector, points, tolerance, inside, unit, size, most)
 
+    derivative: LieDerivative
+    points: Tensor
+    inside: Inside | None
 
-def _spread(derivative: LieDerivative, points: Tensor) -> float:
-    """‖F‖_H over the points, about its mean where F is an invariant (a constant is then no part of it)."""
-    y = derivative.map(points).reshape(-1, *derivative.output_objects)
-    if derivative.action.columns(derivative.space, points[:1].reshape(-1, *derivative.objects), y[:1]) is None:
-        y = y - y.mean(0)
-    return float((y @ derivative.geometry.outputs).square().sum((1, 2)).mean().sqrt())
+    @cached_property
+    def _rows(self) -> Tensor:
+        """Rows of S at the points."""
+        return self.derivative.pencil(self.points).s
 
+    @cached_property
+    def _values(self) -> Tensor:
+        """F ``(n, k′, m)``."""
+        return self.derivative.map(self.points).reshape(-1, *self.derivative.output_objects)
 
-def _both_ways(
-    derivative: LieDerivative,
-    vector: Tensor,
-    points: Tensor,
-    tolerance: float,
-    inside: Inside | None,
-    unit: float,
-    size: float,
-    most: float,
-) -> Reach:
-    """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
-    n = len(points)
-    x = points.reshape(n, *derivative.objects)
-    y = derivative.map(points).reshape(n, *derivative.output_objects).to(x).repeat(2, 1, 1)
-    x = x.repeat(2, 1, 1)
-    way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
-    shape = derivative.map.input_shape
-    advance = _exponential(derivative, vector, x, y, way) or _stepwise(derivative, vector, way)
-    alive = torch.ones(2 * n, dtype=torch.bool)
-    at, last = 0.0, 0.0
-    for target in STEPS:
-        x, y = advance(x, y, at, target)
-        at = target
-        # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
-        spread = ((x - derivative.geometry.mean) / derivative.geometry.scale.clamp(min=1e-300)).abs()
-        near = torch.nan_to_num(spread, nan=torch.inf).amax((1, 2)) < _RUN_OFF
-        alive &= near & torch.isfinite(y).all(2).all(1)
-        usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
-        counts = usable.reshape(2, n).sum(1).tolist()
-        if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
-            return Reach(last, broken=False)
-        value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
-        gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
-        allowed = tolerance * min(target * unit * size, most)
-        if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
-            return Reach(last, broken=True)
-        last = target
-    return Reach(last, broken=False)
+    @cached_property
+    def _spread(self) -> float:
+        """‖F‖_H over the points, about its mean where F is an invariant (a constant is then no part of it)."""
+        derivative, y = self.derivative, self._values
+        first = self.points[:1].reshape(-1, *derivative.objects)
+        if derivative.action.columns(derivative.space, first, y[:1]) is None:
+            y = y - y.mean(0)
+        return float((y @ derivative.geometry.outputs).square().sum((1, 2)).mean().sqrt())
+
+    def reach(self, vector: Tensor, tolerance: float) -> Reach:
+        """t* of a generator ``(P,)`` at the tolerance δ, and what ended it."""
+        unit = unit_of_flow(self.derivative, vector, self.points.flatten(1))
+        size = float((self._rows @ vector).square().sum(1).mean().sqrt())
+        if size == 0.0:
+            return Reach(0.0, broken=False)
+        return self._both_ways(vector, tolerance, unit, size)
+
+    def _both_ways(self, vector: Tensor, tolerance: float, unit: float, size: float) -> Reach:
+        """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
+        derivative, points, inside = self.derivative, self.points, self.inside
+        most = 2.0**0.5 * self._spread
+        n = len(points)
+        x = points.reshape(n, *derivative.objects)
+        y = self._values.to(x).repeat(2, 1, 1)
+        x = x.repeat(2, 1, 1)
+        way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
+        shape = derivative.map.input_shape
+        advance = _exponential(derivative, vector, x, y, way) or _stepwise(derivative, vector, way)
+        alive = torch.ones(2 * n, dtype=torch.bool)
+        at, last = 0.0, 0.0
+        for target in STEPS:
+            x, y = advance(x, y, at, target)
+            at = target
+            # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
+            spread = ((x - derivative.geometry.mean) / derivative.geometry.scale.clamp(min=1e-300)).abs()
+            near = torch.nan_to_num(spread, nan=torch.inf).amax((1, 2)) < _RUN_OFF
+            alive &= near & torch.isfinite(y).all(2).all(1)
+            usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
+            counts = usable.reshape(2, n).sum(1).tolist()
+            if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
+                return Reach(last, broken=False)
+            value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
+            gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
+            allowed = tolerance * min(target * unit * size, most)
+            if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
+                return Reach(last, broken=True)
+            last = target
+        return Reach(last, broken=False)

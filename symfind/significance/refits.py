@@ -15,7 +15,8 @@ from torch import Tensor
 from symfind.lie_derivative import Commuting, Invariant, LieDerivative, about_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
 from symfind.significance.fitted_family import FittedFamily
-from symfind.significance.halves import Half
+from symfind.significance.halves import Half, gram_by_block
+from symfind.significance.on_support import fields_on_support, whitened_slope
 from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.features import FourierFeatures, MultiquadricFeatures, PolynomialFeatures
 from symfind.sources.surrogate import Family, LinearFit, Samples, held_out_error
@@ -25,9 +26,9 @@ FOLDS = 4
 # Numbers in one array of Lie derivatives of the features, (points · features · directions), and the points that are
 # too few or enough for a mean: 2,000 give λ to 3 % where it is not zero, and weights of their blocks tell that error.
 _BUDGET = 4e6
-_MIN_POINTS, _ENOUGH_POINTS = 300, 2000
-# Points whose rows under all weights are held at once: few enough to stay in the processor's cache.
-_AT_ONCE = 64
+_MIN_POINTS, _ENOUGH_POINTS = 300, 1000
+# Points times weights whose rows are held at once: few enough to stay in the processor's cache.
+_AT_ONCE = 6400
 # Largest number of features of a family that looks for misfit.
 _RICHEST = 500
 # A residual of this share of the variance is rounding.
@@ -90,7 +91,7 @@ class RefitSide:
         if offset is not None:
             shape = (-1, *template.map.input_shape)
             self._targets = self._targets - offset(half.samples.x.reshape(shape)).flatten(1)
-        self.fitted = FittedFamily.of(family, half, self._targets)
+        self.fitted = FittedFamily.of(family, half.samples.x, self._targets, half.block, self.blocks)
         # Folds are unions of blocks, so that what is correlated stays together.
         self.folds = torch.randperm(self.blocks, generator=generator) % FOLDS
         self._order = torch.randperm(len(half.samples), generator=generator)
@@ -175,15 +176,16 @@ class RefitSide:
 
     @cached_property
     def residual_fits(self) -> list[FittedFamily]:
-        """Richer families that lower the held-out error of the residual, fitted to it."""
+        """Richer families that lower the held-out error of the residual, fitted to it; their blocks are the folds."""
         residual = self.residual()
         y = self.half.samples.y
         spread, size = y.var(0, correction=0), y.square().mean(0)
         # A constant component of a tensor has no spread; rounding is then a share of its size.
         if bool((residual.square().mean(0) <= _EXACT * torch.where(spread > 1e-26 * size, spread, size)).all()):
             return []  # the family holds F to rounding, and rounding has no derivative to speak of
-        fitted = (FittedFamily.of(family, self.half, residual) for family in self.richer)
-        return [fit for fit in fitted if fit.held_out_share(self.folds) < 1.0]
+        x, fold = self.half.samples.x, self.folds[self.half.block]
+        fitted = (FittedFamily.of(family, x, residual, fold, FOLDS) for family in self.richer)
+        return [fit for fit in fitted if fit.held_out_share() < 1.0]
 
     @cached_property
     def untested(self) -> tuple[float, float]:
@@ -262,14 +264,13 @@ class RefitAlong:
         fits = side.refits(weights)
         measured = torch.einsum("rfom,mh->rohf", fits.reshape(*fits.shape[:2], *t.output_objects), t.geometry.outputs)
         numerator = torch.zeros(len(weights), *2 * self._vectors.shape[1:], dtype=torch.float64)
-        start, block = 0, self._at.block
-        for count in torch.bincount(block, minlength=side.blocks).tolist():
-            stop = start + count
-            for at in range(start, stop, _AT_ONCE):
-                rows = self._rows(slice(at, min(at + _AT_ONCE, stop)), fits, measured).flatten(1, 2)
-                numerator += weights[:, int(block[at]), None, None] * (rows.mT @ rows)
-            start = stop
-        return numerator / start, torch.einsum("rb,bKL->rKL", weights, self._sizes) / start
+        at_once, count = max(1, _AT_ONCE // len(weights)), len(self._at.x)
+        for at in range(0, count, at_once):
+            part = slice(at, min(at + at_once, count))
+            rows = self._rows(part, fits, measured)
+            rows = rows.mul_(weights[:, None, self._at.block[part], None].sqrt()).flatten(1, 2)
+            numerator += rows.mT @ rows
+        return numerator / count, torch.einsum("rb,bKL->rKL", weights, self._sizes) / count
 
     def draws(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The same: random weights move it as fresh rows would."""
@@ -292,11 +293,14 @@ class RefitAlong:
             x = self._at.x[part]
             fibre = torch.stack([f for f in (self._fibre(x, value) for value in values) if f is not None])
             return rows - fibre.permute(0, 2, 3, 1, 4).flatten(1, 2)
-        y = values.reshape(*values.shape[:2], *t.output_objects).permute(1, 2, 0, 3)  # (n, k′, R, m)
-        fibre = y @ self._fibre_matrices[part].flatten(3)  # (n, k′, R, h·K)
-        fibre = fibre.reshape(*fibre.shape[:3], -1, k).permute(2, 1, 3, 0, 4)  # (R, k′, h, n, K)
-        out: Tensor = rows - fibre.flatten(1, 2)
+        out: Tensor = rows - self._pulled(values, self._fibre_matrices[part]).permute(2, 1, 3, 0, 4).flatten(1, 2)
         return out
+
+    def _pulled(self, values: Tensor, matrices: Tensor) -> Tensor:
+        """H^{1/2}ξ_Y·F ``(n, k′, R, h, K)`` of values ``(R, n, m)`` by the matrices of these points."""
+        y = values.reshape(*values.shape[:2], *self._side.template.output_objects).permute(1, 2, 0, 3)  # (n, k′, R, m)
+        pulled: Tensor = (y @ matrices.flatten(3)).reshape(*y.shape[:3], *matrices.shape[3:])
+        return pulled
 
     @cached_property
     def _fibre_matrices(self) -> Tensor | None:
@@ -330,12 +334,19 @@ class RefitAlong:
         if t.geometry.support is not None:
             flat = flat @ t.geometry.support
         flat = flat.mT  # (n, D, K)
-        per_point = (at.slope / max(t.geometry.rank, 1))[:, None, None] * (flat.mT @ flat)
-        fibres = [fibre for fibre in (self._fibre(at.x, value) for value in at.values) if fibre is not None]
-        if fibres:
-            per_point = per_point + pair_mean(torch.stack(fibres).flatten(2, 3))
-        sizes = torch.zeros(side.blocks, *per_point.shape[1:], dtype=per_point.dtype)
-        return sizes.index_add_(0, at.block, per_point)
+        weight = (at.slope / max(t.geometry.rank, 1))[:, None, None]
+        sizes = gram_by_block(weight * flat, flat, at.block, side.blocks)
+        if isinstance(t.action, Invariant):
+            return sizes
+        values = torch.stack(at.values)  # (F, n, m)
+        if self._fibre_matrices is None:
+            parts = [fibre for fibre in (self._fibre(at.x, value) for value in values) if fibre is not None]
+            fibres = torch.stack(parts, 1).flatten(2, 3)  # (n, F, k′h, K)
+        else:
+            fibres = self._pulled(values, self._fibre_matrices).transpose(1, 2).flatten(2, 3)
+        total, own = fibres.sum(1), fibres.flatten(1, 2)
+        pairs = gram_by_block(total, total, at.block, side.blocks) - gram_by_block(own, own, at.block, side.blocks)
+        return sizes + pairs / (len(values) * (len(values) - 1))
 
     def untested(self) -> tuple[float, float]:
         """Of this side."""
@@ -354,7 +365,7 @@ class RefitAlong:
         base = side.values(x, side.plain_weights())[0]
         whole = self._fibre(x, base)
         rows = []
-        for w in fitted.weights(side.fold_indicators()):
+        for w in fitted.by_block():
             moved = torch.einsum("nfK,fm->nmK", pushed, w).reshape(n, *t.output_objects, -1)
             row = torch.einsum("nomK,mh->nohK", moved, t.geometry.outputs)
             shifted = self._fibre(x, base + features(x) @ w)
@@ -362,32 +373,6 @@ class RefitAlong:
                 row = row - (shifted - whole)
             rows.append(row.flatten(0, 2))
         return pair_mean(torch.stack(rows)[:, None])[0] / n
-
-
-def fields_on_support(derivative: LieDerivative, x: Tensor, vectors: Tensor) -> Tensor:
-    """ξ_v projected to the support of the data, all objects side by side: ``(n, K, k·d)``."""
-    t = derivative
-    k, d = t.objects
-    n = x.shape[0]
-    xi = torch.einsum("npd,pK->nKd", t.space.evaluate(x.reshape(n * k, d)), vectors[: t.space.dim])
-    xi = xi if t.live is None else xi * t.live
-    xi = xi.reshape(n, k, -1, d).transpose(1, 2)  # (n, K, k, d)
-    if t.geometry.support is not None:
-        white = (xi @ t.geometry.inputs.whiten.T).flatten(2) @ t.geometry.support @ t.geometry.support.T
-        xi = white.reshape(*xi.shape[:3], -1) @ t.geometry.inputs.colour.T
-    return xi.flatten(2)
-
-
-def whitened_slope(derivative: LieDerivative, jacobian: Tensor, n: int) -> Tensor:
-    """H^{1/2}dF G^{1/2} on the support, ``(n, k′h, D)``."""
-    t = derivative
-    k, d = t.objects
-    k_out, m = t.output_objects
-    measured = torch.einsum("nomj,mh->nohj", jacobian.reshape(n, k_out, m, k * d), t.geometry.outputs)
-    measured = measured.reshape(n, -1, k, d)
-    measured = measured if t.live is None else measured * t.live
-    white = (measured @ t.geometry.inputs.colour).flatten(2)
-    return white if t.geometry.support is None else white @ t.geometry.support
 
 
 def pair_mean(rows: Tensor) -> Tensor:

@@ -169,18 +169,7 @@ def whiten_features(factor: Tensor, count: int, ridge: float) -> Whitened:
     """
     _, sigma, vh = torch.linalg.svd(factor / math.sqrt(count), full_matrices=False)
     keep = sigma > FEATURE_CUT * sigma.max()
-    return _whitened(sigma[keep].square(), vh[keep].T, ridge)
-
-
-def whiten_ridged(features: Tensor, ridge: float) -> Whitened:
-    """The same from features ``(n, f)`` by their Gram matrix, whose rounding a ridge of 1e-9 and more outweighs."""
-    gram = features.T @ features / features.shape[0]
-    square, vectors = torch.linalg.eigh(gram)
-    return _whitened(square.clamp(min=0), vectors, ridge)
-
-
-def _whitened(square: Tensor, vectors: Tensor, ridge: float) -> Whitened:
-    transform = vectors / (square + ridge).sqrt()
+    transform = vh[keep].T / (sigma[keep].square() + ridge).sqrt()
     return Whitened(transform, ridge * transform.T @ transform)
 
 

@@ -10,7 +10,7 @@ from symfind.discover.nullspace import Frame, lie_derivative
 from symfind.discover.questions import QUESTIONS
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, OutputAction
-from symfind.significance.reach import STEPS, _exponential, _stepwise, leverage_inside, reach, unit_of_flow
+from symfind.significance.reach import STEPS, Follower, _exponential, _stepwise, leverage_inside, unit_of_flow
 from symfind.sources.features import PolynomialFeatures, Standardiser
 from symfind.sources.geometry import Moments, input_geometry
 from symfind.sources.surrogate import Family, LinearFit, fit_weights
@@ -56,17 +56,18 @@ def scalar() -> tuple[Tensor, LieDerivative]:
 
 def test_an_exact_rotation_reaches_half_a_turn(scalar: tuple[Tensor, LieDerivative]) -> None:
     x, derivative = scalar
-    assert reach(derivative, vector_of(derivative, x, TURN), x[:300], 0.05, None).distance == END
+    assert Follower(derivative, x[:300], None).reach(vector_of(derivative, x, TURN), 0.05).distance == END
 
 
 def test_the_length_of_the_vector_does_not_matter(scalar: tuple[Tensor, LieDerivative]) -> None:
     x, derivative = scalar
-    assert reach(derivative, 1e4 * vector_of(derivative, x, TURN), x[:300], 0.05, None).distance == END
+    assert Follower(derivative, x[:300], None).reach(1e4 * vector_of(derivative, x, TURN), 0.05).distance == END
 
 
 def test_a_false_field_does_not_reach(scalar: tuple[Tensor, LieDerivative]) -> None:
     x, derivative = scalar
-    assert reach(derivative, vector_of(derivative, x, torch.eye(3).double()), x[:300], 0.05, None).distance == 0.0
+    scaling = vector_of(derivative, x, torch.eye(3).double())
+    assert Follower(derivative, x[:300], None).reach(scaling, 0.05).distance == 0.0
 
 
 def test_a_scaling_with_its_action_on_y_and_a_flow_with_its_rescaling_of_time() -> None:
@@ -76,11 +77,11 @@ def test_a_scaling_with_its_action_on_y_and_a_flow_with_its_rescaling_of_time() 
     free = derivative_of(x, y, 2, Free(3))
     right = vector_of(free, x, eye, (2 * eye).flatten().tolist())
     wrong = vector_of(free, x, eye, (1.5 * eye).flatten().tolist())
-    assert reach(free, right, x[:300], 0.05, None).distance == END
-    assert reach(free, wrong, x[:300], 0.05, None).distance == 0.0
+    assert Follower(free, x[:300], None).reach(right, 0.05).distance == END
+    assert Follower(free, x[:300], None).reach(wrong, 0.05).distance == 0.0
     flow = derivative_of(x, y, 2, Bracket(), "flow")
-    assert reach(flow, vector_of(flow, x, eye, [1.0]), x[:300], 0.05, None).distance == END
-    assert reach(flow, vector_of(flow, x, eye, [0.0]), x[:300], 0.05, None).distance == 0.0
+    assert Follower(flow, x[:300], None).reach(vector_of(flow, x, eye, [1.0]), 0.05).distance == END
+    assert Follower(flow, x[:300], None).reach(vector_of(flow, x, eye, [0.0]), 0.05).distance == 0.0
 
 
 def test_thin_data_stop_a_rotation_that_is_only_small_at_first() -> None:
@@ -90,7 +91,7 @@ def test_thin_data_stop_a_rotation_that_is_only_small_at_first() -> None:
     derivative = derivative_of(x, y, 3, Invariant())
     turn = torch.tensor([[0.0, 0, -1.0], [0, 0, 0], [1.0, 0, 0]], dtype=torch.float64)
     v = vector_of(derivative, x, turn)
-    assert reach(derivative, v, x[:400], 0.05, None).distance < 0.3
+    assert Follower(derivative, x[:400], None).reach(v, 0.05).distance < 0.3
 
 
 def test_a_translation_far_from_the_origin() -> None:
@@ -99,7 +100,7 @@ def test_a_translation_far_from_the_origin() -> None:
     derivative = derivative_of(x, (x[:, :1] - x[:, 1:]) ** 2 + (x[:, :1] - x[:, 1:]) ** 3, 3, Invariant())
     matrix = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
     inside = leverage_inside(derivative.map.features, x)  # type: ignore[attr-defined]
-    assert reach(derivative, vector_of(derivative, x, matrix), x[:400], 0.05, inside).distance >= 0.3
+    assert Follower(derivative, x[:400], inside).reach(vector_of(derivative, x, matrix), 0.05).distance >= 0.3
 
 
 def test_redundant_coordinates_do_not_shorten_it() -> None:
@@ -111,23 +112,27 @@ def test_redundant_coordinates_do_not_shorten_it() -> None:
     normal_to_plane = x.var(0) * torch.tensor([1.0, 1.0, -1.0])  # in standardised coordinates
     off = tangent + torch.outer(normal_to_plane, torch.tensor([5.0, -3.0, 0.0]).double())
     for matrix in (tangent, off):  # they differ by a trivial field: both are the same generator
-        assert reach(derivative, vector_of(derivative, x, matrix), x[:300], 0.05, None).distance == END
+        assert Follower(derivative, x[:300], None).reach(vector_of(derivative, x, matrix), 0.05).distance == END
 
 
 def test_a_zero_vector_reaches_nowhere(scalar: tuple[Tensor, LieDerivative]) -> None:
     x, derivative = scalar
-    assert reach(derivative, torch.zeros(12).double(), x[:50], 0.05, None).distance == 0.0
+    assert Follower(derivative, x[:50], None).reach(torch.zeros(12).double(), 0.05).distance == 0.0
 
 
 def test_points_that_leave_where_the_fit_was_made_do_not_count_and_none_left_is_the_end() -> None:
     x = normal(600, 3)
     derivative = derivative_of(x, quartic(x), 4, Invariant())
     v = vector_of(derivative, x, TURN)
-    assert reach(derivative, v, x[:300], 0.05, lambda p: torch.zeros(len(p), dtype=torch.bool)).distance == 0.0
+
+    def nowhere(p: Tensor) -> Tensor:
+        return torch.zeros(len(p), dtype=torch.bool)
+
+    assert Follower(derivative, x[:300], nowhere).reach(v, 0.05).distance == 0.0
     inside = leverage_inside(derivative.map.features, x)  # type: ignore[attr-defined]
     assert float(inside(x).double().mean()) > 0.97
     assert not bool(inside(50 * x).any())
-    assert reach(derivative, v, x[:300], 0.05, inside).distance == END
+    assert Follower(derivative, x[:300], inside).reach(v, 0.05).distance == END
 
 
 def test_unit_is_a_radian_for_a_rotation_and_a_spread_for_a_shift(scalar: tuple[Tensor, LieDerivative]) -> None:
