@@ -1,5 +1,5 @@
 """``python -m symfind`` is the command ``symfind``."""
 
-from symfind.cli.main import run
+from symfind.cli.main import process
 
-run()
+process()

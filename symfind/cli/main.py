@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -83,6 +84,16 @@ def _output_of(name: str) -> type[Output]:
     from symfind.cli.model_output import ModelOutput
 
     return ModelOutput
+
+
+def process() -> NoReturn:
+    """Run the command line as a process of its own.
+
+    What imports make stays: looking through it for garbage takes half a second of a short run.
+    :meth:`symfind.cli.output.Output.progress` turns the collector on for the work that follows them.
+    """
+    gc.disable()
+    run()
 
 
 def run() -> NoReturn:

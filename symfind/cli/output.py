@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -109,7 +110,13 @@ class Output:
             print(text, file=sys.stderr)
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """Return a progress display if standard error is a terminal, else one that is silent."""
+        """Return a progress display if standard error is a terminal, else one that is silent.
+
+        Work begins here: garbage is collected from now on, but not looked for among what was imported.
+        """
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         if self.quiet or not sys.stderr.isatty():
             return nullcontext(SilentProgress())
         from symfind.cli.terminal_progress import TerminalProgress

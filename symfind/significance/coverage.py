@@ -85,4 +85,5 @@ def _largest(moved: Tensor, rows: Tensor) -> float:
     if not bool(keep.any()):
         return 0.0
     white = vectors[:, keep] / values[keep].sqrt()
-    return float(torch.linalg.matrix_norm(moved @ white, 2))
+    # ω matters down to a tolerance, far above what squaring loses.
+    return float(torch.linalg.eigvalsh(white.T @ (moved.T @ moved) @ white)[-1].clamp(min=0).sqrt())

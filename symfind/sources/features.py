@@ -120,10 +120,7 @@ class PolynomialFeatures:
 
     def push(self, x: Tensor, v: Tensor) -> Tensor:
         """dφ·v ``(n, f, p)``."""
-        out = x.new_zeros(x.shape[0], self.size, v.shape[1])
-        for b, slope in enumerate(self._slopes(x)):
-            out += slope[:, :, None] * v[:, None, :, b]
-        return out
+        return torch.einsum("bnf,npb->nfp", torch.stack(self._slopes(x)), v)
 
     def total_push(self, x: Tensor, v: Tensor) -> Tensor:
         """Σ_n dφ(xₙ)·vₙ ``(f, p)``."""
