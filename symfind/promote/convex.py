@@ -113,22 +113,36 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Sparse:
-    """The lasso: w, its cross-validated error, and its λ."""
+    """The lasso: w, its error on each fold, and its λ."""
 
     w: Tensor
-    error: float
+    errors: Tensor
     weight: float
+
+    @property
+    def error(self) -> float:
+        """The cross-validated error."""
+        return float(self.errors.mean())
 
 
 @dataclass(frozen=True)
 class Explored:
-    """A path: its points, the best of them, the fits there to every fold and to all rows; least squares, the lasso."""
+    """A path: its points, the best of them, its errors and fits on every fold and all rows; least squares, the lasso."""
 
     points: tuple[PathPoint, ...]
     best: int
+    errors: tuple[float, ...]
     steps: tuple[_Step, ...]
     plain: float
     sparse: _Sparse | None
+
+    @property
+    def sparse_stands(self) -> bool:
+        """Whether the lasso's error is not above that of the path by more than its standard error over the folds."""
+        if self.sparse is None:
+            return False
+        gap = self.sparse.errors - torch.tensor(self.errors, dtype=self.sparse.errors.dtype)
+        return bool(gap.mean() <= gap.std() / len(gap) ** 0.5)
 
     @property
     def error(self) -> float:
@@ -262,12 +276,14 @@ class ConvexFit:
         fits = [self._followed(kept) for kept in (*self._trained, self._everything)]
         steps: list[list[_Step]] = []
         errors: list[float] = []
+        held: list[tuple[float, ...]] = []
         for g in path:
             steps.append([fit(g) for fit in fits])
-            held = [self._error(s.w, ~kept) for s, kept in zip(steps[-1], self._trained, strict=False)]
-            errors.append(sum(held) / len(held))
+            held.append(tuple(self._error(s.w, ~kept) for s, kept in zip(steps[-1], self._trained, strict=False)))
+            errors.append(sum(held[-1]) / len(held[-1]))
             advance(1)
-            if len(errors) - errors.index(min(errors)) > _PATIENCE:
+            # The error of few rows may rise before it falls.
+            if len(self._samples) >= _FEW and len(errors) - errors.index(min(errors)) > _PATIENCE:
                 break
         points = tuple(
             PathPoint(g, self._lie.shape[1] - s[-1].rank, e) for g, s, e in zip(path, steps, errors, strict=False)
@@ -276,7 +292,7 @@ class ConvexFit:
         # A γ or λ that was asked for is kept to.
         sparse = self._lasso() if gamma is None and self._sparsity == 0 else None
         plain = self._refitted_error(steps[best], 0)  # data without noise are known by it
-        return Explored(points, best, tuple(steps[best]), plain, sparse)
+        return Explored(points, best, held[best], tuple(steps[best]), plain, sparse)
 
     def refitted(self, explored: Explored) -> Promoted:
         """The refits inside exact nullspaces, from the best point of the path; the best of everything."""
@@ -295,7 +311,7 @@ class ConvexFit:
             chosen = max(good, key=lambda r: r.symmetries)
             done = debiased(loss, self._squares, w, chosen.symmetries, step.support)
             w, directions, freedom, error = done.w, done.directions, done.freedom, chosen.error
-        elif sparse is not None and sparse.error <= _TIE * smallest:
+        elif sparse is not None and explored.sparse_stands:
             w, error, weight = sparse.w, sparse.error, sparse.weight
             directions = null_directions(self._lie, w, 0)
         else:
@@ -317,7 +333,7 @@ class ConvexFit:
         )
         told, chosen = errors.tensor_split([len(self._trained)])
         best = int(chosen.mean(0).argmin())
-        return _Sparse(w[-1, best].flatten(), float(told[:, best].mean()), _LASSO[best])
+        return _Sparse(w[-1, best].flatten(), told[:, best], _LASSO[best])
 
     def _counts(self, w: Tensor) -> list[int]:
         """Numbers of symmetries worth trying: none, all, and where the singular values of L(w) jump most."""
@@ -346,8 +362,8 @@ class ConvexFit:
         for kept, step in zip(self._trained, steps, strict=False):
             done = debiased(Quadratic.of(*self._rows(kept)), self._squares, step.w, count, step.support)
             errors.append(self._error(done.w, ~kept))
-            if errors[0] > max(_HOPELESS * self._error(step.w, ~kept), _EXACT):
-                break
+            if len(errors) == 1 and errors[0] > max(_HOPELESS * self._error(step.w, ~kept), _EXACT):
+                return errors[0]
         return sum(errors) / len(errors)
 
     def _largest(self) -> float:
