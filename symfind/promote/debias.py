@@ -17,9 +17,9 @@ from symfind.promote.operator import LieOperator
 
 # μ from where both terms count to where the symmetries hold to 1e-7. Where the penalty grows faster than the span
 # follows, the span is left behind and the fit collapses to a constant: of 24 quartics about a centre in 40 rows 13 did
-# when μ doubled, one at steps of 1.1. Past _STIFF the span no longer moves.
-_STIFF = 1e5
-_PENALTIES = (*(0.3 * 1.1**i for i in range(134)), *(_STIFF * 2.0**i for i in range(1, 10)))
+# when μ doubled, one at steps of 1.1. So μ grows by 1.3 while that costs the fit little, and by 1.1 where it costs.
+_FIRST, _LAST = 0.3, 4e7
+_SLOW, _FAST, _COSTLY = 1.1, 1.3, 0.02
 _TURNS = 5
 _SETTLED = 1e-3
 # Singular values of L below this share of the largest are rounding.
@@ -31,6 +31,8 @@ _NEARLY_NULL, _IMPLIED, _NULL = 1e-7, 1e-9, 1e-13
 
 # Products of pairs of candidates are held up to this many numbers, 128 MB.
 _PAIRS = 2**24
+# A square of residuals below this share of that of the targets is rounding.
+_ROUNDING = 1e-12
 # Pivots below this share of the largest may be rounding: then eigenvectors tell what is determined.
 _DETERMINED = 1e-10
 
@@ -44,11 +46,16 @@ class Quadratic:
 
     squares: Tensor
     moment: Tensor
+    constant: float
 
     @staticmethod
     def of(theta: Tensor, y: Tensor) -> Quadratic:
         """From rows."""
-        return Quadratic(theta.T @ theta, theta.T @ y)
+        return Quadratic(theta.T @ theta, theta.T @ y, float(y @ y))
+
+    def __call__(self, w: Tensor) -> float:
+        """The value at w, to rounding."""
+        return max(float(w @ (self.squares @ w) - 2 * self.moment @ w) + self.constant, _ROUNDING * self.constant)
 
     def minimiser(self, penalty: Tensor) -> Tensor:
         """The argmin of the sum with w*Pw; the smallest where w is not determined."""
@@ -64,7 +71,7 @@ class Quadratic:
 
     def within(self, basis: Tensor) -> Tensor:
         """The minimiser in the span of ``basis`` ``(F, r)``."""
-        inner = Quadratic(basis.T @ self.squares @ basis, basis.T @ self.moment)
+        inner = Quadratic(basis.T @ self.squares @ basis, basis.T @ self.moment, self.constant)
         return basis @ inner.minimiser(torch.zeros_like(inner.squares))
 
 
@@ -160,7 +167,7 @@ def debiased(loss: Quadratic, squares: Squares, w: Tensor, count: int, support: 
     """
     lie = squares.lie
     kept = torch.arange(lie.size) if support is None else support.nonzero()[:, 0]
-    inner = Quadratic(loss.squares[kept][:, kept], loss.moment[kept])
+    inner = Quadratic(loss.squares[kept][:, kept], loss.moment[kept], loss.constant)
 
     def penalty(directions: Tensor) -> Tensor:
         out = squares.of_directions(directions)
@@ -182,12 +189,26 @@ def debiased(loss: Quadratic, squares: Squares, w: Tensor, count: int, support: 
     directions = null_directions(lie, w, count)
     unit = float(inner.squares.trace()) / max(float(penalty(directions).trace()), 1e-300)
     unit = min(unit, float(inner.squares.trace()) / max(float(lie.gram().trace()), 1e-300) * lie.shape[1])
-    for mu in _PENALTIES:
-        for _ in range(_TURNS if mu < _STIFF else 1):
+
+    def followed(mu: float, w: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        for _ in range(_TURNS):
             before, w = w, lifted(inner.minimiser(mu * unit * penalty(directions)))
             directions = null_directions(lie, w, count)
             if float((w - before).abs().max()) < _SETTLED * float(w.abs().max()):
                 break
+        return w, directions
+
+    mu, step = _FIRST, _FAST
+    w, directions = followed(mu, w, directions)
+    error = loss(w)
+    while mu < _LAST:
+        moved, turned = followed(mu * step, w, directions)
+        worse = loss(moved)
+        if worse > (1 + _COSTLY) * error and step > _SLOW:
+            step = max(_SLOW, step**0.5)
+            continue
+        w, directions, error, mu = moved, turned, worse, mu * step
+        step = min(_FAST, step**1.5)
     basis = _null_models(penalty(directions), _NEARLY_NULL)
     for _ in range(_POLISHING):
         # The symmetries common to all models of the space, then the models that have them.
