@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,8 @@ _SPACES: Mapping[str, Callable[[int], VectorFieldSpace]] = {
 
 # Monomials times directions beyond this need more memory than a candidate space is worth.
 _MAX_FIELDS = 20_000
+# Steepest random features, in units of the data: steeper ones are steps.
+_STEEPEST = 10.0
 
 
 def space_names() -> list[str]:
@@ -145,8 +148,12 @@ def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFiel
 
 
 def _random_features(name: str, tail: str, d: int) -> VectorFieldSpace:
-    if not tail.isdigit() or not 1 <= int(tail) * d <= _MAX_FIELDS:
-        raise UsageError(f"the space '{name}' should be random-features:m with a number m of features, such as 200")
+    asked = re.fullmatch(r"(\d+)(?:,(\d*\.?\d+))?", tail)
+    if asked is None or not 1 <= int(asked[1]) * d <= _MAX_FIELDS or not 0 < float(asked[2] or 1) <= _STEEPEST:
+        raise UsageError(
+            f"the space '{name}' should be random-features:m with a number m of features, such as 200, or "
+            f"random-features:m,s with their steepness s as well, above 0 and at most {_STEEPEST:g} (0.3 if not given)"
+        )
     from symfind.fields.random_features import RandomFeatureFields
 
-    return RandomFeatureFields.draw(name, d, int(tail))
+    return RandomFeatureFields.draw(name, d, int(asked[1]), *map(float, filter(None, [asked[2]])))

@@ -39,10 +39,10 @@ class RandomFeatureFields:
     has_constants: bool = True
 
     @classmethod
-    def draw(cls, name: str, d: int, features: int) -> RandomFeatureFields:
-        """Features drawn from a fixed seed."""
+    def draw(cls, name: str, d: int, features: int, spread: float = _SPREAD) -> RandomFeatureFields:
+        """Features drawn from a fixed seed, w with a standard deviation of ``spread``."""
         generator = torch.Generator().manual_seed(20)
-        weights = _SPREAD * torch.randn(d, features, generator=generator, dtype=torch.float64)
+        weights = spread * torch.randn(d, features, generator=generator, dtype=torch.float64)
         offsets = torch.randn(features, generator=generator, dtype=torch.float64)
         zero = torch.zeros(d, dtype=torch.float64)
         return cls(name, d, weights, offsets, zero, torch.ones(d, dtype=torch.float64))

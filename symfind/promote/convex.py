@@ -127,7 +127,7 @@ class _Sparse:
 
 @dataclass(frozen=True)
 class Explored:
-    """A path: its points, the best of them, its errors and fits on every fold and all rows; least squares, the lasso."""
+    """A path: its points, errors and fits at the best of them, on the folds and on all rows; least squares, lasso."""
 
     points: tuple[PathPoint, ...]
     best: int

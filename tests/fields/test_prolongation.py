@@ -94,7 +94,7 @@ def test_the_wave_equation_in_light_cone_form_is_the_wave_equation() -> None:
 def test_random_features_are_prolonged_like_formulas() -> None:
     equation = parse_equation("u_t + u*u_x + u_xxx = 0", TX, ("u",))
     jets = random_jets(equation, 40)
-    space = make_space("random-features:2", 3, ("t", "x", "u"))
+    space = make_space("random-features:2,0.4", 3, ("t", "x", "u"))
     text = [
         [f"tanh({'+'.join(f'({space.weights[a, i]:.17g})*{v}' for a, v in enumerate('txu'))}+({space.offsets[i]:.17g}))"
          if a == b else "0" for b in range(3)]
@@ -120,7 +120,13 @@ def test_fields_that_are_too_rough_to_prolong_are_refused() -> None:
         prolongation.rows(jets)
 
 
-@pytest.mark.parametrize("name", ["point:chebyshev:3,1", "point:chebyshev:3,1,x", "point:x", "random-features:0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "point:chebyshev:3,1", "point:chebyshev:3,1,x", "point:x",
+        "random-features:0", "random-features:9,", "random-features:9,0",
+    ],
+)
 def test_spaces_that_make_no_sense(name: str) -> None:
     with pytest.raises(UsageError, match="should be"):
         make_space(name, 3, ("t", "x", "u"))
