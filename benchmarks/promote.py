@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas: " + ", ".join(PARTS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--case", help="recovery: cases whose name matches this")
-    parser.add_argument("--steps", type=int, default=1500, help="networks: steps of training")
+    parser.add_argument("--steps", type=int, default=3000, help="networks: steps of training")
     parser.add_argument("--kept", type=Path, help="recovery: a file that keeps finished searches for the next run")
     parser.add_argument("--output", type=Path, help="write to this document; else to standard output")
     given = parser.parse_args()

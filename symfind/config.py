@@ -268,7 +268,7 @@ class PromoteOptions(SearchOptions):
         choices=("whitened", "frobenius"),
     )
     gamma: float | None = option(
-        "The weight of the nuclear norm; chosen by cross-validation (0.3 for networks) if not given.",
+        "The weight of the nuclear norm; chosen by cross-validation (0.03 for networks) if not given.",
         None,
         panel="Search",
     )

@@ -199,7 +199,7 @@ def network_run(rows: int, seed: int, steps: int) -> tuple[float, float, float, 
     x, y = vectors(rows, 100 + seed, 0.05)
     fresh, truth = vectors(_FRESH, 7, 0.0)
     setting = setting_of(x, y, (3, 3), "linear")
-    recipe = Recipe(steps, 3e-3, 128, 0.3, True, seed)
+    recipe = Recipe(steps, 3e-3, 128, 0.03, True, seed)
 
     def make() -> StandardisedNetwork:
         torch.manual_seed(seed)

@@ -36,8 +36,9 @@ _EXACT = 1e-16
 _SHOWN_ROWS = 4
 _ARCHIVES = (".pt", ".pth", ".ts")
 _HIDDEN = (64, 64)
-# The weight of the nuclear norm of networks: 0.1 to 1 found the same spans (invariants of three vectors).
-_GAMMA = 0.3
+# The weight of the nuclear norm of networks: on 200 invariants of three vectors the singular values jump after the third
+# by factors of 1.6 to 2.4 at 0.01 to 0.05, of 1.1 to 1.4 at 0.3, and at 1 nowhere.
+_GAMMA = 0.03
 
 Linear = PolynomialFeatures | LibraryFeatures
 
