@@ -36,7 +36,7 @@ _EXACT = 1e-16
 _SHOWN_ROWS = 4
 _ARCHIVES = (".pt", ".pth", ".ts")
 _HIDDEN = (64, 64)
-# The weight of the nuclear norm of networks: on 200 invariants of three vectors the singular values jump after the third
+# The weight of the nuclear norm of networks: on 200 invariants of three vectors the singular values jump after three
 # by factors of 1.6 to 2.4 at 0.01 to 0.05, of 1.1 to 1.4 at 0.3, and at 1 nowhere.
 _GAMMA = 0.03
 
