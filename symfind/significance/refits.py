@@ -27,6 +27,8 @@ FOLDS = 4
 # too few or enough for a mean: 2,000 give λ to 3 % where it is not zero, and weights of their blocks tell that error.
 _BUDGET = 4e6
 _MIN_POINTS, _ENOUGH_POINTS = 300, 1000
+# So many times these are all taken: leaving a few out saves little.
+_NEARLY_ALL = 1.5
 # Points times weights whose rows are held at once: few enough to stay in the processor's cache.
 _AT_ONCE = 6400
 # Largest number of features of a family that looks for misfit.
@@ -154,7 +156,8 @@ class RefitSide:
     def points_by_block(self, features: int, directions: int) -> Tensor:
         """Numbers of as many rows as can be afforded with so many features and directions, block after block."""
         affordable = int(_BUDGET / (features * max(directions, 1)))
-        index = self.points(min(max(_MIN_POINTS, affordable), _ENOUGH_POINTS))
+        count = min(max(_MIN_POINTS, affordable), _ENOUGH_POINTS)
+        index = self.points(len(self.half.samples) if len(self.half.samples) <= _NEARLY_ALL * count else count)
         return index[torch.argsort(self.half.block[index], stable=True)]
 
     def evaluated(self, directions: int) -> Evaluated:
