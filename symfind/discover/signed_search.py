@@ -21,7 +21,7 @@ Image = tuple[int, int]  # coordinate i becomes coordinate σ(i) times ±1
 Element = tuple[Image, ...]
 
 MOST_COORDINATES = 8
-_MOST_FUNCTIONS = 400
+_MOST_FUNCTIONS = 500
 _DEGREE = 4
 # A branch whose coefficients differ by this ρ² is cut: far above the tolerance, as fits to noisy data carry errors.
 _CUT = 0.09
@@ -53,6 +53,9 @@ def expansion(x: Tensor, value: Tensor, objects: tuple[int, int], turning: bool)
     d = objects[1]
     exponents, columns = _hermite(x)
     solved = torch.linalg.lstsq(columns, value, driver="gelsd").solution  # (q, M)
+    # What the expansion does not hold leaves errors on its coefficients, larger ones where it is large.
+    left = (value - columns @ solved).square().sum(1)
+    noise = 2 * float(columns.square().sum(1) @ left) / len(x) ** 2
     if not turning:
         varying = exponents.sum(1) > 0
         exponents, solved = exponents[varying], solved[varying]
@@ -61,7 +64,7 @@ def expansion(x: Tensor, value: Tensor, objects: tuple[int, int], turning: bool)
         for component, entry in enumerate(row):
             place, axis = divmod(component, d) if turning else (component, -1)
             found[(tuple(alpha), place, axis)] = entry
-    return Expansion(found, float(solved.square().sum()))
+    return Expansion(found, float(solved.square().sum()), noise)
 
 
 def moments(x: Tensor) -> Expansion:
