@@ -179,6 +179,7 @@ def test_an_equation_without_symmetry_gives_none(burgers):
     assert finding.spectrum[0][0] > 10 * max(entry[0] for entry in burgers.spectrum[:4])
 
 
+@pytest.mark.slow
 def test_flows_learn_too():
     judged, jets = problem(BURGERS, 300)
     g = torch.Generator().manual_seed(4)
