@@ -138,6 +138,7 @@ def test_far_from_the_origin_the_scaling_is_not_taken_for_a_translation(tmp_path
     assert float(principal_cosines(found, truth).min()) > 0.999
 
 
+@pytest.mark.slow
 def test_outliers_where_the_function_is_flat_certify_nothing(tmp_path: Path) -> None:
     """1 % of rows 30 times as far out, where tanh is flat: with two separate means a random field had ρ = 0.07."""
     x = normal(1500, 3)

@@ -43,6 +43,7 @@ def test_the_same_action_on_three_atoms_is_e3(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_on_nine_coordinates_three_atoms_have_9n_plus_6(tmp_path: Path) -> None:
     """Translations with coefficients affine in the nine coordinates, 3 · 10, and three rotations: 33."""
     report = ask(
