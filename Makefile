@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test quick test-all lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,8 +21,11 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+test: $(STAMP)
+	$(MAKE) --no-print-directory --jobs 2 lint quick
+
 # Two processes of one thread each: small matrices gain nothing from a second thread.
-test: lint
+quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-all: lint
