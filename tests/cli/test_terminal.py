@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pty
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from symfind.cli.output import Output
 from symfind.report import store
 from symfind.report.document import Report
 
@@ -84,3 +86,13 @@ def test_progress_leaves_pipes_alone() -> None:
     code = WORK.format(patience=0.0, quiet=False)
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (ended.stdout, ended.stderr) == ("done\n", "")
+
+
+def test_garbage_is_collected_from_where_the_work_begins() -> None:
+    gc.disable()
+    try:
+        with Output(quiet=True).progress():
+            assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from symfind.api import discover
 from symfind.config import DiscoverOptions
 from symfind.discover.image_lconv import FieldLConv
-from symfind.discover.image_learned import LearnedOnPlane, _separated, learn_on_plane
+from symfind.discover.image_learned import LearnedOnPlane, _Plane, _separated, learn_on_plane
 from symfind.errors import SymfindError
 from symfind.fields.image import Grid, image_space
 from symfind.fields.neural import NeuralFields
@@ -80,6 +80,30 @@ def test_the_share_of_a_field_in_a_span_is_a_cosine() -> None:
     for angle in (0.3, 1.0, math.pi / 2):
         turned = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64).expand(GRID.points.shape)
         assert learned.share_of(turned, 1) == pytest.approx(math.cos(angle), abs=1e-12)
+
+
+def test_steepness_counts_alike_wherever_images_reach() -> None:
+    """A field that is steep where one image of a hundred has something is held back as one in the middle."""
+    x = blobs(300)
+    at = torch.tensor([[0.8, 0.0]], dtype=torch.float64)
+    x[:3, 0] = torch.exp(-12 * (GRID.points - at).square().sum(1)).reshape(SIDE, SIDE).float()
+    plane = _Plane.of(x, GRID)
+
+    class Edge:
+        """A jump of ξ_x by ten spreads where x crosses a line, or a field of slope one."""
+
+        def __init__(self, line: float | None) -> None:
+            self.line = line
+
+        def evaluate(self, points: Tensor) -> Tensor:
+            along = points[:, 0] if self.line is None else 10 * plane.spread * (points[:, 0] > self.line)
+            return torch.stack([along, torch.zeros_like(along)], 1)[:, None]
+
+    def steepness(line: float | None) -> float:
+        return float(plane.steepness(Edge(line), torch.Generator().manual_seed(0)))  # type: ignore[arg-type]
+
+    assert steepness(None) == 0
+    assert steepness(0.6) > 0.2 * steepness(0.0) > 0
 
 
 def test_the_layer_is_the_l_conv_of_its_fields() -> None:

@@ -72,6 +72,18 @@ def test_without_symmetry_none_is_promoted() -> None:
     assert done.symmetries.shape[1] == 0 and done.freedom == 20
 
 
+def test_a_turn_about_a_centre_is_kept_where_rows_are_few() -> None:
+    """Where the penalty of the refit doubled at every step the span was left behind, and none of these was kept."""
+    generator = torch.Generator().manual_seed(1)
+    x = 2 * torch.rand(18, 2, generator=generator, dtype=_F64) - 1
+    clean = (x - torch.tensor([0.4, -0.3], dtype=_F64)).square().sum(1).square()[:, None]
+    y = clean + 0.02 * clean.std() * torch.randn(18, 1, generator=generator, dtype=_F64)
+    done = fitted(x, y, "se", 4)
+    assert done.symmetries.shape[1] == 1 and done.freedom == 3  # 1, |x − c|², |x − c|⁴
+    features = PolynomialFeatures.of_degree(Standardiser.of(x.mean(0), x.std(0)), 4)
+    assert float((features(x) @ done.weights - clean).var() / clean.var()) < 0.02  # of a constant: 1
+
+
 def test_a_weight_that_is_given_is_the_whole_path() -> None:
     x, y, _ = cubic_of_two(0.05)
     assert [p.gamma for p in fitted(x, y, "translations", 2, gamma=0.25).path] == [0.25]

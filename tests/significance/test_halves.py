@@ -2,7 +2,7 @@
 
 import torch
 
-from symfind.significance.halves import BLOCKS, halves, with_duplicates_grouped
+from symfind.significance.halves import BLOCKS, gram_by_block, halves, with_duplicates_grouped
 from symfind.sources.surrogate import Samples
 
 
@@ -77,3 +77,15 @@ def test_trajectories_that_meet_in_a_row_stay_two() -> None:
 def test_distinct_rows_are_left_as_they_are() -> None:
     plain = samples(10)
     assert with_duplicates_grouped(plain) is plain
+
+
+def test_products_are_summed_block_by_block_in_any_order() -> None:
+    generator = seeded()
+    left, right = (torch.randn(50, 3, k, generator=generator).double() for k in (4, 2))
+    block = torch.randint(6, (50,), generator=generator)
+    block[block == 3] = 5  # a block without points
+    expected = torch.stack([torch.einsum("nrk,nrl->kl", left[block == b], right[block == b]) for b in range(6)])
+    assert float(expected[3].abs().max()) == 0
+    torch.testing.assert_close(gram_by_block(left, right, block, 6), expected)
+    order = torch.argsort(block)
+    torch.testing.assert_close(gram_by_block(left[order], right[order], block[order], 6), expected)
