@@ -23,6 +23,8 @@ _FAR = 6.0
 _STANDS_OUT = 10.0
 # A bound beyond this is none: the denominator of ρ was itself noise.
 NO_BOUND = 100.0
+# Recognised vectors with less than this of the directions they describe lie among others.
+_OWN = 1e-6
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
 
@@ -158,8 +160,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
         )
     if not evidence.doubts and certified < min(small, covered):
         doubts.append(
-            f"{min(small, covered) - certified} small directions are of a cluster that has no gap to what follows: "
-            "which of them are symmetries cannot be told"
+            f"of {min(small, covered)} small directions the last {min(small, covered) - certified} belong to a cluster "
+            "that has no gap to what follows: which of them are symmetries cannot be told"
         )
     # Without bounds nothing is refuted; what is listed then is small at least.
     open_to = bounds.lower if evidence.sides is not None else bounds.estimate
@@ -173,7 +175,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
     if short and certified:
         doubts.append(
-            f"{len(short)} small directions hold only for |t| below {LEAST_REACH:g}: not certified as symmetries"
+            f"not certified as symmetries because they hold only for |t| below {LEAST_REACH:g}: {len(short)} of the "
+            "small directions"
         )
     factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
     return Finding(
@@ -280,7 +283,8 @@ def canonical_in_span(
     Errors of equal size in the user's coordinates are not equal in the metric of the data: in oblique coordinates an
     entry that looks like noise can carry a large defect. So every recognised basis is measured by the whole spectrum,
     whose vectors are orthonormal in S; one that strays further than ``allowed`` is tried again with less noise taken
-    for granted, and projected back onto the span in the end.
+    for granted, and projected back onto the span in the end. What the directions before ``first`` add is no symmetry
+    less and no straying, but the vectors may not lie among them.
     """
     spectrum = evidence.spectrum
     count = combinations.shape[0]
@@ -291,12 +295,14 @@ def canonical_in_span(
     r = spectrum.values.shape[0]
     outside = torch.ones(r, dtype=torch.bool)
     outside[first : first + count] = False
-    for share in (1.0, 0.1, 0.01):
+    for share in (1.0, 0.1, 0.01, 0.0):
         vectors = canonical_vectors(evidence, span, max(noise * share, 1e-10))
         mix = (torch.linalg.lstsq(whole / scale, vectors, driver="gelsd").solution / scale[:, None])[:r]
         stray = mix[outside] * spectrum.values[outside, None]
-        strayed = torch.linalg.vector_norm(stray, dim=0) / torch.linalg.vector_norm(mix, dim=0).clamp(min=1e-300)
-        if float(strayed.max()) <= allowed:
+        size = torch.linalg.vector_norm(mix[first:], dim=0).clamp(min=1e-300)
+        strayed = torch.linalg.vector_norm(stray, dim=0) / size
+        own = torch.linalg.vector_norm(mix[first : first + count], dim=0) / torch.linalg.vector_norm(mix, dim=0)
+        if float(strayed.max()) <= allowed and float(own.min()) > _OWN:
             return vectors, strayed.tolist()
     return directions @ mix[first : first + count], [0.0] * combinations.shape[1]
 
