@@ -265,15 +265,18 @@ def _best_of(trial: _Trial, before: EquivarianceError, loss: Loss | None) -> tup
         name = trial.task.group.name
         raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {name} ({reasons})")
     exact = [i for i in live if _candidate(verdicts[i]).error.largest <= trial.choices.tolerance] or live
+    # An error above the tolerance may buy a smaller loss or change: who reads the table must not wonder.
+    among = f" of those with an error below --tolerance {trial.choices.tolerance:g}" if len(exact) < len(live) else ""
     if loss is not None:
         best = min(exact, key=lambda i: _loss_value(_candidate(verdicts[i])))
-        return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss"
+        return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss{among}"
     best = exact[0]
     for i in exact[1:]:
         # The average is the nearest in mean square over the group; samples of x and g decide no smaller difference.
         if _candidate(verdicts[i]).change < _PLAINLY * _candidate(verdicts[best]).change:
             best = i
-    return verdicts, best, f"{verdicts[best].method} changes the function least (no targets to compare a loss by)"
+    why = f"{verdicts[best].method} changes the function least{among} (no targets to compare a loss by)"
+    return verdicts, best, why
 
 
 def _tried(trial: _Trial, method: str, teacher: Candidate | None = None) -> Verdict:
