@@ -298,13 +298,31 @@ def canonical_in_span(
     for share in (1.0, 0.1, 0.01, 0.0):
         vectors = canonical_vectors(evidence, span, max(noise * share, 1e-10))
         mix = (torch.linalg.lstsq(whole / scale, vectors, driver="gelsd").solution / scale[:, None])[:r]
+        inside = mix[first : first + count]
+        own = torch.linalg.vector_norm(inside, dim=0) / torch.linalg.vector_norm(mix, dim=0)
+        if float(own.min()) <= _OWN and share > 0:
+            continue
         stray = mix[outside] * spectrum.values[outside, None]
         size = torch.linalg.vector_norm(mix[first:], dim=0).clamp(min=1e-300)
         strayed = torch.linalg.vector_norm(stray, dim=0) / size
-        own = torch.linalg.vector_norm(mix[first : first + count], dim=0) / torch.linalg.vector_norm(mix, dim=0)
-        if float(strayed.max()) <= allowed and float(own.min()) > _OWN:
+        if float(strayed.max()) <= allowed:
             return vectors, strayed.tolist()
-    return directions @ mix[first : first + count], [0.0] * combinations.shape[1]
+        if share <= 0.01:
+            break
+    # Without what the directions before them added, little may be left of vectors of a readable size.
+    left = directions @ inside
+    return left if first == 0 else _to_largest_one(evidence, left), [0.0] * combinations.shape[1]
+
+
+def _rows(evidence: Evidence, vectors: Tensor) -> Tensor:
+    """The entries of vectors ``(P, k)`` in the user's coordinates, ``(k, Q)``."""
+    p = evidence.space.dim
+    return torch.cat([evidence.space.table(vectors[:p]), vectors[p:].T], 1)
+
+
+def _to_largest_one(evidence: Evidence, vectors: Tensor) -> Tensor:
+    """Vectors whose largest entry in the user's coordinates is ±1."""
+    return vectors / _rows(evidence, vectors).abs().amax(1).clamp(min=1e-300)
 
 
 def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
@@ -330,11 +348,9 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
     Recognised entries are made exact where the recognised rows still lie in the space.
     """
     p = evidence.space.dim
-    table = evidence.space.table(vectors[:p])
-    rows = torch.cat([table, vectors[p:].T], 1)
-    rank_one = torch.linalg.matrix_rank(rows)
-    unit = vectors / rows.abs().amax(1).clamp(min=1e-300)
-    if int(rank_one) < rows.shape[0]:
+    rows = _rows(evidence, vectors)
+    unit = _to_largest_one(evidence, vectors)
+    if int(torch.linalg.matrix_rank(rows)) < rows.shape[0]:
         return unit
     scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
     errors = torch.full_like(rows, noise * float(scale) / rows.shape[1] ** 0.5)
@@ -343,5 +359,5 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
     except NumericalError:  # a span that the noise leaves without a sparse basis is shown as it is
         return unit
     units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
-    exact = torch.linalg.lstsq(units, basis.coefficients[:, : table.shape[1]].T, driver="gelsd").solution
-    return torch.cat([exact, basis.coefficients[:, table.shape[1] :].T])
+    exact = torch.linalg.lstsq(units, basis.coefficients[:, : len(units)].T, driver="gelsd").solution
+    return torch.cat([exact, basis.coefficients[:, len(units) :].T])

@@ -225,7 +225,7 @@ def in_learned_span(
     shares = [learned.share_of(torch.einsum("npa,p->na", at, c.vector), space.plane.dim) for c in candidates]
     held = [c for c, share in zip(candidates, shares, strict=True) if share >= PROPOSED]
     names = [space.fields.expression(c.vector, space.names()) for c in candidates]
-    parts = [f"{name} {share:.2f}" for name, share in zip(names, shares, strict=True)]
+    parts = [f"{name} {share:.3f}" for name, share in zip(names, shares, strict=True)]
     return held, (
         learned.told(space.name),
         "validities of learned fields have no clear gap, so their number is not theirs to tell; the share of each "
