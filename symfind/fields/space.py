@@ -118,14 +118,6 @@ def on_series(space: VectorFieldSpace, x: Series) -> Series:
     return space.on_series(x)
 
 
-class LinearFieldSpace(VectorFieldSpace, Protocol):
-    """Fields ξ(x) = Ax: what generates representations."""
-
-    def matrices(self) -> Tensor:
-        """The basis as matrices A ``(p, d, d)``."""
-        ...
-
-
 def lie_bracket(space: VectorFieldSpace, coefficients: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """[ξ_a, ξ_b] = dξ_b·ξ_a − dξ_a·ξ_b at points x, for generators ξ_a = Σ c_{ia} ξᵢ.
 

@@ -67,11 +67,6 @@ class Group:
         return int(self.generators.shape[-1])
 
     @property
-    def is_compact(self) -> bool:
-        """Whether G is known to be compact, which is what :class:`CompactGroup` says by its type."""
-        return isinstance(self, CompactGroup)
-
-    @property
     def is_finite(self) -> bool:
         """Whether dim G = 0."""
         return self.dimension == 0

@@ -15,7 +15,6 @@ from symfind.sources.geometry import Geometry
 # Points at which L_ξF is asked: twice the number that determines a combination of the features, and never very few.
 _FEWEST_POINTS = 100
 _MEMORY_SHARE = 0.5
-METRICS = ("whitened", "frobenius")
 
 
 @dataclass(frozen=True)

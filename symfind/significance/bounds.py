@@ -139,6 +139,7 @@ class _Judged:
 
 
 def _judged(chosen: Tensor, other: Side, weights: Tensor) -> _Judged:
+    """Directions ``(P, K)`` that were chosen on one side, on the other."""
     along = other.along(chosen)
     numerator, denominator = along.grams(torch.ones(1, other.blocks, dtype=torch.float64))
     plain = _top_eigenvalues(numerator, denominator)[0]
@@ -148,11 +149,6 @@ def _judged(chosen: Tensor, other: Side, weights: Tensor) -> _Judged:
     for gram in along.misfit():
         e = torch.maximum(e, _top_eigenvalues(gram[None], denominator)[0])
     return _Judged(2 * plain - drawn.mean(0), drawn.std(0), e)
-
-
-def leading_bounds(chosen: Tensor, other: Side, alpha: float, weights: Tensor) -> Tensor:
-    """U ``(K,)`` on one side for directions ``(P, K)`` that were chosen on the other; non-decreasing."""
-    return _judged(chosen, other, weights).upper(alpha)
 
 
 def exchanged_bounds(

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import (
+    _judged,
     _top_eigenvalues,
     direction_bounds,
     exchanged_bounds,
     exponential_weights,
-    leading_bounds,
     quantile_factor,
 )
 
@@ -100,7 +100,7 @@ def test_upper_bounds_do_not_fall_and_hold_the_truth() -> None:
     held = 0
     for seed in range(200):
         side = noisy(truth, 0.05, seed)
-        upper = leading_bounds(torch.eye(4).double(), side, 0.05, draws(1, 80, seed)[0])
+        upper = _judged(torch.eye(4).double(), side, draws(1, 80, seed)[0]).upper(0.05)
         assert bool((upper.diff() >= 0).all())
         held += float(upper[1]) >= 0.04
     assert held >= 188
@@ -133,7 +133,7 @@ def test_misfit_widens_both_ways() -> None:
     wide = direction_bounds(torch.eye(2).double(), [doubted, doubted], 0.05, draws(2))
     torch.testing.assert_close(wide.lower, narrow.lower - 0.1)
     torch.testing.assert_close(wide.upper, (narrow.upper.square() + 0.01).sqrt())
-    upper = leading_bounds(torch.eye(2).double(), doubted, 0.05, draws(1)[0])
+    upper = _judged(torch.eye(2).double(), doubted, draws(1)[0]).upper(0.05)
     torch.testing.assert_close(upper, (truth.diagonal().square() + 0.01).sqrt())
 
 
