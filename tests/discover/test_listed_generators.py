@@ -31,8 +31,8 @@ def test_a_small_direction_is_not_shown_as_the_symmetries_before_it() -> None:
     assert strayed[0] < 1e-6
 
 
-def test_symmetries_before_it_may_be_added_to_a_direction() -> None:
-    # Sparse is x ∂x, a thousand times more of the symmetry ∂x than of the direction itself.
+def test_two_directions_that_have_a_sparse_basis_are_shown_by_it() -> None:
+    # ∂x and x ∂x, which is a thousand times more of ∂x than of (x − 1000) ∂x.
     evidence = far_from_the_origin([0.0, 0.02, 0.2])
     vectors, _ = canonical_in_span(evidence, 0, torch.eye(2, dtype=F64), 1e-8, 0.03)
     rows = vectors / vectors.abs().amax(0)
