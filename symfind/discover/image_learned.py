@@ -3,7 +3,9 @@
 A field is a network on the plane, without a basis. Validity is the divergence D(p(u) ‖ p(u ∘ exp(−tξ))) of a
 classifier's probabilities p after a finite step. The loss is that of Ko, Kim and Lee (2024, arXiv 2410.21853, §4): the
 mean over the fields of the logarithm of validity, plus ten times max(‖Δξ‖/‖Δz‖ − τ, 0) over pairs of points; where they
-punish overlap, the fields here are orthonormal by construction. Positions count by the gradient energy of the images,
+punish overlap, the fields here are orthonormal by construction. Were the divergence of a combination c of the fields a
+form cᵀQc, the mean of logarithms would be least, over the orthonormal bases of a span, at the eigenvectors of Q
+(Hadamard's inequality): training tells apart what the span holds. Positions count by the gradient energy of the images,
 w ∝ E‖∇u‖², so that no field is valid by living where images have nothing; lengths are in units of the spread of w. The
 pairs are drawn evenly from where any image has something: by w, a field could be as steep as it likes where few do. A
 step moves the typical image (geometric mean) by a given length: divergences saturate, and by the mean square a field
@@ -57,9 +59,6 @@ _STEEP, _WEIGHT = 2.0, 10.0
 _PAIRS = 256
 # Share of the largest energy of a pixel above which images have something there.
 _REACHED = 0.003
-# Combinations of the fields a coefficient of the quadratic form of their divergences: these are not quadratic, and with
-# four the worst of six affine fields was mixed with a spare one (shares of 0.57 and 0.93 in place of 0.99).
-_OVERSAMPLED = 12
 # A field with a name is proposed if the learned span holds this share of its norm.
 PROPOSED = 0.95
 
@@ -184,36 +183,12 @@ def learn_on_plane(
     trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
     with torch.no_grad():
         fields = plane.orthonormal(start.with_parameters(trained.parameters))
-        fields = plane.orthonormal(fields.combined(_separated(fields, on_held_out, generator)))
         found = on_held_out(fields)
         order = torch.argsort(found)
         fields = fields.combined(torch.eye(k, dtype=torch.float64)[:, order])
         values = plane.values(fields)
         shares = plane.shares(values, space)
     return LearnedOnPlane(fields, found[order].double(), shares, values, plane.weight, trained.steps)
-
-
-def _separated(
-    fields: NeuralFields, divergence: Callable[[NeuralFields], Tensor], generator: torch.Generator
-) -> Tensor:
-    """Columns ``(k, k)`` of an orthogonal matrix: the combinations of the fields by ascending validity.
-
-    Training ends with any basis of a span; what the span holds is told apart by a quadratic form cᵀQc that is fitted
-    to the divergences of random combinations c of norm one.
-    """
-    k = fields.dim
-    unknowns = k * (k + 1) // 2
-    combinations = torch.randn(k, -(-_OVERSAMPLED * unknowns // k) * k, generator=generator, dtype=torch.float64)
-    combinations = combinations / torch.linalg.vector_norm(combinations, dim=0)
-    size = torch.cat([divergence(fields.combined(part)) for part in torch.split(combinations, k, dim=1)]).double()
-    rows, columns = torch.triu_indices(k, k)
-    products = combinations[rows] * combinations[columns] * torch.where(rows == columns, 1.0, 2.0)[:, None]
-    found = torch.linalg.lstsq(products.T, size[:, None], driver="gelsd").solution[:, 0]
-    form = torch.zeros(k, k, dtype=torch.float64)
-    form[rows, columns] = found
-    form[columns, rows] = found
-    vectors: Tensor = torch.linalg.eigh(form).eigenvectors
-    return vectors
 
 
 def in_learned_span(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from symfind.api import discover
 from symfind.config import DiscoverOptions
 from symfind.discover.image_lconv import FieldLConv
-from symfind.discover.image_learned import LearnedOnPlane, _Plane, _separated, learn_on_plane
+from symfind.discover.image_learned import LearnedOnPlane, _Plane, learn_on_plane
 from symfind.errors import SymfindError
 from symfind.fields.image import Grid, image_space
 from symfind.fields.neural import NeuralFields
@@ -154,21 +154,3 @@ class Total(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         total = x.flatten(1).mean(1, keepdim=True) - 0.1
         return torch.cat([-total, total], 1)
-
-
-def test_what_a_span_holds_is_told_apart_by_the_divergences_of_its_combinations() -> None:
-    """Divergences cᵀQc of combinations c give back the axes of Q, least first."""
-    generator = torch.Generator().manual_seed(3)
-    axes = torch.linalg.qr(torch.randn(5, 5, generator=generator, dtype=torch.float64)).Q
-    form = axes @ torch.diag(torch.tensor([0.1, 0.2, 0.5, 1.0, 3.0]).double()) @ axes.T
-    fields = NeuralFields.draw(2, 5, (8, 16), generator)
-
-    def divergence(some: NeuralFields) -> torch.Tensor:
-        points = torch.randn(40, 2, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-        own = some.evaluate(points).transpose(0, 1).flatten(1)
-        base = fields.evaluate(points).transpose(0, 1).flatten(1)
-        mix = torch.linalg.lstsq(base.T, own.T, driver="gelsd").solution  # (5, k)
-        return torch.einsum("ik,ij,jk->k", mix, form, mix)
-
-    found = _separated(fields, divergence, generator)
-    torch.testing.assert_close((axes.T @ found).abs(), torch.eye(5).double(), rtol=0, atol=1e-6)
