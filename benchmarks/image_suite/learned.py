@@ -122,7 +122,7 @@ def page(folder: Path, steps: int, drawn: Path | None, kept: Kept) -> Iterator[s
     if drawn is not None:
         drawn.mkdir(exist_ok=True)
         (drawn / "learned-fields.png").write_bytes(_drawing(rows[0]))
-        yield "![The fields of the first row by validity, with their shares in the affine span](pictures/learned-fields.png)"
+        yield "![The fields of the first row, and their shares in the affine span](pictures/learned-fields.png)"
         yield ""
 
 
