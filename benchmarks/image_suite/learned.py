@@ -25,10 +25,12 @@ STEPS = 1200
 # Digits are smoothed by so many of their pixels: bilinear interpolation then changes nothing that a classifier sees.
 _BLUR = 1.3
 # Random affine maps exp(A)z + b of the digits: entries of A and b, as standard deviations.
-_LINEAR, _SHIFT = 0.35, 0.15
-# Digits that are classes of their own, and copies of each; digits of the ten classes, copies, and those held out.
-_SINGLE, _SINGLE_COPIES = 1200, 50
-_TRAINED_ON, _COPIES = 8000, 3
+_LINEAR, _SHIFT = 0.35, 0.2
+# Digits that are classes of their own, and copies of each; digits of the ten classes and their copies.
+_SINGLE, _SINGLE_COPIES = 1200, 200
+_TRAINED_ON, _COPIES = 8000, 12
+# Many maps seen a few times, not few many times: what is left of affine maps in the classifier is half as much.
+_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def _judge(kind: str, x: Tensor, y: Tensor, generator: torch.Generator) -> Logit
     count, copies = (_SINGLE, _SINGLE_COPIES) if single else (_TRAINED_ON, _COPIES)
     labels = torch.arange(count) if single else y[:count]
     seen = [moved(x[:count], generator) if JUDGES[kind].moved else x[:count] for _ in range(copies)]
-    classifier = trained_classifier(torch.cat(seen), labels.repeat(copies), int(labels.max()) + 1, generator)
+    classes = int(labels.max()) + 1
+    classifier = trained_classifier(torch.cat(seen), labels.repeat(copies), classes, generator, _EPOCHS)
     assert isinstance(classifier.network, nn.Module)
     return classifier.differentiable
 

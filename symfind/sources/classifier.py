@@ -53,7 +53,9 @@ class Classifier:
         return out.detach(), torch.stack(slopes, 1)
 
 
-def trained_classifier(images: Tensor, labels: Tensor, classes: int, generator: torch.Generator) -> Classifier:
+def trained_classifier(
+    images: Tensor, labels: Tensor, classes: int, generator: torch.Generator, epochs: int = _EPOCHS
+) -> Classifier:
     """Two convolutions and two layers, smooth activations, no augmentation: that would put a symmetry in.
 
     Parameters
@@ -66,14 +68,16 @@ def trained_classifier(images: Tensor, labels: Tensor, classes: int, generator: 
         m.
     generator
         Of the initial weights and of the order of the images.
+    epochs
+        How often every image is seen.
     """
     mean, scale = float(images.mean()), float(images.std().clamp(min=1e-300))
     x = ((images - mean) / scale).float()
     network = _network(x.shape[1], (x.shape[2], x.shape[3]), classes, generator)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
-    steps = _EPOCHS * -(-len(x) // _BATCH)
+    steps = epochs * -(-len(x) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
-    for _ in range(_EPOCHS):
+    for _ in range(epochs):
         for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
             optimiser.zero_grad()
             loss = nn.functional.cross_entropy(network(x[rows]), labels[rows], label_smoothing=_SMOOTHING)
