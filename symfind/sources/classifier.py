@@ -121,9 +121,12 @@ def _network(channels: int, shape: tuple[int, int], classes: int, generator: tor
         nn.SiLU(),
         nn.Linear(128, classes),
     ).float()
-    for parameter in network.parameters():  # weights of the global generator would depend on what ran before
-        with torch.no_grad():
-            if parameter.dim() > 1:
-                fan = parameter[0].numel()
-                parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float32) / fan**0.5)
+    # What modules draw for themselves, offsets too, comes from the global generator, which no --seed sets.
+    for module in network:
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            with torch.no_grad():
+                fan = module.weight[0].numel()
+                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) / fan**0.5)
+                assert module.bias is not None
+                module.bias.zero_()
     return network
