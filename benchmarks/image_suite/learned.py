@@ -118,7 +118,7 @@ def page(folder: Path, steps: int, drawn: Path | None, kept: Kept) -> Iterator[s
     yield f"- With single digits, over {len(rows)} draws of digits, maps, classifier and fields, the six most valid"
     yield f"  fields have shares of at least {least:.3f}, the two others at most {spare:.3f}: {verdict}. The longest"
     yield f"  took {max(value['seconds'] for value in rows) / 60:.0f} min of one core."
-    yield "- The rows below say how much of this is the classifier's: the same learning with one that has not seen"
+    yield "- The last two rows say how much of this is the classifier's: the same learning with one that has not seen"
     yield "  affine maps, and with none."
     yield ""
     if drawn is not None:
