@@ -18,6 +18,7 @@ demo: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check symfind tests benchmarks
+	$(BIN)/ruff format --check --quiet symfind tests benchmarks docs sample_data
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

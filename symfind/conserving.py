@@ -239,12 +239,12 @@ def _report_of_rows(
     surrogate = evidence.surrogate
     total = space.dim
     return Report(
-        source=Source(
-            path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names
-        ),
+        source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
         settings=options.settings(),
         environment=environment,
-        fit=None if surrogate is None else Fit(
+        fit=None
+        if surrogate is None
+        else Fit(
             surrogate=surrogate.name.removesuffix(f", degree {surrogate.degree}"),
             degree=surrogate.degree,
             r2=surrogate.r2,

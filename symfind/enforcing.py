@@ -60,8 +60,13 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         with _timed(seconds, "read"):
             ready = _prepared(options, path, rng)
         used = ready.task
-        provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": used.group.name,
-                      "rep_in": str(used.rep_in), "rep_out": str(used.rep_out)}
+        provenance = {
+            "symfind": __version__,
+            "source_sha256": sha256(path),
+            "group": used.group.name,
+            "rep_in": str(used.rep_in),
+            "rep_out": str(used.rep_out),
+        }
         choices = Choices(options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows)
         if to is not None and options.method != "auto":
             check_ending(to, format_written(ready.subject, options.method), options.method)
@@ -156,8 +161,13 @@ def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepa
 
 def _asked(options: ActionOptions) -> RowsAsked:
     return RowsAsked(
-        options.data, options.shape, options.max_rows, options.n_samples,
-        options.input, options.output_name, options.mapping,
+        options.data,
+        options.shape,
+        options.max_rows,
+        options.n_samples,
+        options.input,
+        options.output_name,
+        options.mapping,
     )
 
 

@@ -151,9 +151,7 @@ def _compared(fit: FittedOperator, done: PromotedKernel, u: Tensor, v: Tensor) -
     """
     unit = (v - v.mean(0)).square().sum(1).mean().clamp(min=1e-300)
     x = fit.in_modes(u)
-    ours, theirs = (
-        ((x @ c.T) @ fit.outputs.columns.T - v).square().sum(1) / unit for c in (done.promoted, done.plain)
-    )
+    ours, theirs = (((x @ c.T) @ fit.outputs.columns.T - v).square().sum(1) / unit for c in (done.promoted, done.plain))
     error = float((ours - theirs).std(correction=0)) / len(v) ** 0.5
     return Compared(len(v), float(ours.mean()), float(theirs.mean()), error)
 

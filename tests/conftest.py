@@ -78,9 +78,7 @@ def lorentz_report(rotation_report: Report) -> Report:
     rotations = ("px ∂py − py ∂px", "py ∂pz − pz ∂py", "pz ∂px − px ∂pz")
     boosts = ("E ∂px + px ∂E", "E ∂py + py ∂E", "E ∂pz + pz ∂E")
     generators = tuple(
-        Generator(
-            expression=expression, defect=5e-13, lower=4e-13, upper=7e-13, verdict="certified", reach=3.0
-        )
+        Generator(expression=expression, defect=5e-13, lower=4e-13, upper=7e-13, verdict="certified", reach=3.0)
         for expression in rotations + boosts
     )
     below = tuple(SpectrumEntry(defect=5e-13, lower=4e-13, upper=7e-13) for _ in generators)

@@ -82,9 +82,7 @@ def _described(count: int, algebra: str | None) -> Callable[[dict[str, Any]], tu
     return read
 
 
-def _case(
-    name: str, draw: Callable[[], Tensor], count: int, algebra: str | None, more: Sequence[str] = ()
-) -> Case:
+def _case(name: str, draw: Callable[[], Tensor], count: int, algebra: str | None, more: Sequence[str] = ()) -> Case:
     expected = f"{count}: {algebra}" if algebra else "none"
     file = draw.__name__.strip("_")
     return Case(_SECTION, name, _asked(file, draw, more), expected, _described(count, algebra))

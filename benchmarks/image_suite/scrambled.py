@@ -86,9 +86,7 @@ def digits(folder: Path, quick: bool) -> tuple[Tensor, Tensor]:
     return scaled.float().reshape(-1, 1, 28, 28), torch.from_numpy(stored["y"][chosen].astype(np.int64))
 
 
-def trained(
-    contender: Contender, x: Tensor, y: Tensor, epochs: int, rate: float, decay: float, seed: int
-) -> nn.Module:
+def trained(contender: Contender, x: Tensor, y: Tensor, epochs: int, rate: float, decay: float, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     network = contender.make()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay, foreach=True)

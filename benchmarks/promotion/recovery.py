@@ -98,9 +98,7 @@ def recovery_table(seeds: int, only: str | None, kept: Path | None, say) -> str:
 def success_table(seeds: Iterable[int], say) -> str:  # type: ignore[no-untyped-def]
     """SE(30): seconds to success where the instance recovers, and to the stopping rule."""
     case = CASES[7]
-    head = (
-        "| seed | samples | s to success | s to the stopping rule | error | gap |\n|---|---|---|---|---|---|"
-    )
+    head = "| seed | samples | s to success | s to the stopping rule | error | gap |\n|---|---|---|---|---|---|"
     rows = []
     for seed in seeds:
         p = problem(case, seed)

@@ -200,5 +200,3 @@ def said(problem: Problem, data: Data, truth: Truth, report: Report) -> dict[str
             found = np.stack([np.asarray(g.input_action, dtype=np.float64).reshape(d, d) for g in certified])
             out["cosine"] = principal_cosine(found, truth.basis, data)
     return out
-
-

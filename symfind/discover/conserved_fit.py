@@ -109,9 +109,7 @@ class ConservationAlong:
         return pair_mean(rows[:, None])[0] / self._x.shape[0]
 
 
-def evidence_of_fitted_values(
-    conservation: Conservation, choice: Choice, samples: Samples, seed: int
-) -> Evidence:
+def evidence_of_fitted_values(conservation: Conservation, choice: Choice, samples: Samples, seed: int) -> Evidence:
     """What a fit of F conserves: noise averages out of it, and refits of two halves bound what is left."""
     d = conservation.space.d
     generator = torch.Generator().manual_seed(seed + 17)

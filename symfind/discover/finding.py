@@ -330,9 +330,7 @@ def spectrum_after(spectrum: GeneralisedSpectrum, index: int) -> float:
     return float(spectrum.values[index]) if index < spectrum.values.shape[0] else 1.0
 
 
-def _defects(
-    evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int, count: int
-) -> list[float]:
+def _defects(evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first: int, count: int) -> list[float]:
     """ρ of each canonical generator from the estimates of the orthogonal directions it is made of."""
     basis = evidence.spectrum.vectors[:, first : first + count]
     mix = torch.linalg.lstsq(basis, vectors, driver="gelsd").solution

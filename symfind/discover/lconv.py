@@ -215,9 +215,7 @@ def _candidates(name: str, d: int, names: tuple[str, ...]) -> tuple[Candidates, 
     return Candidates(name, None if full else basis, name == "so", space.has_constants), space
 
 
-def _matrices(
-    request: Request, dataset: Dataset, x: Tensor, moved: Tensor, amounts: Tensor | None
-) -> Parametrisation:
+def _matrices(request: Request, dataset: Dataset, x: Tensor, moved: Tensor, amounts: Tensor | None) -> Parametrisation:
     row = tuple(x.shape[1:])
     grid = Grid(*row[-2:]) if len(row) == 3 and min(row[-2:]) >= _SMALLEST_SIDE else None
     k, d = (row[0], row[1] * row[2]) if grid is not None else objects_of(row, request.acts_on)

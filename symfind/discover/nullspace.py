@@ -95,9 +95,7 @@ class Frame:
     action: OutputAction
 
 
-def lie_derivative(
-    frame: Frame, function: DifferentiableMap, x: Tensor, used: Tensor | None = None
-) -> LieDerivative:
+def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor, used: Tensor | None = None) -> LieDerivative:
     """L for one F, H and the means taken over rows x ``(n, *input_shape)``; ``used`` inputs are known for a fit."""
     k, d = frame.objects
     points = x.reshape(-1, k, d)
@@ -150,9 +148,7 @@ def enough_rows(frame: Frame, rows: int) -> None:
         )
 
 
-def streamed_spectrum(
-    derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance
-) -> GeneralisedSpectrum:
+def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance) -> GeneralisedSpectrum:
     """Generalised singular values over all rows, block by block."""
     q = derivative.monomials
     m, s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
@@ -175,9 +171,7 @@ def streamed_spectrum(
     return generalised_spectrum(m.factor(), s.factor())
 
 
-def evidence_of_model(
-    frame: Frame, model: DifferentiableMap, samples: Samples, generator: torch.Generator
-) -> Evidence:
+def evidence_of_model(frame: Frame, model: DifferentiableMap, samples: Samples, generator: torch.Generator) -> Evidence:
     """A trained model over rows of its inputs, held in memory: both halves' factors serve the whole as well."""
     enough_rows(frame, len(samples))
     x = samples.x.reshape(-1, *model.input_shape)

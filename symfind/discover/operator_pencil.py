@@ -83,9 +83,7 @@ class ModePencil:
 
     def rows(self, index: Tensor) -> ModePencil:
         """The test fields with these numbers."""
-        return ModePencil(
-            self.x[index], self.moved[index], self.outputs, self.size_moved[index], self.size_outputs
-        )
+        return ModePencil(self.x[index], self.moved[index], self.outputs, self.size_moved[index], self.size_outputs)
 
     def along(self, vectors: Tensor) -> ModePencil:
         """Combinations ``(P, K)`` of the unknowns."""

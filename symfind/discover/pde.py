@@ -89,9 +89,7 @@ def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
         else:
             exchanged = value
         out[j] = torch.cat([value, exchanged])
-    return replace(
-        jets, points=torch.cat([jets.points] * 2), derivatives=out, group=torch.cat([jets.group] * 2)
-    )
+    return replace(jets, points=torch.cat([jets.points] * 2), derivatives=out, group=torch.cat([jets.group] * 2))
 
 
 def points_for(space: VectorFieldSpace) -> int:

@@ -125,9 +125,7 @@ def _operator(request: Request, dataset: Dataset, stop: int, generator: torch.Ge
 QUESTIONS: Mapping[str, Question] = {
     "function": Question("y", _function_action, scalar_gauge=True),
     "map": Question("x_next", _implied(Commuting(), "ξ at F(x), so that its flow commutes with the step")),
-    "flow": Question(
-        "dx", _implied(Bracket(), "the bracket dξ·F with a rescaling of time, c t ∂t"), like_inputs=True
-    ),
+    "flow": Question("dx", _implied(Bracket(), "the bracket dξ·F with a rescaling of time, c t ∂t"), like_inputs=True),
     "points": Question(None, _function_action, space="affine"),
     "pairs": Question(None, _function_action, examine=_pairs),
     "image": Question("y", _function_action, examine=_images),

@@ -42,7 +42,6 @@ _THIN = 0.2
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
-
 class InputsRequest(Protocol):
     """Where the rows come from that a model is judged on."""
 
@@ -170,9 +169,7 @@ def is_model(path: Path) -> bool:
         return bool(root_text(file, "model_config")) or root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
 
 
-def _data_evidence(
-    request: Request, path: Path, generator: torch.Generator, clock: Clock
-) -> tuple[Origin, Evidence]:
+def _data_evidence(request: Request, path: Path, generator: torch.Generator, clock: Clock) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         dataset = open_dataset(
             path,
@@ -392,5 +389,3 @@ def model_inputs(
 
 def _own_shape(model: Model) -> tuple[int, ...] | None:
     return None if model.input_width is None else (model.input_width,)
-
-

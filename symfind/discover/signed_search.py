@@ -138,9 +138,7 @@ def _orbit(start: int, group: Sequence[Element]) -> set[Image]:
 class _Search:
     """Depth first over images of the coordinates, cut where the coefficients already differ too much."""
 
-    def __init__(
-        self, expanded: Expansion, objects: tuple[int, int], accepted: Callable[[Element, int], bool]
-    ) -> None:
+    def __init__(self, expanded: Expansion, objects: tuple[int, int], accepted: Callable[[Element, int], bool]) -> None:
         self._d = objects[1]
         self._c, self._accepted = expanded.coefficients, accepted
         self._most = 2 * _CUT * expanded.size + 3 * expanded.noise

@@ -25,9 +25,7 @@ _DEPENDENT = 1e-9
 _NO_SHIFT = 1e-9
 
 
-def affine_fields(
-    space: VectorFieldSpace, vectors: Tensor, points: Tensor, noise: float | None
-) -> AffineFields | None:
+def affine_fields(space: VectorFieldSpace, vectors: Tensor, points: Tensor, noise: float | None) -> AffineFields | None:
     """Fields ``(P, k)`` of a space as Ax + b; None if one of them is not affine.
 
     ``points`` ``(n, d)`` say in which units, and about which centre, the errors of the fields are alike.

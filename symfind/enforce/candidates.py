@@ -246,9 +246,7 @@ def _on_whole_rows(subject: Subject, first: Layer) -> bool:
     return subject.fed_shape == (first.weight.shape[1],)
 
 
-def _orbit_network(
-    subject: Subject, task: Equivariance, rule: HaarQuadrature, rows: int
-) -> tuple[nn.Module, bool]:
+def _orbit_network(subject: Subject, task: Equivariance, rule: HaarQuadrature, rows: int) -> tuple[nn.Module, bool]:
     """The averaged network, with the orbit of its first layer as plain weights where they are few."""
     steps = subject.stored().steps
     first = steps[0] if steps else None

@@ -235,4 +235,3 @@ def _unit_rows(matrices: Tensor) -> Tensor:
     """Orthonormal rows of the span of matrices ``(k, d, d)``."""
     out: Tensor = torch.linalg.qr(matrices.flatten(1).mT).Q.mT
     return out
-

@@ -348,5 +348,3 @@ def _distance(before: Layer, after: Layer) -> float:
 
     size = float(flat(before).norm())
     return float((flat(after) - flat(before)).norm()) / size if size else 0.0
-
-

@@ -227,7 +227,6 @@ def image_space(name: str, channels: int) -> ImageFields:
     return ImageFields(name, side_by_side(name, parts), plane, colour)
 
 
-
 def side_by_side(name: str, parts: Sequence[PolynomialFields]) -> PolynomialFields:
     """Fields of each part on its own factor of R^{d₁ + d₂}."""
     if len(parts) == 1:

@@ -274,9 +274,7 @@ def linear_fields(d: int) -> PolynomialFields:
     return _full("linear", d, monomial_exponents(d, 1, 1), movable=(False, True), has_constants=False)
 
 
-def _full(
-    name: str, d: int, exponents: Tensor, *, movable: tuple[bool, bool], has_constants: bool
-) -> PolynomialFields:
+def _full(name: str, d: int, exponents: Tensor, *, movable: tuple[bool, bool], has_constants: bool) -> PolynomialFields:
     q = exponents.shape[0]
     table = torch.eye(q * d, dtype=torch.float64).reshape(q * d, q, d)
     zero, one = torch.zeros(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)

@@ -74,9 +74,7 @@ def transformed(
         lower = derivatives[tuple(b - (a == i) for a, b in enumerate(j))]
         along = inverse.linear(lambda c, row=i: c[..., :, row, None])  # type: ignore[misc]
         derivatives[j] = (along * _slopes(lower, q).linear(lambda c: c.mT)).linear(lambda c: c.sum(-2))
-    return replace(
-        jets, points=place.value, derivatives={j: series.value for j, series in derivatives.items()}
-    )
+    return replace(jets, points=place.value, derivatives={j: series.value for j, series in derivatives.items()})
 
 
 def _shifted(truncation: Truncation, i: int) -> list[tuple[int, int]]:
@@ -112,5 +110,3 @@ def _inverse(matrix: Series) -> Series:
     for _ in range(matrix.truncation.degree):
         total = _matmul(rest, total) + eye
     return total.linear(lambda c: c @ first)
-
-

@@ -36,7 +36,7 @@ def latex_name(name: str) -> str:
         return f"{head}_{{{tail}}}"
     letters = name.rstrip("0123456789")
     if letters != name and letters:
-        return f"{letters}_{{{name[len(letters):]}}}"
+        return f"{letters}_{{{name[len(letters) :]}}}"
     if len(name) == 1:
         return name
     return f"{name[0]}_{{{name[1:]}}}" if len(name) == 2 else rf"\mathrm{{{name}}}"

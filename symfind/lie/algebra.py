@@ -130,17 +130,13 @@ class LieAlgebra:
         drawn = None
         if self.constant_draws is not None:
             drawn = torch.einsum("xi,yj,rijk,zk->rxyz", rows, rows, self.constant_draws, rows)
-        return replace(
-            self, structure_constants=f, matrices=matrices, basis=basis, draws=draws, constant_draws=drawn
-        )
+        return replace(self, structure_constants=f, matrices=matrices, basis=basis, draws=draws, constant_draws=drawn)
 
     def quotient(self, ideal: Tensor) -> LieAlgebra:
         """The quotient by an ideal of orthonormal rows ``(r, k)``, on the orthogonal complement of the ideal."""
         rows = orthogonal_complement(ideal)
         part = self.restricted(rows)
-        return LieAlgebra(
-            part.structure_constants, self.error, noise=self.noise, constant_draws=part.constant_draws
-        )
+        return LieAlgebra(part.structure_constants, self.error, noise=self.noise, constant_draws=part.constant_draws)
 
 
 def algebra_of_matrices(matrices: Tensor, noise: float | None = None) -> LieAlgebra:

@@ -98,9 +98,7 @@ def rotation_quadrature(n: int, degree: int) -> HaarQuadrature:
                 cosine, w = _gegenbauer(degree, (axis - 2) / 2)
                 turn = planar_rotations(torch.acos(cosine.clamp(-1, 1)))
             rotated = nodes.expand(turn.shape[0], *nodes.shape).clone()
-            rotated[:, :, axis - 1 : axis + 1] = torch.einsum(
-                "tij,qjk->tqik", turn, nodes[:, axis - 1 : axis + 1]
-            )
+            rotated[:, :, axis - 1 : axis + 1] = torch.einsum("tij,qjk->tqik", turn, nodes[:, axis - 1 : axis + 1])
             nodes = rotated.reshape(-1, m, m)
             weights = (w[:, None] * weights[None, :]).reshape(-1)
     return HaarQuadrature(nodes, weights, degree, True)

@@ -116,9 +116,9 @@ def invariant_space(group: Group, word: Word, cache: InvariantCache) -> Invarian
     if not word:
         return DenseInvariants(torch.ones(1, 1, dtype=_F64))
     if all(a.permutation is not None for a in word) and group.is_finite:
-        permutations = [
-            [a.permutation(c) for a in word if a.permutation is not None] for c in group.components
-        ] or [[torch.arange(a.dim) for a in word]]
+        permutations = [[a.permutation(c) for a in word if a.permutation is not None] for c in group.components] or [
+            [torch.arange(a.dim) for a in word]
+        ]
         labels = orbit_labels(permutations)
         return OrbitInvariants(labels, torch.bincount(labels))
     key = " ".join([group.key, *(str(a) for a in word)])

@@ -184,8 +184,10 @@ def _first_kernel(factors: Sequence[Action], rng: torch.Generator) -> Tensor | N
     best: tuple[int, list[_Spectrum], Tensor] | None = None
     for sign, spectrum in ((1.0, _skew_spectrum), (-1.0, _symmetric_spectrum)):
         part = [(f.algebra + sign * f.algebra.mT).reshape(k, -1).mT for f in distinct.values()]
-        c = torch.eye(k, dtype=_F64) if sign > 0 and all(f.orthogonal for f in factors) else _null_combinations(
-            torch.cat(part)
+        c = (
+            torch.eye(k, dtype=_F64)
+            if sign > 0 and all(f.orthogonal for f in factors)
+            else _null_combinations(torch.cat(part))
         )
         if c.shape[1] == 0:
             continue

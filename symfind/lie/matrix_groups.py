@@ -178,9 +178,7 @@ class CompactGroup(Group):
             return every[torch.randint(len(every), (count,), generator=rng)]
         return _random_walk(self, count, rng)
 
-    def haar(
-        self, degree: int, rng: torch.Generator | None = None, max_nodes: int = MAX_NODES
-    ) -> HaarQuadrature:
+    def haar(self, degree: int, rng: torch.Generator | None = None, max_nodes: int = MAX_NODES) -> HaarQuadrature:
         """∫_G as nodes and weights, exact for polynomials of degree ≤ ``degree`` in the entries of g.
 
         Parameters
@@ -226,9 +224,7 @@ class CompactGroup(Group):
             If the group is not finite or has more than 50,000 elements.
         """
         if self.order > _MAX_FINITE:
-            raise UsageError(
-                f"{self.name} has {self.order} elements, more than {_MAX_FINITE}; sample it instead"
-            )
+            raise UsageError(f"{self.name} has {self.order} elements, more than {_MAX_FINITE}; sample it instead")
         return generated_elements(self.components, self.degree)
 
 

@@ -64,9 +64,7 @@ def product(factors: Sequence[Group]) -> Group:
             weights = (weights[:, None] * rule.weights[None]).reshape(-1)
         return HaarQuadrature(nodes, weights, degree, True)
 
-    return CompactGroup(
-        name, generators, components, count, False, defining, factors, sampler, quadrature, node_count
-    )
+    return CompactGroup(name, generators, components, count, False, defining, factors, sampler, quadrature, node_count)
 
 
 def _exact_node_count(group: CompactGroup, degree: int) -> int:

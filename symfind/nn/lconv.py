@@ -217,9 +217,7 @@ class LConv(nn.Module):
         self._mixing(in_channels, out_channels, generators, bias)
 
     @classmethod
-    def of(
-        cls, generators: Generators, in_channels: int, out_channels: int, bias: bool = True
-    ) -> "LConv":
+    def of(cls, generators: Generators, in_channels: int, out_channels: int, bias: bool = True) -> "LConv":
         """L-conv by given generators: fixed matrices, or those of another layer, which are then shared."""
         layer = cls.__new__(cls)
         nn.Module.__init__(layer)

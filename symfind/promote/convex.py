@@ -44,6 +44,8 @@ _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 _PARTITIONS, _PARTS = 6, 3
 # A refit with so many times the error of the penalised fit is not tried on the other folds.
 _HOPELESS = 10.0
+
+
 @dataclass(frozen=True)
 class PathPoint:
     """One γ: the exact symmetries of the fit, and its cross-validated error."""
@@ -202,9 +204,7 @@ class ConvexFit:
             k for _ in again for k in _all_but(fold_labels(len(samples), samples.group, _PARTS, generator))
         ] or self._trained
 
-    def _operator(
-        self, setting: Setting, features: Library, generator: torch.Generator
-    ) -> tuple[LieMap, Tensor]:
+    def _operator(self, setting: Setting, features: Library, generator: torch.Generator) -> tuple[LieMap, Tensor]:
         """L at some of the rows, on whitened candidates; and these in the basis of the space."""
         count = points_needed(len(self._samples), features.size)
         chosen = torch.randperm(len(self._samples), generator=generator)[:count].sort().values

@@ -169,9 +169,7 @@ def _network_fit(request: ModelRequest, prepared: Ready, clock: Clock) -> Chosen
     asked = f"{recipe} {request.model} {request.hidden} {prepared.setting.space.name} {prepared.setting.action.name}"
     settings = f"{prepared.sha256} {len(prepared.train)} {prepared.setting.metric} {asked}"
     checkpoint = Checkpoint(path, resume=request.resume, settings=settings)
-    done = trained_network(
-        make, prepared.setting, prepared.train, prepared.input_shape, recipe, checkpoint, clock
-    )
+    done = trained_network(make, prepared.setting, prepared.train, prepared.input_shape, recipe, checkpoint, clock)
 
     def predict(module: nn.Module) -> Callable[[Tensor], Tensor]:
         return lambda x: module(x.reshape(-1, *prepared.input_shape)).reshape(len(x), -1)

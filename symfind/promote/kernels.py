@@ -226,9 +226,7 @@ def _whitened(pencil: ModePencil, x: Tensor, c: Tensor, beyond: Tensor) -> Commu
             "crosses its ends; give a finer sampled or smoother map, or --space translations on a periodic grid"
         )
     root = root @ judged
-    return CommutatorMap(
-        torch.einsum("pij,pk->kij", inputs, root), torch.einsum("pij,pk->kij", pencil.outputs, root)
-    )
+    return CommutatorMap(torch.einsum("pij,pk->kij", inputs, root), torch.einsum("pij,pk->kij", pencil.outputs, root))
 
 
 class KernelModule(nn.Module):

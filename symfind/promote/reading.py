@@ -99,9 +99,7 @@ class Ready:
         return self.question.scalar_gauge and self.frame.objects[0] == 1 and prod(self.frame.output_objects) == 1
 
 
-def ready(
-    request: Request, path: Path, space: str | ReportedFields | None, generator: torch.Generator
-) -> Ready:
+def ready(request: Request, path: Path, space: str | ReportedFields | None, generator: torch.Generator) -> Ready:
     """Read the rows, split some off, and set up the candidates.
 
     Raises

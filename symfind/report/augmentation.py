@@ -110,9 +110,12 @@ def augmentation_pairs(document: Augmentation) -> Iterator[tuple[str, str]]:
     for text, unit in zip(document.generators, document.units, strict=True):
         yield "generator", f"{text}   (one unit of size: {unit:.3g} of its parameter)"
     if document.residual is not None and document.residual_after is not None:
-        yield "residual", (
-            f"{document.residual:.2e} of the terms before, {document.residual_after:.2e} after "
-            f"({document.expected_after or 0.0:.2e} expected from errors of derivatives)"
+        yield (
+            "residual",
+            (
+                f"{document.residual:.2e} of the terms before, {document.residual_after:.2e} after "
+                f"({document.expected_after or 0.0:.2e} expected from errors of derivatives)"
+            ),
         )
     for note in document.notes:
         yield "note", note

@@ -144,9 +144,7 @@ def _generators(report: Report) -> list[_Moved]:
     return [_Moved(g.expression, torch.tensor(g.coefficients, dtype=torch.float64), _STEP) for g in report.generators]
 
 
-def _of_field(
-    i: int, moved: _Moved, space: ImageFields, images: Tensor | None, grid: Grid
-) -> Iterator[Picture]:
+def _of_field(i: int, moved: _Moved, space: ImageFields, images: Tensor | None, grid: Grid) -> Iterator[Picture]:
     text = moved.expression
     plane, _ = space.split(moved.vector)
     if space.plane is not None and bool((plane != 0).any()):
@@ -164,9 +162,7 @@ def _of_field(
         yield Picture(f"moved-{i}-{_slug(text)}", f"images moved along {text}", orbit_png(rows, amounts, text))
 
 
-def _of_matrix(
-    i: int, text: str, matrix: Tensor, images: Tensor | None, grid: Grid
-) -> Iterator[Picture]:
+def _of_matrix(i: int, text: str, matrix: Tensor, images: Tensor | None, grid: Grid) -> Iterator[Picture]:
     yield Picture(f"matrix-{i}-{_slug(text)}", f"{text} as a matrix on the pixels", matrix_png(matrix))
     if images is not None:
         amounts = [-1.0, -0.5, 0.0, 0.5, 1.0]

@@ -42,16 +42,12 @@ def spectrum_svg(report: Report) -> str:
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_power(exponent)}</text>')
     for rank in _ticks(len(report.spectrum)):
-        parts.append(
-            f'<text x="{across(rank):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{rank}</text>'
-        )
+        parts.append(f'<text x="{across(rank):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{rank}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">direction of the space, by relative defect</text>')
     if isinstance(tolerance, float):
         y = down(tolerance)
         parts.append(f'<line class="tolerance" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(
-            f'<text x="{_WIDTH - _RIGHT}" y="{y + 15:.1f}" text-anchor="end">tolerance {tolerance:g}</text>'
-        )
+        parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{y + 15:.1f}" text-anchor="end">tolerance {tolerance:g}</text>')
     radius = max(1.5, min(5.0, 200 / len(report.spectrum)))
     for rank, entry in entries:
         x = across(rank)

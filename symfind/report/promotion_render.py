@@ -17,9 +17,12 @@ Table = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 def promotion_pairs(promotion: Promotion) -> Iterator[tuple[str, str]]:
     """Yield what was promoted in two or three lines: label and text."""
     rows = promotion.held_out
-    yield "held out", (
-        f"{_share(rows.promoted)} of the variance missed on {rows.rows} rows, {_share(rows.plain)} without promotion "
-        f"(difference ± {_share(rows.difference_error)})"
+    yield (
+        "held out",
+        (
+            f"{_share(rows.promoted)} of the variance missed on {rows.rows} rows, {_share(rows.plain)} without promotion "
+            f"(difference ± {_share(rows.difference_error)})"
+        ),
     )
     if promotion.freedom is not None and promotion.freedom < promotion.unknowns:
         yield "parameters", f"{promotion.freedom} of {promotion.unknowns} free"
@@ -34,21 +37,30 @@ def promotion_pairs(promotion: Promotion) -> Iterator[tuple[str, str]]:
 def promotion_tables(promotion: Promotion) -> Iterator[tuple[str, Table]]:
     """Yield a heading, and a header with rows, for each thing that was varied."""
     if promotion.path:
-        yield "Weight of the nuclear norm", (
-            ("γ", "exact symmetries", "cross-validated error"),
-            tuple((f"{p.gamma:.3g}", str(p.symmetries), _share(p.error)) for p in promotion.path),
+        yield (
+            "Weight of the nuclear norm",
+            (
+                ("γ", "exact symmetries", "cross-validated error"),
+                tuple((f"{p.gamma:.3g}", str(p.symmetries), _share(p.error)) for p in promotion.path),
+            ),
         )
     if promotion.refits:
-        yield "Refits with exact symmetries", (
-            ("symmetries", "cross-validated error"),
-            tuple((str(r.symmetries), _share(r.error)) for r in promotion.refits),
+        yield (
+            "Refits with exact symmetries",
+            (
+                ("symmetries", "cross-validated error"),
+                tuple((str(r.symmetries), _share(r.error)) for r in promotion.refits),
+            ),
         )
     if promotion.epochs:
-        yield "Training", (
-            ("epoch", "γ", "loss", "validation", "nuclear norm"),
-            tuple(
-                (str(e.epoch), f"{e.gamma:.3g}", _share(e.loss), _share(e.validation), _share(e.nuclear))
-                for e in promotion.epochs
+        yield (
+            "Training",
+            (
+                ("epoch", "γ", "loss", "validation", "nuclear norm"),
+                tuple(
+                    (str(e.epoch), f"{e.gamma:.3g}", _share(e.loss), _share(e.validation), _share(e.nuclear))
+                    for e in promotion.epochs
+                ),
             ),
         )
 

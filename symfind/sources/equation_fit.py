@@ -102,9 +102,7 @@ def library_terms(independent: Sequence[str], dependent: Sequence[str]) -> tuple
     return tuple(dict.fromkeys(terms))
 
 
-def library_orders(
-    independent: Sequence[str], dependent: Sequence[str], target: int = 1
-) -> tuple[MultiIndex, ...]:
+def library_orders(independent: Sequence[str], dependent: Sequence[str], target: int = 1) -> tuple[MultiIndex, ...]:
     """Every J that identification of ∂_t^target u and the determining equations of what it can find may need."""
     q = len(independent)
     most = 4 if q == 2 and len(dependent) == 1 else 2
@@ -213,9 +211,7 @@ def identify_equation(
         parts = [Regression.of_jets(jets, name, terms) for name in names]
     else:
         parts = [Regression(names[0], terms, windows.target, windows.columns)]
-    chosen = [
-        chosen_terms(part, data.times, data.group, generator, may_move=windows is None) for part in parts
-    ]
+    chosen = [chosen_terms(part, data.times, data.group, generator, may_move=windows is None) for part in parts]
     shaped = [shapes for shapes, _ in chosen]
     frequency = min(f for _, f in chosen)
     equation, spread = _refined(_written(jets, parts, shaped, rich=False), data, generator)
@@ -333,16 +329,14 @@ def _without_least(
     A term goes if its number is within three standard errors of zero, or if it is below :data:`SHARE` of u_t and not
     known to one part in a hundred either: a small one that is known that well is part of the equation.
     """
-    values, widths = dict(equation.parameters), dict(
-        zip((a for a, _ in equation.parameters), spread.tolist(), strict=True)
+    values, widths = (
+        dict(equation.parameters),
+        dict(zip((a for a, _ in equation.parameters), spread.tolist(), strict=True)),
     )
     _, slopes, _ = data.linear(equation)
     rms = dict(zip(values, slopes.square().mean((0, 1)).sqrt().tolist(), strict=True))
     out = [
-        [
-            Shape(s.term, s.form, tuple(values[n] for n in _names(e, part, s) if n in values))
-            for s in shapes
-        ]
+        [Shape(s.term, s.form, tuple(values[n] for n in _names(e, part, s) if n in values)) for s in shapes]
         for e, (part, shapes) in enumerate(zip(parts, shaped, strict=True))
     ]
     worst: tuple[float, int, int] | None = None

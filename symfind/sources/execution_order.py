@@ -158,9 +158,7 @@ class _Walk:
                 self.first_layer = FirstLayer(step.path, self._axis, step.weight.shape[1])
             elif self._axis == -1:
                 axis = 1 - step.weight.ndim  # channels stand before the spatial axes
-                self.first_layer = FirstLayer(
-                    step.path, axis, step.weight.shape[1] * int(step.attributes["groups"])
-                )
+                self.first_layer = FirstLayer(step.path, axis, step.weight.shape[1] * int(step.attributes["groups"]))
         elif isinstance(step, Rearrangement):
             self._axis = None
 

@@ -38,8 +38,7 @@ def load_exported(path: Path, device: torch.device) -> Network:
     # The loader raises what its parsers raise: KeyError, TypeError, AssertionError, zip and JSON errors.
     except Exception as error:
         raise InputError(
-            f"{path}: torch.export cannot load it ({one_line(error)}); export it again with torch "
-            f"{torch.__version__}"
+            f"{path}: torch.export cannot load it ({one_line(error)}); export it again with torch {torch.__version__}"
         ) from None
     for parameter in module.parameters():
         parameter.requires_grad_(False)
@@ -54,9 +53,7 @@ def load_exported(path: Path, device: torch.device) -> Network:
     fixed = all(isinstance(size, int) for size in sizes[1:])
     output = next(node for node in graph.nodes if node.op == "output").args[0]
     returned = output[0] if isinstance(output, (list, tuple)) and len(output) == 1 else output
-    order = execution_order(
-        _operations(module), inputs[0].name, returned.name if isinstance(returned, fx.Node) else ""
-    )
+    order = execution_order(_operations(module), inputs[0].name, returned.name if isinstance(returned, fx.Node) else "")
     return Network(
         module,
         "torch.export",

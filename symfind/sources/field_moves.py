@@ -53,9 +53,7 @@ def linear_motion(matrix: Tensor) -> Motion:
     return motion
 
 
-def moved(
-    axes: Sequence[Axis], u: Tensor, motion: Motion, parameter: float, target: Sequence[Tensor]
-) -> Tensor | None:
+def moved(axes: Sequence[Axis], u: Tensor, motion: Motion, parameter: float, target: Sequence[Tensor]) -> Tensor | None:
     """The moved solution on a grid; None where that asks for u outside its support, or the graph folds.
 
     Parameters

@@ -182,9 +182,7 @@ def listing(file: h5py.File) -> tuple[StoredDataset, ...]:
     return tuple(found)
 
 
-def _list(
-    file: h5py.File, group: h5py.Group, prefix: str, seen: set[Any], found: list[StoredDataset]
-) -> None:
+def _list(file: h5py.File, group: h5py.Group, prefix: str, seen: set[Any], found: list[StoredDataset]) -> None:
     for key in group:
         if len(found) >= _MAX_LISTED:
             return

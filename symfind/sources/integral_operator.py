@@ -135,9 +135,7 @@ class FittedOperator:
     @property
     def name(self) -> str:
         """For the report."""
-        return (
-            f"kernel Σ C_ab ψ_a(x)φ_b(y), {self.count} {self.inputs.name} × {self.y.shape[1]} {self.outputs.name}"
-        )
+        return f"kernel Σ C_ab ψ_a(x)φ_b(y), {self.count} {self.inputs.name} × {self.y.shape[1]} {self.outputs.name}"
 
     def in_modes(self, u: Tensor) -> Tensor:
         """Coefficients of inputs ``(…, D)`` in units of the modes' size, ``(…, B)``."""
@@ -168,9 +166,7 @@ def held_out_share(x: Tensor, y: Tensor, fold: Tensor) -> float:
     return left / max(float(y.square().sum()), 1e-300)
 
 
-def fit_operator(
-    grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Tensor], fold: Tensor
-) -> FittedOperator:
+def fit_operator(grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Tensor], fold: Tensor) -> FittedOperator:
     """Choose the basis of the kernel by cross-validation.
 
     Parameters

@@ -99,9 +99,7 @@ def jets(
             for index, derived in plan.derivatives(u[..., i]):
                 at_points = [derived[r].flatten()[places] for r, places in enumerate(at)]
                 values[index][i].append(torch.cat(at_points))
-    derivatives = {
-        index: torch.stack([torch.cat(parts) for parts in each], dim=1) for index, each in values.items()
-    }
+    derivatives = {index: torch.stack([torch.cat(parts) for parts in each], dim=1) for index, each in values.items()}
     errors = {index: torch.stack([plan.errors[index] for plan in plans]) for index in indices}
     sample = JetSample(
         independent=tuple(axis.name for axis in field.axes),

@@ -61,9 +61,7 @@ _TO_CHANNELS_FIRST = (2, 0, 1)
 _TO_CHANNELS_LAST = (1, 2, 0)
 
 
-def load_keras(
-    path: Path, file: Any, model_config: str, version: str, device: torch.device
-) -> Network:
+def load_keras(path: Path, file: Any, model_config: str, version: str, device: torch.device) -> Network:
     """Load a Keras ``Sequential`` of Dense, Conv2D, Flatten, activations and layers that act in training only.
 
     Rows keep Keras' shape: an image is ``(height, width, channels)``.

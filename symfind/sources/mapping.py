@@ -72,14 +72,10 @@ def read_mapping(path: Path) -> RoleMapping:
         with path.open(encoding="utf-8") as file:
             content = yaml.safe_load(file)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check the path of the mapping"
-        ) from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path of the mapping") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: not YAML ({reason}); expected lines such as 'x: group/positions'"
-        ) from None
+        raise InputError(f"{path}: not YAML ({reason}); expected lines such as 'x: group/positions'") from None
     return mapping_from(content, str(path))
 
 

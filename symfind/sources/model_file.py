@@ -62,9 +62,7 @@ def model_format(path: Path, *, trust: bool = False) -> ModelFormat:
         with zipfile.ZipFile(path) as archive:
             return _archive_format(path, archive, trust)
     except zipfile.BadZipFile:
-        raise InputError(
-            f"{path}: the zip archive is truncated or damaged; copy the file again or {_REMEDY}"
-        ) from None
+        raise InputError(f"{path}: the zip archive is truncated or damaged; copy the file again or {_REMEDY}") from None
     # zipfile raises these for encrypted or exotic members and for damage that it meets late.
     except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -108,9 +108,7 @@ def operator_rows(file: h5py.File, arrays: Mapping[str, StoredArray], given: Rol
     return OperatorRows(kept, tuple(axes), (channels[0], channels[1]), tuple(told))
 
 
-def _sources(
-    file: h5py.File, arrays: Mapping[str, StoredArray], given: RoleMapping
-) -> tuple[AxisSource, ...] | None:
+def _sources(file: h5py.File, arrays: Mapping[str, StoredArray], given: RoleMapping) -> tuple[AxisSource, ...] | None:
     if given.grid:
         return parse_grid(given.grid)
     stated = {word for text in root_text(file, "periodic") for word in text.replace(",", " ").split()}

@@ -14,9 +14,7 @@ from symfind.sources.autodiff import pulled_back, recording
 _ROWS = 6
 
 
-def sample_rows(
-    shape: tuple[int, ...], sample: Tensor | None, dtype: torch.dtype, device: torch.device
-) -> Tensor:
+def sample_rows(shape: tuple[int, ...], sample: Tensor | None, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return a handful of rows ``(n, *shape)``: the first of the data, or standard normal ones."""
     if sample is not None:
         return sample[:_ROWS].detach().to(device, dtype)
@@ -68,9 +66,7 @@ def difference_between_rows(probe: Probe, dtype: torch.dtype) -> Literal["none",
     if len(known) == 0:
         return "none"  # nothing to compare; the values are refused as not finite where they are asked for
     spread = float((known - known.mean(0)).abs().max())
-    tolerance = (
-        torch.finfo(torch.float32).eps ** 0.5 * spread + 64 * torch.finfo(dtype).eps * float(known.abs().max())
-    )
+    tolerance = torch.finfo(torch.float32).eps ** 0.5 * spread + 64 * torch.finfo(dtype).eps * float(known.abs().max())
     if not _same(together, again, tolerance):
         return "random"
     if not _same(together, backwards, tolerance) or not _same(together, alone, tolerance):

@@ -94,11 +94,7 @@ class TrajectoryRows:
         size = self.alignment
         first, last = start // size, (stop - 1) // size + 1
         x = self.states(file, "x", first, last)
-        dx = (
-            self.states(file, "dx", first, last)
-            if self.differentiation is None
-            else self._slopes(file, first, x)
-        )
+        dx = self.states(file, "dx", first, last) if self.differentiation is None else self._slopes(file, first, x)
         labels = np.arange(first, last)
         if "group" in self.arrays:
             labels = self.arrays["group"].read(file, first, last).astype(np.int64)
@@ -164,9 +160,7 @@ def trajectory_rows(file: h5py.File, arrays: Mapping[str, StoredArray], axis: Ax
                 f"{x.shape}, which is read as (trajectories, times, coordinates); store it so"
             )
     if 8 * prod(x.shape) // count > _MAX_TRAJECTORY_BYTES:
-        raise InputError(
-            f"{file.filename}: one trajectory has {length} points, above 1 GiB; split it into several"
-        )
+        raise InputError(f"{file.filename}: one trajectory has {length} points, above 1 GiB; split it into several")
     warnings = () if count > 1 else ("a single trajectory: it says little about the space around it",)
     rows = TrajectoryRows(arrays, count, length, axis, None, warnings)
     if "dx" in arrays:

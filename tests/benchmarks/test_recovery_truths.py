@@ -49,8 +49,9 @@ def test_every_stated_dimension(problem, seed):
 
 def test_defect_of_a_linear_function_by_hand():
     # y = a·x with x of covariance 1 about its mean: ρ² of ξ = E_ab x is (a_a² E x_b²)/(a² · Var(x_b)/d) for every a, b.
-    problem = function_problem("hand", "", 0, lambda z: z @ z.new_tensor([2.0, 1.0]), 1, 2, 2000, 0.0, 1, draw=box,
-                               axes=True)
+    problem = function_problem(
+        "hand", "", 0, lambda z: z @ z.new_tensor([2.0, 1.0]), 1, 2, 2000, 0.0, 1, draw=box, axes=True
+    )
     data = problem.make(0)
     matrices = pencil(data, "linear", "invariant")
     x, a = data.x, np.array([2.0, 1.0])

@@ -164,9 +164,7 @@ def test_whatever_fails_is_one_line_a_status_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fault_shows_its_trace_on_request(
-    run: Run, api: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_shows_its_trace_on_request(run: Run, api: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYMFIND_DEBUG", "1")
     api.discover = lambda options, progress: 1 / 0  # type: ignore[attr-defined]
     monkeypatch.setattr(sys, "argv", ["symfind", "discover", "disc.h5"])

@@ -46,8 +46,10 @@ def file_of(path: Path, kind: str, names: tuple[str, ...], **arrays: torch.Tenso
 
 def test_the_seven_quantities_of_kepler_are_exactly_the_nullspace() -> None:
     r = normal(1500, 3, 1)
-    r = r * (0.6 + torch.rand(1500, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)) / r.norm(
-        dim=1, keepdim=True
+    r = (
+        r
+        * (0.6 + torch.rand(1500, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
+        / r.norm(dim=1, keepdim=True)
     )
     x = torch.cat([r, 0.7 * normal(1500, 3, 3)], 1)
     root = "sqrt(x0**2+x1**2+x2**2)"
@@ -90,9 +92,7 @@ def test_trajectories_near_a_limit_cycle_conserve_nothing() -> None:
     radius = 1 + 1e-3 * normal(2000, 1, 5)[:, 0]
     x = torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
     samples = Samples(x, hopf_equations(x))
-    evidence = evidence_of_values(
-        conservation(x, samples.y, 2), samples, torch.Generator().manual_seed(0), given=False
-    )
+    evidence = evidence_of_values(conservation(x, samples.y, 2), samples, torch.Generator().manual_seed(0), given=False)
     assert not [g for g in decide(evidence, 0.05, 0.05, 60, 0).generators if g.verdict == "certified"]
 
 

@@ -74,8 +74,10 @@ def constant_fields(*components: tuple[float, float, float]) -> NeuralFields:
     """Fields without any slope: only the constant row of the head."""
     head = torch.zeros(9, len(components), 3, dtype=torch.float64)
     head[0] = torch.tensor(components, dtype=torch.float64)
-    return small_network(1).combined(torch.ones(1, 1, dtype=torch.float64)).with_parameters(
-        [*small_network(1).parameters[:-1], head]
+    return (
+        small_network(1)
+        .combined(torch.ones(1, 1, dtype=torch.float64))
+        .with_parameters([*small_network(1).parameters[:-1], head])
     )
 
 

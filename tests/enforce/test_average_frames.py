@@ -142,9 +142,7 @@ FRAMED = [
 
 
 @pytest.mark.parametrize(("group", "rep_in", "rep_out", "shape", "out"), FRAMED)
-def test_frames_are_exact(
-    group: str, rep_in: str, rep_out: str, shape: tuple[int, ...], out: tuple[int, ...]
-) -> None:
+def test_frames_are_exact(group: str, rep_in: str, rep_out: str, shape: tuple[int, ...], out: tuple[int, ...]) -> None:
     task = task_of(group, rep_in, rep_out, shape, out)
     model = smooth_network(prod(shape), prod(out))
     x = momenta(32, 3) if group == "so13" else torch.randn(32, *shape, dtype=F64)

@@ -126,7 +126,12 @@ def test_symmetric_groups_give_the_pattern_of_deep_sets() -> None:
 
 def test_a_convolutional_network_under_quarter_turns() -> None:
     steps: list[Step] = [
-        convolution(1, 8, 3, "a"), SILU, convolution(8, 8, 3, "b"), SILU, Rearrangement("flatten"), linear(128, 5, "c"),
+        convolution(1, 8, 3, "a"),
+        SILU,
+        convolution(8, 8, 3, "b"),
+        SILU,
+        Rearrangement("flatten"),
+        linear(128, 5, "c"),
     ]
     task = task_of("c4", "image(8,8)", "5", (1, 8, 8), 5)
     made = projected(steps, task)

@@ -30,6 +30,7 @@ def test_the_lie_derivative_is_the_slope_of_the_motion() -> None:
     slopes = space.derivative(u, grid, "sinc")[0, :, 0]
     h = 1e-4
     for i, unit in enumerate(torch.eye(space.dim, dtype=torch.float64)):
+
         def at(t: float, unit: torch.Tensor = unit) -> torch.Tensor:
             assert space.plane is not None
             origin = flowed(space.plane, unit, grid.points, -t)

@@ -15,9 +15,7 @@ from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.subspaces import principal_cosines
 
 TX, TXY = ("t", "x"), ("t", "x", "y")
-NS = (
-    "u_t + u*u_x + v*u_y + p_x = 0.7*(u_xx + u_yy); v_t + u*v_x + v*v_y + p_y = 0.7*(v_xx + v_yy); u_x + v_y = 0"
-)
+NS = "u_t + u*u_x + v*u_y + p_x = 0.7*(u_xx + u_yy); v_t + u*v_x + v*v_y + p_y = 0.7*(v_xx + v_yy); u_x + v_y = 0"
 
 
 def spectrum_of(text: str, space: str, independent=TX, dependent=("u",), rows: int = 300, jets=None):
@@ -123,8 +121,12 @@ def test_fields_that_are_too_rough_to_prolong_are_refused() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "point:chebyshev:3,1", "point:chebyshev:3,1,x", "point:x",
-        "random-features:0", "random-features:9,", "random-features:9,0",
+        "point:chebyshev:3,1",
+        "point:chebyshev:3,1,x",
+        "point:x",
+        "random-features:0",
+        "random-features:9,",
+        "random-features:9,0",
     ],
 )
 def test_spaces_that_make_no_sense(name: str) -> None:

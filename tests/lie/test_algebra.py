@@ -43,7 +43,6 @@ def heisenberg() -> Tensor:
     return out
 
 
-
 # Dimensions that the theory of each algebra gives: derived series, lower central series, centre, Killing signature,
 # radical, nilradical.
 KNOWN = {

@@ -122,9 +122,9 @@ def test_equations_that_repeat_one_another() -> None:
     row = normal(0, 1, 6)
     lie = DenseMap(normal(1, 5, 4, 6))
     once = NuclearProblem(row, torch.ones(1, dtype=_F64), lie, equality=True).solve(tolerance=1e-8)
-    twice = NuclearProblem(
-        torch.cat([row, 2 * row]), torch.tensor([1.0, 2.0], dtype=_F64), lie, equality=True
-    ).solve(tolerance=1e-8)
+    twice = NuclearProblem(torch.cat([row, 2 * row]), torch.tensor([1.0, 2.0], dtype=_F64), lie, equality=True).solve(
+        tolerance=1e-8
+    )
     assert twice.objective == pytest.approx(once.objective, rel=1e-7)
 
 

@@ -35,9 +35,7 @@ def saved(module: torch.nn.Module, path: Path) -> Path:
 
 
 def test_the_same_action_on_three_atoms_is_e3(tmp_path: Path) -> None:
-    report = ask(
-        saved(ThreeAtoms(), tmp_path / "v.pt"), sample="normal", shape=(3, 3), n_samples=600, space="affine"
-    )
+    report = ask(saved(ThreeAtoms(), tmp_path / "v.pt"), sample="normal", shape=(3, 3), n_samples=600, space="affine")
     assert sorted(g.expression for g in certified(report)) == [
         "x ∂y − y ∂x", "x ∂z − z ∂x", "y ∂z − z ∂y", "∂x", "∂y", "∂z",
     ]  # fmt: skip

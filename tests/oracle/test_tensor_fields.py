@@ -144,9 +144,7 @@ def test_fields_that_preserve_volume(tmp_path: Path, d: int, space: str, count: 
     assert len(certified(report)) == count
 
 
-@pytest.mark.parametrize(
-    ("space", "count"), [("affine", 5), pytest.param("polynomial:2", 9, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("space", "count"), [("affine", 5), pytest.param("polynomial:2", 9, marks=pytest.mark.slow)])
 def test_symplectic_fields_of_the_plane(tmp_path: Path, space: str, count: int) -> None:
     x = normal(300, 2)
     form = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64).expand(300, 2, 2)

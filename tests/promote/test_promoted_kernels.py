@@ -62,8 +62,7 @@ def test_what_promotion_of_kernels_declines(tmp_path: Path) -> None:
 def test_the_map_its_adjoint_and_its_squares() -> None:
     generator = torch.Generator().manual_seed(0)
     m, e, w, v = (
-        torch.randn(shape, generator=generator, dtype=torch.float64)
-        for shape in ((2, 3, 3), (2, 4, 4), (12,), (12, 2))
+        torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((2, 3, 3), (2, 4, 4), (12,), (12, 2))
     )
     lie = CommutatorMap(m, e)
     assert torch.allclose((lie(w) * v).sum(), lie.adjoint(v) @ w)

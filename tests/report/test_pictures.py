@@ -37,9 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     x = torch.rand(60, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * Grid(SIDE, SIDE).disc()
     write(folder / "images.h5", {"x": x.numpy()}, {"kind": "image"})
     torch.jit.script(Total()).save(str(folder / "total.pt"))
-    options = DiscoverOptions(
-        source=str(folder / "images.h5"), model=str(folder / "total.pt"), space="image-rotation"
-    )
+    options = DiscoverOptions(source=str(folder / "images.h5"), model=str(folder / "total.pt"), space="image-rotation")
     return discover(options)
 
 

@@ -85,6 +85,7 @@ def test_the_support_is_not_left():
 
 def test_a_graph_that_folds_is_refused():
     """x ↦ x + αu breaks after 1/max|u_x|."""
+
     def shear(z):
         return torch.stack([torch.zeros_like(z[:, 0]), z[:, 2], torch.zeros_like(z[:, 0])], 1)
 

@@ -69,9 +69,7 @@ def test_without_coordinates_few_entries_are_channels(tmp_path: Path) -> None:
         ({"x": noise(4, 16), "y": noise(4, 16), "grid_x": AXIS**3 + AXIS}, "x=grid_x periodic", "steps differ"),
     ],
 )
-def test_bad_input_is_one_line(
-    tmp_path: Path, arrays: dict[str, torch.Tensor], grid: str | None, message: str
-) -> None:
+def test_bad_input_is_one_line(tmp_path: Path, arrays: dict[str, torch.Tensor], grid: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message) as fault:
         open_dataset(stored(tmp_path / "bad.h5", **arrays), grid=grid)
     assert "\n" not in str(fault.value) and fault.value.exit_code == 3

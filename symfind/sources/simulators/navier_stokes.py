@@ -63,9 +63,7 @@ class Torus:
         u, v = self.flow(w)
         p = self.pressure(u, v)
         moving = drift[:, None]  # the same at all times
-        return torch.stack(
-            [self.values(u) + moving[:, :, 0], self.values(v) + moving[:, :, 1], self.values(p)], dim=-1
-        )
+        return torch.stack([self.values(u) + moving[:, :, 0], self.values(v) + moving[:, :, 1], self.values(p)], dim=-1)
 
 
 def navier_stokes_2d(rows: int, times: Tensor, n: int, length: float, generator: torch.Generator) -> Tensor:

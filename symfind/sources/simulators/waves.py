@@ -46,4 +46,3 @@ def random_waves_2d(rows: int, n: int, highest: int, generator: torch.Generator)
             phase = 2 * torch.pi * torch.rand((rows, 1, 1), generator=generator, dtype=torch.float64)
             field += amplitude * torch.cos(i * grid[:, None] + j * grid[None, :] + phase)
     return field / field.square().mean((1, 2), keepdim=True).sqrt()
-
