@@ -1,0 +1,261 @@
+"""What is left over: the share of a residual that any judge predicts out of sample, beyond what the invariants do.
+
+A residual r = y − F_g(x) is noise, or a misfit within the symmetric functions, or the broken part. The first is
+predicted by nothing, the second by the invariants as well as by x, only the third by x alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from symfind.decision.witness.regression import Standard
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """How hard it is looked for structure in a residual.
+
+    Attributes
+    ----------
+    neighbours
+        Numbers of neighbours whose residuals are averaged: few see fine structure, many see faint one.
+    rows
+        Most rows of a judge; beyond six coordinates distances are compared one by one, which costs their square.
+    tree_coordinates
+        Most coordinates for which a tree finds neighbours faster.
+    centres
+        Radial functions of the kernel judges.
+    lengths
+        Of these, in units of the spread of whitened x times √D.
+    intervals
+        Of the splines along each coordinate.
+    significant
+        Standard errors beyond which something is left over: nine judges look, so that a chance in 2,000 each is one
+        in 200 for all.
+    """
+
+    neighbours: tuple[int, ...] = (1, 4, 16)
+    rows: int = 8000
+    tree_coordinates: int = 6
+    centres: int = 500
+    lengths: tuple[float, ...] = (0.15, 0.5, 1.5)
+    intervals: int = 48
+    significant: float = 3.3
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The share of E r² that one judge predicts, and its standard error."""
+
+    judge: str
+    share: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What all judges say of one residual.
+
+    Attributes
+    ----------
+    judged
+        Every judge.
+    seen
+        Share of the variance of y itself that the nearest neighbours see: structure as smooth as F is seen at least so
+        well.
+    """
+
+    judged: tuple[Judged, ...]
+    seen: float
+
+    def significant(self, settings: JudgeSettings) -> list[Judged]:
+        """Judges that found something, the largest share first."""
+        found = [j for j in self.judged if j.share > settings.significant * j.error]
+        return sorted(found, key=lambda j: -j.share)
+
+    @property
+    def upper(self) -> float:
+        """An upper bound (one-sided 95 %) of the structured share, of what the judges can see."""
+        return max((max(j.share, 0.0) + 1.65 * j.error for j in self.judged if j.judge in _BOUNDING), default=1.0)
+
+
+_BOUNDING = ("1 neighbour", "4 neighbours", "16 neighbours")
+
+
+def neighbour_table(x: Tensor, count: int, settings: JudgeSettings) -> Tensor:
+    """The ``count`` nearest other rows of each row of ``(n, D)``, ``(n, count)``."""
+    if x.shape[1] <= settings.tree_coordinates:
+        _, index = cKDTree(x.numpy()).query(x.numpy(), k=count + 1)
+        return torch.from_numpy(np.asarray(index))[:, 1:]
+    out = []
+    for start in range(0, x.shape[0], 1024):
+        part = torch.cdist(x[start : start + 1024].float(), x.float())
+        part[torch.arange(part.shape[0]), torch.arange(start, start + part.shape[0])] = torch.inf
+        out.append(torch.topk(part, count, largest=False).indices)
+    return torch.cat(out)
+
+
+def _pair_shares(r: Tensor, table: Tensor, group: Tensor | None, counts: Sequence[int]) -> list[Judged]:
+    """E[r_i·r̄_N(i)]/E r² over the k nearest rows, each pair of rows once; rows of one group are no evidence."""
+    n = r.shape[0]
+    size = float(r.square().sum(1).mean())
+    out = []
+    for k in counts:
+        i = torch.arange(n).repeat_interleave(k)
+        j = table[:, :k].reshape(-1)
+        if group is not None:
+            apart = group[i] != group[j]
+            i, j = i[apart], j[apart]
+        low, high = torch.minimum(i, j), torch.maximum(i, j)
+        pairs = torch.unique(low * n + high)
+        if pairs.shape[0] < 30 or size <= 0:
+            out.append(Judged(f"{k} neighbour{'s' * (k > 1)}", 0.0, 1.0))
+            continue
+        product = (r[pairs // n] * r[pairs % n]).sum(1)
+        count = product.shape[0]
+        out.append(
+            Judged(
+                f"{k} neighbour{'s' * (k > 1)}",
+                float(product.mean()) / size,
+                float(product.square().mean().sqrt()) / size / math.sqrt(count),
+            )
+        )
+    return out
+
+
+def _gain(name: str, r: Tensor, h: Tensor) -> Judged:
+    """E[r² − (r − h)²]/E r² for a prediction h that has not seen its row."""
+    size = r.square().sum(1).mean().clamp(min=1e-300)
+    gain = (2 * r * h - h.square()).sum(1) / size
+    return Judged(name, float(gain.mean()), float(gain.std()) / math.sqrt(gain.shape[0]))
+
+
+def _crossfitted(phi: Tensor, r: Tensor, fold: Tensor, ridge: float) -> Tensor:
+    """Ridge predictions ``(n, m)`` of r ``(n, m)`` from φ ``(n, f)``, each fold by the others.
+
+    The prediction is shrunk by the factor that serves a part of its training rows best, so that noise alone predicts
+    next to nothing.
+    """
+    out = torch.zeros_like(r)
+    scale = phi.square().mean(0).sqrt().clamp(min=1e-300)
+    phi = phi / scale
+    eye = torch.eye(phi.shape[1], dtype=phi.dtype)
+    grams = [phi[fold == f].T @ phi[fold == f] for f in range(int(fold.max()) + 1)]
+    moments = [phi[fold == f].T @ r[fold == f] for f in range(len(grams))]
+    gram, moment = sum(grams, torch.zeros_like(grams[0])), sum(moments, torch.zeros_like(moments[0]))
+    for f in range(len(grams)):
+        g, b = gram - grams[f], moment - moments[f]
+        inner = (f + 1) % len(grams)
+        level = g.diagonal().mean()
+        part = torch.linalg.solve(g - grams[inner] + ridge * level * eye, b - moments[inner])
+        tried = phi[fold == inner] @ part
+        factor = float((tried * r[fold == inner]).sum() / tried.square().sum().clamp(min=1e-300))
+        full = torch.linalg.solve(g + ridge * level * eye, b)
+        out[fold == f] = max(0.0, min(1.0, factor)) * (phi[fold == f] @ full)
+    return out
+
+
+def _folds(n: int, group: Tensor | None, generator: torch.Generator, count: int = 3) -> Tensor:
+    if group is None:
+        return torch.randperm(n, generator=generator) % count
+    _, inverse = torch.unique(group, return_inverse=True)
+    return (torch.randperm(int(inverse.max()) + 1, generator=generator) % count)[inverse]
+
+
+def leftover(
+    x: Tensor,
+    z: Tensor,
+    covariants: Tensor,
+    y: Tensor,
+    residual: Tensor,
+    group: Tensor | None,
+    seed: int,
+    settings: JudgeSettings,
+) -> tuple[Leftover, Tensor]:
+    """What is left over of a residual that the invariants do not predict; and that rest itself ``(n, m)``.
+
+    Parameters
+    ----------
+    x
+        Whitened ``(n, D)``.
+    z, covariants
+        ``(n, r)`` and ``(n, A, m)`` of the class of symmetric functions.
+    y
+        ``(n, m)``, centred.
+    residual
+        ``(n, m)`` on rows that the fit has not seen.
+    group
+        Labels of rows that belong together, or None.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    n = min(x.shape[0], settings.rows)
+    keep = torch.randperm(x.shape[0], generator=generator)[:n]
+    x, z, covariants, y, r = x[keep], z[keep], covariants[keep], y[keep], residual[keep]
+    group = None if group is None else group[keep]
+    fold = _folds(n, group, generator)
+    r = r - _within_class(z, covariants, r, fold, settings, generator)
+    table = neighbour_table(x, max(settings.neighbours), settings)
+    judged = _pair_shares(r, table, group, settings.neighbours)
+    seen = max(j.share for j in _pair_shares(y, table, group, settings.neighbours))
+    judged += _regression_judges(x, r, fold, settings, generator)
+    return Leftover(tuple(judged), max(0.0, min(1.0, seen))), r
+
+
+def _within_class(
+    z: Tensor, covariants: Tensor, r: Tensor, fold: Tensor, settings: JudgeSettings, generator: torch.Generator
+) -> Tensor:
+    """What a further symmetric function predicts of the residual, cross-fitted: misfit, no broken symmetry."""
+    out = torch.zeros_like(r)
+    if z.shape[1] == 0:
+        return out
+    standard = Standard.of("plain", z)
+    a = covariants.shape[1]
+    for make in _radial_features(standard(z), settings, generator, max(20, settings.centres // a)):
+        phi = make(standard(z))
+        rows = torch.einsum("nf,nam->nmfa", phi, covariants)
+        m = rows.shape[1]
+        flat = rows.reshape(rows.shape[0] * m, -1)
+        h = _crossfitted(flat, (r - out).reshape(-1, 1), fold.repeat_interleave(m), 1e-6).reshape_as(r)
+        gained = _gain("", r - out, h)
+        if gained.share > 2 * gained.error:
+            out = out + h
+    return out
+
+
+def _radial_features(u: Tensor, settings: JudgeSettings, generator: torch.Generator, count: int):  # type: ignore[no-untyped-def]
+    for length in settings.lengths:
+        centres = u[torch.randperm(u.shape[0], generator=generator)[: min(count, u.shape[0] // 4)]]
+        scale = length * math.sqrt(u.shape[1])
+
+        def features(at: Tensor, centres: Tensor = centres, scale: float = scale) -> Tensor:
+            bells = torch.exp(-0.5 * (torch.cdist(at, centres) / scale).square())
+            return torch.cat([torch.ones(at.shape[0], 1, dtype=at.dtype), at, bells], 1)
+
+        yield features
+
+
+def _regression_judges(
+    x: Tensor, r: Tensor, fold: Tensor, settings: JudgeSettings, generator: torch.Generator
+) -> list[Judged]:
+    from symfind.decision.witness.regression import _additive, _polynomial
+
+    n, d = x.shape
+    standard = Standard.of("plain", x)
+    out = []
+    degrees = [p for p in (1, 2, 3, 4, 5) if math.comb(d + p, p) <= min(n // 8, 260)]
+    for p in degrees[-3:]:
+        out.append(_gain(f"polynomial of degree {p}", r, _crossfitted(_polynomial(standard, d, p)(x), r, fold, 1e-8)))
+    for length, make in zip(
+        settings.lengths, _radial_features(standard(x), settings, generator, settings.centres), strict=True
+    ):
+        out.append(_gain(f"kernel of length {length:g}", r, _crossfitted(make(standard(x)), r, fold, 1e-5)))
+    intervals = max(4, min(settings.intervals, n // (12 * d)))
+    out.append(_gain("splines along axes", r, _crossfitted(_additive(standard, standard(x), intervals)(x), r, fold, 1e-5)))
+    return out

@@ -1,0 +1,155 @@
+"""{ξ ∈ V : ξ·I = 0, [ξ, K] = ξ_Y K}: the algebra of a class of functions inside a space of fields, exactly.
+
+The invariants are known in closed form, so the nullspace is known to rounding: an algebra is derived, never fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.decision.witness.structure import Structure
+from symfind.fields.space import VectorFieldSpace
+from symfind.lie_derivative import OutputAction
+from symfind.linalg.nullspace import generalised_spectrum
+
+# Generalised singular values are ratios of sizes; those of exact invariants come out near 1e-14, derivatives of
+# logarithms near zero of their argument a few digits above.
+_NULL = 1e-8
+_POINTS = 160
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    """The fields of a space that leave a class of functions alone.
+
+    Attributes
+    ----------
+    vectors
+        ``(P, k)``, orthonormal in the size of fields on the data, blind ones taken out.
+    blind
+        ``(P, b)``: fields along directions on which no function of the class depends.
+    """
+
+    vectors: Tensor
+    blind: Tensor
+
+    @property
+    def dimension(self) -> int:
+        """k."""
+        return self.vectors.shape[1]
+
+
+def _pushed(structure: Structure, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """dI·v ``(n, r)`` and dK·v ``(n, A, m)``."""
+
+    def both(at: Tensor) -> tuple[Tensor, Tensor]:
+        return structure.invariants(at), structure.covariants(at)
+
+    _, out = torch.func.jvp(both, (x,), (tangent,))
+    return out
+
+
+def symmetries(
+    structure: Structure,
+    space: VectorFieldSpace,
+    action: OutputAction,
+    objects: tuple[int, int],
+    output_objects: tuple[int, int],
+    x: Tensor,
+    whiten: Tensor,
+    fixed: tuple[int, ...] = (),
+    *,
+    blind_counts: bool,
+) -> Symmetries:
+    """The algebra of a structure at rows ``(n, D)`` of the data.
+
+    Parameters
+    ----------
+    action
+        What the fields do to y.
+    whiten
+        ``(r, d)`` with TᵀT the inverse covariance of an object.
+    fixed
+        Coordinates of an object along which nothing may flow.
+    blind_counts
+        Whether a field along a direction that nothing depends on is a symmetry (of a flow) or trivial (of a function).
+    """
+    k, d = objects
+    x = x[:_POINTS].double()
+    n = x.shape[0]
+    fields = space.evaluate(x.reshape(n * k, d)).reshape(n, k, space.dim, d)
+    covariants = structure.covariants(x)
+    a = covariants.shape[1]
+    columns = None
+    if a:
+        flat = covariants.reshape(n * a, *output_objects)
+        at = x.repeat_interleave(a, 0).reshape(n * a, k, d)
+        columns = action.columns(space, at, flat)
+    rows, pushed_k = [], []
+    for i in range(space.dim):
+        di, dk = _pushed(structure, x, fields[:, :, i].reshape(n, k * d))
+        rows.append(di)
+        pushed_k.append(dk)
+    invariants = torch.stack(rows, -1)  # (n, r, p)
+    unknowns = space.dim + action.extra
+    top = torch.cat([invariants, invariants.new_zeros(*invariants.shape[:2], action.extra)], -1)
+    size = top.square().sum(2).mean(0).sqrt().clamp(min=1e-300)[None, :, None]
+    parts = [(top / size).reshape(-1, unknowns)]
+    moved = torch.stack(pushed_k, -1)  # (n, A, m, p)
+    moved = torch.cat([moved, moved.new_zeros(*moved.shape[:3], action.extra)], -1)
+    if columns is not None:
+        moved = moved - columns.reshape(n, a, -1, unknowns)
+    scale = (covariants.square().sum(2).mean(0).sqrt() + moved.square().sum((2, 3)).mean(0).sqrt()).clamp(min=1e-300)
+    parts.append((moved / scale[None, :, None, None]).reshape(-1, unknowns))
+    if fixed:
+        still = torch.cat([fields[..., list(fixed)], fields.new_zeros(n, k, action.extra, len(fixed))], 2)
+        parts.append(still.transpose(2, 3).reshape(-1, unknowns) / whiten.norm() ** 0)
+    m = torch.cat(parts)
+    white = torch.einsum("nkpd,rd->nkrp", fields, whiten).reshape(-1, space.dim)
+    s = torch.cat([white, white.new_zeros(white.shape[0], action.extra)], 1) / (n * k) ** 0.5
+    if action.extra:
+        # The unknowns of the action on y have the size of what they do to the covariants.
+        own = torch.cat([s.new_zeros(action.extra, space.dim), torch.eye(action.extra, dtype=s.dtype)], 1)
+        s = torch.cat([s, own])
+    spectrum = generalised_spectrum(m / m.shape[0] ** 0.5, s)
+    null = spectrum.vectors[:, spectrum.values < _NULL]
+    if action.extra and null.shape[1]:  # an action on y alone, ξ = 0, is none of x
+        null = _span_with_fields(null, s[: white.shape[0]])
+    if null.shape[1] == 0 or blind_counts:
+        return Symmetries(null, null[:, :0])
+    return _without_blind(structure, x, fields, whiten, null)
+
+
+def _span_with_fields(null: Tensor, s: Tensor) -> Tensor:
+    """The combinations that move x, orthonormal by it."""
+    _, sigma, vh = torch.linalg.svd(s @ null, full_matrices=False)
+    keep = sigma > 1e-7 * sigma.max().clamp(min=1e-300)
+    return null @ (vh[keep].T / sigma[keep]) if bool(keep.any()) else null[:, :0]
+
+
+def _without_blind(structure: Structure, x: Tensor, fields: Tensor, whiten: Tensor, null: Tensor) -> Symmetries:
+    """Null fields less those along directions of an object that no invariant sees."""
+    n, k, p, d = fields.shape
+    at = x.clone().requires_grad_(True)
+    values = torch.cat([structure.invariants(at), structure.covariants(at).flatten(1)], 1)
+    slopes = []
+    for j in range(values.shape[1]):
+        if values[:, j].requires_grad:
+            (g,) = torch.autograd.grad(values[:, j].sum(), at, retain_graph=True, allow_unused=True)
+            if g is not None:
+                slopes.append(g.reshape(n * k, d))
+    if not slopes:
+        return Symmetries(null[:, :0], null)
+    colour = torch.linalg.pinv(whiten)
+    gradient = torch.cat(slopes) @ colour  # along units of the data's spread
+    _, sigma, vh = torch.linalg.svd(gradient, full_matrices=True)
+    rank = int((sigma > 1e-9 * sigma.max()).sum())
+    seen = vh[:rank] @ whiten  # what is seen of a displacement
+    visible = torch.einsum("nkpd,rd,pc->nkrc", fields, seen, null[:p]).reshape(-1, null.shape[1])
+    _, sigma, vh = torch.linalg.svd(visible, full_matrices=True)
+    keep = torch.zeros(vh.shape[0], dtype=torch.bool)
+    keep[: sigma.shape[0]] = sigma > 1e-8 * sigma.max().clamp(min=1e-8 * visible.shape[0] ** 0.5)
+    return Symmetries(null @ vh[keep].T, null @ vh[~keep].T)

@@ -1,0 +1,157 @@
+"""R_g on rows that were not fitted, η and what is left over, for one class of symmetric functions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
+from symfind.decision.witness.regression import RegressionSettings, SymmetricFit, fitted
+from symfind.decision.witness.structure import Structure
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to fit and to judge.
+
+    Attributes
+    ----------
+    x
+        ``(n, D)``.
+    y
+        ``(n, m)``, centred where nothing turns it, in units in which its components count alike.
+    group
+        ``(n,)`` or None.
+    white
+        ``(n, D)`` x on its support in units of its spread: what is near is decided in it.
+    weights
+        ``(m,)``: y is weights times the output, so that its components count alike.
+    """
+
+    x: Tensor
+    y: Tensor
+    group: Tensor | None
+    white: Tensor
+    weights: Tensor
+
+    def __len__(self) -> int:
+        """n."""
+        return self.x.shape[0]
+
+    def take(self, index: Tensor) -> Rows:
+        """A subset."""
+        group = None if self.group is None else self.group[index]
+        return Rows(self.x[index], self.y[index], group, self.white[index], self.weights)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A class of functions, fitted on some rows and judged on others.
+
+    Attributes
+    ----------
+    structure, fit
+        The class and its member.
+    share
+        R_g = E‖y − F_g‖²/E‖y − Ey‖² on rows that were not fitted.
+    error
+        Standard error of it.
+    left
+        What the judges found; None where they were not asked.
+    """
+
+    structure: Structure
+    fit: SymmetricFit
+    share: float
+    error: float
+    left: Leftover | None = None
+
+    def __call__(self, x: Tensor, weights: Tensor) -> Tensor:
+        """F_g(x) ``(n, m)``, weighted as y is."""
+        return self.fit(self.structure.invariants(x), self.structure.covariants(x) * weights)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial says of its algebra.
+
+    Attributes
+    ----------
+    eta, lower, upper
+        Distance of F to the symmetric functions in values, relative to the spread of F.
+    word
+        ``certified``, ``approximate``, ``undecided`` or ``refuted``.
+    left_over
+        Share of the variance of y that is left over, significantly, beyond the class; 0 if nothing is.
+    judge
+        Which judge found it.
+    """
+
+    eta: float
+    lower: float
+    upper: float
+    word: str
+    left_over: float
+    judge: str = ""
+
+
+def features_of(structure: Structure, rows: Rows) -> tuple[Tensor, Tensor]:
+    """I ``(n, r)`` and the weighted K ``(n, A, m)`` of rows."""
+    return structure.invariants(rows.x), structure.covariants(rows.x) * rows.weights
+
+
+def trial(
+    structure: Structure,
+    fit_rows: Rows,
+    judge_rows: Rows,
+    seed: int,
+    settings: RegressionSettings,
+    judges: JudgeSettings | None = None,
+    *,
+    quick: bool = False,
+) -> Trial | None:
+    """Fit on one half, judge on the other; None where the class divides by what vanishes on the data."""
+    if not (structure.usable(fit_rows.x) and structure.usable(judge_rows.x)):
+        return None
+    z, k = features_of(structure, fit_rows)
+    fit = fitted(z, k, fit_rows.y, fit_rows.group, seed, settings, quick=quick)
+    zq, kq = features_of(structure, judge_rows)
+    residual = judge_rows.y - fit(zq, kq)
+    centred = judge_rows.y - judge_rows.y.mean(0)
+    spread = centred.square().sum(1).mean().clamp(min=1e-300)
+    squares = residual.square().sum(1) / spread
+    share, error = float(squares.mean()), float(squares.std()) / math.sqrt(len(judge_rows))
+    left = None
+    if judges is not None:
+        left, _ = leftover(judge_rows.white, zq, kq, centred, residual, judge_rows.group, seed + 1, judges)
+    return Trial(structure, fit, share, error, left)
+
+
+def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings) -> Verdict:
+    """The word for one trial (DESIGN §9); ``best`` is the held-out share of the best predictor known."""
+    left = found.left
+    assert left is not None
+    plain = math.sqrt(max(found.share + 1.65 * found.error, 0.0))
+    # Structure is seen at least as well as that of F itself, if it is as smooth: what is seen stands for more.
+    seen = max(left.seen, 0.05)
+    structured = math.sqrt(max(found.share, 0.0) * min(1.0, left.upper / seen))
+    upper = min(plain, structured)
+    found_by = left.significant(judges)
+    share = max((j.share for j in found_by), default=0.0) * found.share
+    eta = math.sqrt(max(share, 0.0))
+    sure = max((j.share - 2 * j.error for j in found_by), default=0.0) * found.share
+    lower = math.sqrt(max(sure, 0.0))
+    # The best predictor is wrong by √best itself: what it lacks cannot speak against a symmetry.
+    finite = math.sqrt(max(found.share - best, 0.0)) - 2 * math.sqrt(max(best, 0.0))
+    judge = found_by[0].judge if found_by else ""
+    resolution = tolerance / 5
+    if upper < tolerance:
+        word = "approximate" if found_by and eta > resolution else "certified"
+    elif lower > tolerance and finite > tolerance:
+        word = "refuted"
+    else:
+        word = "undecided"
+    return Verdict(max(eta, 0.0), lower, max(upper, lower), word, share, judge)
