@@ -18,9 +18,10 @@ import torch
 from symfind.discover.registration import PlaneFlow, turning
 from symfind.fields.image import Grid
 from symfind.fields.polynomial import polynomial_fields
+from symfind.sources.draws import o5_function
 from symfind.sources.files import appearing_whole
 from symfind.sources.hdf5 import write
-from symfind.sources.samples import o5_function, write_sample
+from symfind.sources.samples import write_sample
 
 HERE = Path(__file__).parent
 

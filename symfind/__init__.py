@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "symfind.version",
     "augment": "symfind.api",
     "conserve": "symfind.api",
     "discover": "symfind.api",
@@ -90,10 +91,6 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("symfind")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'symfind' has no attribute {name!r}")

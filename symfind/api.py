@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from symfind.config import DiscoverOptions
 from symfind.discover.finding import decide
-from symfind.discover.search import Clock, is_model, search
+from symfind.discover.search import is_model, search
 from symfind.linalg.threads import one_thread
 from symfind.machine import device_named, environment
-from symfind.progress import Progress, SilentProgress
+from symfind.progress import Clock, Progress, SilentProgress
 from symfind.report.compose import report_of_finding
-from symfind.report.discrete import with_discrete
+from symfind.report.discrete_compose import with_discrete
 from symfind.report.document import Report, Source
 from symfind.sources.files import readable
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from symfind.config import AugmentOptions, ScoreOptions
-from symfind.discover.search import Clock
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.equation import Equation, parse_equation
@@ -24,17 +23,17 @@ from symfind.fields.taylor import Series
 from symfind.fields.transformed_jets import total_degree, transformed
 from symfind.linalg.threads import one_thread
 from symfind.machine import on_cpu_in_double
-from symfind.progress import Progress, SilentProgress
+from symfind.progress import Clock, Progress, SilentProgress
 from symfind.report.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.report.document import Report
 from symfind.report.store import read_report
-from symfind.sources.dataset import open_dataset
 from symfind.sources.equation_fit import identify_equation, library_orders
 from symfind.sources.field import FieldData, field_of
 from symfind.sources.field_axes import Axis
 from symfind.sources.field_moves import Motion, closing, flow, linear_motion, moved
 from symfind.sources.files import appearing_whole, readable, sha256
 from symfind.sources.jets import jets
+from symfind.sources.reading import open_dataset
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)

@@ -15,16 +15,16 @@ from symfind.config import ConserveOptions
 from symfind.discover.conserved import RATES, Conservation, enough_rows, evidence_of_values
 from symfind.discover.conserved_fit import evidence_of_fitted_values
 from symfind.discover.dependence import Dependence, dependence
-from symfind.discover.evidence import Evidence
-from symfind.discover.finding import NO_BOUND, Finding, Generator, decide
+from symfind.discover.evidence import Evidence, Finding, Generator
+from symfind.discover.finding import NO_BOUND, decide
 from symfind.discover.hamiltonian import brackets, hamiltonian, poisson_matrix, readable_vector
-from symfind.discover.search import Clock, is_model, model_inputs
+from symfind.discover.search import is_model, model_inputs
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression
 from symfind.fields.functions import FunctionSpace
 from symfind.linalg.threads import one_thread
 from symfind.machine import on_cpu_in_double
-from symfind.progress import Progress, SilentProgress
+from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promote.library import read_library
 from symfind.report.conservation import Conservation as ConservationEntry
 from symfind.report.conservation import Conserved, Hamiltonian
@@ -42,10 +42,10 @@ from symfind.report.document import (
 from symfind.report.invariants import with_invariants
 from symfind.report.store import from_json, read_report
 from symfind.significance.halves import with_duplicates_grouped
-from symfind.sources.dataset import open_dataset
 from symfind.sources.files import HDF5_SIGNATURE, readable, sha256
 from symfind.sources.geometry import Geometry, Moments, input_geometry
 from symfind.sources.model import load_model
+from symfind.sources.reading import open_dataset
 from symfind.sources.surrogate import Samples, choose_family
 
 _TARGETS = {"flow": "dx", "map": "x_next"}

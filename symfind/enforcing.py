@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from symfind import __version__
 from symfind.augmenting import score_fields
 from symfind.config import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.discover.search import is_model
@@ -32,6 +31,7 @@ from symfind.report.store import read_report
 from symfind.sources.field_axes import parse_grid
 from symfind.sources.files import appearing_whole, readable, sha256
 from symfind.sources.model import load_model
+from symfind.version import __version__
 
 
 def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from symfind import __version__
 from symfind.errors import UsageError
 from symfind.report.document import Environment
 from symfind.settings import ComputeOptions
+from symfind.version import __version__
 
 
 def environment(device: str = "cpu", dtype: str = "float64") -> Environment:

@@ -10,28 +10,27 @@ from pathlib import Path
 
 import torch
 
-from symfind import __version__
 from symfind.config import PromoteOptions
 from symfind.discover.finding import decide
 from symfind.discover.nullspace import evidence_of_model
-from symfind.discover.search import Clock
 from symfind.enforce.writing import save_module
 from symfind.errors import InputError, UsageError
 from symfind.linalg.threads import one_thread
 from symfind.machine import on_cpu_in_double
-from symfind.progress import Progress, SilentProgress
+from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promote.certificate import Compared, against, held_out
 from symfind.promote.discrete import with_orbits
 from symfind.promote.families import Chosen, chosen_fit
 from symfind.promote.reading import Ready, ReportedFields, ready
 from symfind.promoting_kernels import pairs_of_fields, promote_kernel
 from symfind.report.compose import report_of_finding
-from symfind.report.discrete import with_discrete
+from symfind.report.discrete_compose import with_discrete
 from symfind.report.document import Environment, Fit, Report, Source
 from symfind.report.promotion import EpochEntry, HeldOut, PathEntry, Promotion, RefitEntry
 from symfind.report.store import read_report
 from symfind.sources.files import appearing_whole, readable
 from symfind.sources.model import load_model
+from symfind.version import __version__
 
 _MODEL_ENDINGS = (".pt", ".pth", ".ts")
 _REPORT_ENDINGS = (".json", ".h5", ".hdf5")

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind import __version__
 from symfind.config import PromoteOptions
 from symfind.discover.evidence import Evidence
 from symfind.discover.finding import decide
@@ -25,21 +24,23 @@ from symfind.discover.operator_extent import (
 from symfind.discover.operator_frame import operator_frame
 from symfind.discover.operator_pencil import FactoredSide, triangular
 from symfind.discover.operators import beyond_modes, mode_pencil
-from symfind.discover.search import Clock
 from symfind.enforce.writing import save_module
 from symfind.errors import InputError, UsageError
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
+from symfind.progress import Clock
 from symfind.promote.certificate import Compared, against
 from symfind.promote.kernels import KernelModule, PromotedKernel, promoted_kernel, small_basis
 from symfind.report.compose import report_of_finding
 from symfind.report.document import Environment, Fit, Report, Source
 from symfind.report.promotion import HeldOut, PathEntry, Promotion, RefitEntry
-from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.dataset import Dataset
 from symfind.sources.files import appearing_whole
 from symfind.sources.integral_operator import FittedOperator
 from symfind.sources.operator_rows import OperatorRows
+from symfind.sources.reading import open_dataset
 from symfind.sources.surrogate import fold_labels
+from symfind.version import __version__
 
 _FEWEST_PAIRS = 20
 # The share of y that lies in waves beyond the basis, from which on the kernel says little about F.

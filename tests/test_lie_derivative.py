@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame, lie_derivative
+from symfind.discover.frame import Frame
+from symfind.discover.nullspace import lie_derivative
 from symfind.discover.questions import QUESTIONS
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Free, Invariant, LieDerivative, Same, constant_slope

@@ -14,10 +14,10 @@ from torch import Tensor
 from benchmarks.field_suite.cases import BURGERS_2, CKDV, KDV, KS, NAMES, NKDV, ROOTS, Case
 from symfind.config import DiscoverOptions
 from symfind.discover.evidence import Evidence
-from symfind.discover.search import Clock, search
+from symfind.discover.search import search
 from symfind.discover.validity_search import LearnedJudge
 from symfind.fields.expressions import parse_expression
-from symfind.progress import SilentProgress
+from symfind.progress import Clock, SilentProgress
 from symfind.sources.simulators.catalogue import SIMULATORS
 
 CASES = (

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from symfind.api import promote
 from symfind.config import PromoteOptions
-from symfind.discover.search import Clock
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Invariant
 from symfind.linalg.lasso import lasso
-from symfind.progress import SilentProgress
+from symfind.progress import Clock, SilentProgress
 from symfind.promote.checkpoint import Checkpoint
 from symfind.promote.convex import ConvexFit
 from symfind.promote.modules import StandardisedNetwork

@@ -14,8 +14,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence, WithinData
-from symfind.discover.finding import Finding, Generator, canonical_vectors
+from symfind.discover.evidence import Evidence, Finding, Generator, WithinData
+from symfind.discover.finding import canonical_vectors
 from symfind.errors import InputError
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text

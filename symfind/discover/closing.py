@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from symfind.discover.finding import Finding, Generator, canonical_vectors
+from symfind.discover.evidence import Finding, Generator
+from symfind.discover.finding import canonical_vectors
 from symfind.discover.span import affine_fields
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie.affine_fields import AffineFields

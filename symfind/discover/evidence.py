@@ -1,11 +1,11 @@
-"""What every method hands on: a spectrum, two halves that can be weighted anew, coverage and reach."""
+"""What every method hands on: a spectrum, two halves that can be weighted anew, coverage and reach; and the answer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,10 +16,7 @@ from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.significance.bounds import Side
 from symfind.significance.reach import Reach
-
-if TYPE_CHECKING:
-    from symfind.discover.finding import Finding
-    from symfind.sources.equation_fit import Coefficient
+from symfind.sources.obeyed_equation import ObeyedEquation
 
 
 class Extent(Protocol):
@@ -62,28 +59,6 @@ class Surrogate:
     degree: int | None
     r2: float
     tried: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class ObeyedEquation:
-    """The differential equation of fields, and how well they obey it.
-
-    Attributes
-    ----------
-    text, given
-        The equation, and whether it was given or identified.
-    residual, expected
-        Share of its terms that is left, and what errors of the derivatives would leave.
-    coefficients, library
-        Numbers with intervals, and the terms tried, where it was identified.
-    """
-
-    text: str
-    given: bool
-    residual: float
-    expected: float
-    coefficients: tuple[Coefficient, ...] = ()
-    library: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,3 +130,91 @@ class Examined:
 
     evidence: Evidence
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One listed generator.
+
+    Attributes
+    ----------
+    vector
+        ``(P,)`` coefficients, the output action's unknowns behind those of ξ.
+    defect, lower, upper
+        ρ and its bounds.
+    verdict
+        ``certified`` or ``undecided``.
+    reach
+        t*, or None.
+    error
+        Standard error of an entry of the coefficients, relative to the largest.
+    """
+
+    vector: Tensor
+    defect: float
+    lower: float
+    upper: float
+    verdict: str
+    reach: float | None
+    error: float
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How valid data stay along one generator ``(P,)``, at ascending amounts ``(T,)``.
+
+    Attributes
+    ----------
+    vector
+        The generator.
+    amounts
+        t.
+    accuracy, control
+        Shares recognised after exp(tξ), and after t/2 forth and back.
+    lower, upper
+        One-sided bounds of their difference.
+    range
+        The largest |t| up to which both ways hold.
+    """
+
+    vector: Tensor
+    amounts: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    control: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    range: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer.
+
+    Attributes
+    ----------
+    evidence
+        What it rests on.
+    spectrum
+        (defect, lower, upper) for each direction, ascending; bounds None where none were computed.
+    generators
+        Certified ones first, each group in canonical order.
+    coverage
+        ω over the certified directions, or over the first direction if none is certified.
+    doubts
+        Why directions that are small were not certified.
+    apart
+        Vectors ``(P,)`` that are certified but no findings, and why.
+    notes
+        What the reader should know about the generators.
+    validity
+        Along each candidate, where that was followed.
+    """
+
+    evidence: Evidence
+    spectrum: tuple[tuple[float, float | None, float | None], ...]
+    generators: tuple[Generator, ...]
+    coverage: float
+    doubts: tuple[str, ...]
+    apart: tuple[tuple[Tensor, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    validity: tuple[Validity, ...] = ()

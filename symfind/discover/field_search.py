@@ -21,7 +21,8 @@ from symfind.sources.jets import jets
 from symfind.sources.weak_form import weak_rows
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
 
 # Points: identification of some twenty numbers and pencils of some hundred columns saturate well below.
 _ROWS = 8192

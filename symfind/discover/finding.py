@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
+from symfind.discover.evidence import Evidence, Finding, Generator
 from symfind.errors import NumericalError
 from symfind.lie.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
@@ -27,94 +27,6 @@ NO_BOUND = 100.0
 _OWN = 1e-6
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
-
-
-@dataclass(frozen=True)
-class Generator:
-    """One listed generator.
-
-    Attributes
-    ----------
-    vector
-        ``(P,)`` coefficients, the output action's unknowns behind those of ξ.
-    defect, lower, upper
-        ρ and its bounds.
-    verdict
-        ``certified`` or ``undecided``.
-    reach
-        t*, or None.
-    error
-        Standard error of an entry of the coefficients, relative to the largest.
-    """
-
-    vector: Tensor
-    defect: float
-    lower: float
-    upper: float
-    verdict: str
-    reach: float | None
-    error: float
-
-
-@dataclass(frozen=True)
-class Validity:
-    """How valid data stay along one generator ``(P,)``, at ascending amounts ``(T,)``.
-
-    Attributes
-    ----------
-    vector
-        The generator.
-    amounts
-        t.
-    accuracy, control
-        Shares recognised after exp(tξ), and after t/2 forth and back.
-    lower, upper
-        One-sided bounds of their difference.
-    range
-        The largest |t| up to which both ways hold.
-    """
-
-    vector: Tensor
-    amounts: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    control: tuple[float, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    range: float
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The answer.
-
-    Attributes
-    ----------
-    evidence
-        What it rests on.
-    spectrum
-        (defect, lower, upper) for each direction, ascending; bounds None where none were computed.
-    generators
-        Certified ones first, each group in canonical order.
-    coverage
-        ω over the certified directions, or over the first direction if none is certified.
-    doubts
-        Why directions that are small were not certified.
-    apart
-        Vectors ``(P,)`` that are certified but no findings, and why.
-    notes
-        What the reader should know about the generators.
-    validity
-        Along each candidate, where that was followed.
-    """
-
-    evidence: Evidence
-    spectrum: tuple[tuple[float, float | None, float | None], ...]
-    generators: tuple[Generator, ...]
-    coverage: float
-    doubts: tuple[str, ...]
-    apart: tuple[tuple[Tensor, str], ...] = ()
-    notes: tuple[str, ...] = ()
-    validity: tuple[Validity, ...] = ()
 
 
 def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:

@@ -31,7 +31,8 @@ from symfind.sources.model import load_model
 from symfind.sources.surrogate import fold_labels
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
     from symfind.sources.dataset import Dataset
 
 # Images in memory, and those on which the derivative is taken: its norm is an average, not a bound.

@@ -36,7 +36,8 @@ from symfind.fields.image import Grid, ImageFields
 from symfind.fields.neural import NeuralFields
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
 
 # Two fields more than the space has: they show what is not a symmetry.
 _SPARE = 2

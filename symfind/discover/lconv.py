@@ -17,7 +17,7 @@ from torch import Tensor
 
 from symfind.discover.carried import Carried, Parametrisation, evidence_of_carried
 from symfind.discover.evidence import Examined
-from symfind.discover.questions import objects_of
+from symfind.discover.question import objects_of
 from symfind.discover.registration import (
     RESOLUTION,
     differences,
@@ -42,7 +42,8 @@ from symfind.significance.halves import with_duplicates_grouped
 from symfind.sources.surrogate import Samples
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
     from symfind.sources.dataset import Dataset
 
 _ROWS = 20_000

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from symfind.discover.apart import Parting, parting
 from symfind.discover.evidence import Evidence, Surrogate
-from symfind.discover.questions import Question
-from symfind.errors import InputError
+from symfind.discover.frame import Frame, enough_rows
 from symfind.fields.space import VectorFieldSpace
-from symfind.lie_derivative import LieDerivative, OutputAction, constant_slope, field_mean
+from symfind.lie_derivative import LieDerivative, constant_slope, field_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.progress import Advance
@@ -71,30 +70,6 @@ class MapExtent:
         return parting(self.derivative, vectors, points, tolerance, scalar_gauge=self.scalar_gauge)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Shapes and metrics that the data fix before anything is asked of F.
-
-    Attributes
-    ----------
-    question
-        What the kind of the data asks.
-    objects, output_objects
-        (k, d) of x, (k′, m) of y.
-    geometry
-        G and the support.
-    space, action
-        The candidates, centred on the data.
-    """
-
-    question: Question
-    objects: tuple[int, int]
-    output_objects: tuple[int, int]
-    geometry: Geometry
-    space: VectorFieldSpace
-    action: OutputAction
-
-
 def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor, used: Tensor | None = None) -> LieDerivative:
     """L for one F, H and the means taken over rows x ``(n, *input_shape)``; ``used`` inputs are known for a fit."""
     k, d = frame.objects
@@ -128,24 +103,6 @@ def _live_inputs(frame: Frame, geometry: Geometry, function: DifferentiableMap, 
         total += measured.square().sum((0, 1, 2, 3))
     alive = total > _DEAD * total.sum()
     return None if bool(alive.all()) else alive.to(x)
-
-
-def enough_rows(frame: Frame, rows: int) -> None:
-    """Raise if there are fewer rows of the Lie derivative than twice the unknowns in each half.
-
-    Raises
-    ------
-    InputError
-        With the number of rows needed.
-    """
-    unknowns = frame.space.dim + frame.action.extra
-    width = max(1, prod(frame.output_objects))
-    needed = max(16, -(-4 * unknowns // width))
-    if rows < needed:
-        raise InputError(
-            f"{rows} rows are too few for the space '{frame.space.name}' with {unknowns} unknowns; "
-            f"give at least {needed} rows or a smaller --space"
-        )
 
 
 def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance) -> GeneralisedSpectrum:

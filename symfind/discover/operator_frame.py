@@ -21,7 +21,7 @@ from symfind.fields.polynomial import PolynomialFields, linear_fields
 from symfind.fields.space import VectorFieldSpace
 from symfind.fields.spatial import SpatialAction, SpatialGrid, mixed
 from symfind.lie_derivative import Free, Invariant, OutputAction
-from symfind.sources.field import component_names
+from symfind.sources.field_axes import component_names
 
 # Matrices on more channels than this are not tried unless they are asked for.
 _MOST_MIXED = 3

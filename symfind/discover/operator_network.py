@@ -31,7 +31,7 @@ from symfind.sources.field_axes import Axis
 from symfind.sources.model import Model
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock
+    from symfind.progress import Clock
 
 # Fields that a network is asked about: each costs one derivative an unknown.
 _NETWORK_FIELDS = 128

@@ -39,7 +39,8 @@ from symfind.sources.operator_rows import OperatorRows
 from symfind.sources.surrogate import Samples, fold_labels
 
 if TYPE_CHECKING:
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
     from symfind.sources.dataset import Dataset
 
 # Pairs of fields in memory, and numbers in them.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence, ObeyedEquation
+from symfind.discover.evidence import Evidence
 from symfind.discover.superposition import EquationExtent
 from symfind.errors import InputError
 from symfind.fields.equation import Equation
@@ -26,6 +26,7 @@ from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.significance.halves import gram_by_block, halves
 from symfind.sources.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
+from symfind.sources.obeyed_equation import ObeyedEquation
 from symfind.sources.surrogate import Samples
 
 # Points for the spectrum (fewer for larger spaces, at least two an unknown), and for the bounds of an identified

@@ -16,8 +16,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
-from symfind.discover.finding import Finding, Generator, Validity
+from symfind.discover.evidence import Evidence, Finding, Generator, Validity
 from symfind.fields.image import Grid, ImageFields
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text

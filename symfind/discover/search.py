@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence
-from symfind.discover.nullspace import Frame, evidence_of_fit, evidence_of_model, streamed_spectrum
-from symfind.discover.questions import Question, objects_of, question_of
+from symfind.discover.frame import Frame
+from symfind.discover.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.discover.question import Question, objects_of
+from symfind.discover.questions import question_of
+from symfind.discover.request import InputsRequest, Request
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
-from symfind.progress import Progress
+from symfind.progress import Clock
 from symfind.significance.halves import with_duplicates_grouped
-from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.dataset import Dataset
 from symfind.sources.files import CHECKPOINT_FORMAT, HDF5_SIGNATURE, sha256
 from symfind.sources.geometry import Geometry, Moments, input_geometry
 from symfind.sources.hdf5 import opened, root_text
+from symfind.sources.reading import open_dataset
 from symfind.sources.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 
 if TYPE_CHECKING:
@@ -42,78 +44,6 @@ _THIN = 0.2
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
-class InputsRequest(Protocol):
-    """Where the rows come from that a model is judged on."""
-
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def data(self) -> str | None: ...  # noqa: D102
-    @property
-    def sample(self) -> str | None: ...  # noqa: D102
-    @property
-    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
-    @property
-    def n_samples(self) -> int: ...  # noqa: D102
-    @property
-    def input(self) -> str | None: ...  # noqa: D102
-    @property
-    def mapping(self) -> str | Mapping[str, object] | None: ...  # noqa: D102
-    @property
-    def max_rows(self) -> int | None: ...  # noqa: D102
-
-
-class Request(InputsRequest, Protocol):
-    """What is asked of a source, by the names of the options of ``discover`` (``symfind.config.DiscoverOptions``)."""
-
-    @property
-    def kind(self) -> str | None: ...  # noqa: D102
-    @property
-    def output_name(self) -> str | None: ...  # noqa: D102
-    @property
-    def space(self) -> str | None: ...  # noqa: D102
-    @property
-    def acts_on(self) -> str: ...  # noqa: D102
-    @property
-    def output_action(self) -> str: ...  # noqa: D102
-    @property
-    def level_set(self) -> str | None: ...  # noqa: D102
-    @property
-    def output_type(self) -> str | None: ...  # noqa: D102
-    @property
-    def method(self) -> str: ...  # noqa: D102
-    @property
-    def variant(self) -> str: ...  # noqa: D102
-    @property
-    def steps(self) -> int: ...  # noqa: D102
-    @property
-    def checkpoint(self) -> str | None: ...  # noqa: D102
-    @property
-    def resume(self) -> bool: ...  # noqa: D102
-    @property
-    def bootstrap(self) -> int: ...  # noqa: D102
-    @property
-    def surrogate(self) -> str: ...  # noqa: D102
-    @property
-    def grid(self) -> str | None: ...  # noqa: D102
-    @property
-    def density(self) -> str: ...  # noqa: D102
-    @property
-    def equation(self) -> str | None: ...  # noqa: D102
-    @property
-    def tolerance(self) -> float: ...  # noqa: D102
-    @property
-    def alpha(self) -> float: ...  # noqa: D102
-    @property
-    def model(self) -> str | None: ...  # noqa: D102
-    @property
-    def trust_model(self) -> bool: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def dtype(self) -> str: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Origin:
     """What was read: digest, kind, shapes by role, and names of the coordinates."""
@@ -122,22 +52,6 @@ class Origin:
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
     names: tuple[str, ...]
-
-
-@dataclass
-class Clock:
-    """Seconds spent in each phase."""
-
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str, total: int | None = None) -> Iterator[Any]:
-        """Time a phase, and show it."""
-        start = time.perf_counter()
-        with self.progress.phase(name, total) as advance:
-            yield advance
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
 
 def search(request: Request, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence, WithinData
+from symfind.discover.frame import Frame, enough_rows
 from symfind.discover.level_sets import (
     LevelFunctions,
     check_levels,
@@ -25,7 +26,6 @@ from symfind.discover.level_sets import (
     typed_levels,
 )
 from symfind.discover.local_planes import SetShape, local_planes, set_shape
-from symfind.discover.nullspace import Frame, enough_rows
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace, finite_fields
 from symfind.fields.typeset import number_text

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from symfind.discover.evidence import Evidence
-from symfind.discover.finding import Finding, Generator, decide
+from symfind.discover.evidence import Evidence, Finding, Generator
+from symfind.discover.finding import decide
 from symfind.discover.learned_projection import projected
 from symfind.discover.pde import Judged, pencil, probed
 from symfind.discover.superposition import EquationExtent
@@ -34,7 +34,8 @@ from symfind.linalg.nullspace import generalised_spectrum
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symfind.discover.search import Clock, Request
+    from symfind.discover.request import Request
+    from symfind.progress import Clock
 
 # Two fields more than wanted: the last ones of a logarithmic sum are the least exact.
 _SPARE = 2

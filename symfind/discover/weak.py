@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from symfind.discover.evidence import Evidence, WithinData
-from symfind.discover.nullspace import Frame, enough_rows
+from symfind.discover.frame import Frame, enough_rows
 from symfind.fields.space import finite_fields
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum

@@ -15,9 +15,9 @@ from symfind.enforce.infer import inferred_task
 from symfind.enforce.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.lie.groups import Group, parse_group
-from symfind.sources.dataset import open_dataset
 from symfind.sources.files import sha256
 from symfind.sources.model import Model, load_model
+from symfind.sources.reading import open_dataset
 
 _TARGETS = ("y", "x_next", "dx")
 

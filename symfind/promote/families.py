@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from symfind.discover.search import Clock
 from symfind.errors import InputError, UsageError
+from symfind.progress import Clock
 from symfind.promote.checkpoint import Checkpoint
 from symfind.promote.convex import ConvexFit, Explored, Promoted
 from symfind.promote.library import LibraryFeatures, read_library

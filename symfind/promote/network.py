@@ -16,9 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from symfind.discover.search import Clock
 from symfind.errors import NumericalError
-from symfind.progress import Advance
+from symfind.progress import Advance, Clock
 from symfind.promote.checkpoint import Checkpoint, Stage
 from symfind.promote.moved import Movement, movement
 from symfind.promote.operator import Candidates, candidates_at, whitened

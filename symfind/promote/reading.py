@@ -11,15 +11,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame
-from symfind.discover.questions import QUESTIONS, Question, objects_of
+from symfind.discover.frame import Frame
+from symfind.discover.question import Question, objects_of
+from symfind.discover.questions import QUESTIONS
 from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
 from symfind.fields.space import VectorFieldSpace
 from symfind.promote.setting import Setting
-from symfind.sources.dataset import open_dataset
 from symfind.sources.geometry import Moments, input_geometry, output_root
+from symfind.sources.reading import open_dataset
 from symfind.sources.surrogate import Samples, fold_labels
 
 # Fewer leave nothing to hold out.

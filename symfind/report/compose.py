@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.discover import finding as found
+from symfind.discover import evidence as found
+from symfind.discover import finding as decided
 from symfind.discover.closing import closed
 from symfind.discover.evidence import Evidence
 from symfind.discover.span import affine_fields, algebra_at_points, constants_at_points, flow_among
@@ -152,7 +153,7 @@ def _trivial(evidence: Evidence) -> Tensor:
     """Trivial fields ``(P, t)`` in their sparsest basis; as they are where there are too many to look for it."""
     trivial = evidence.spectrum.trivial
     # Null vectors of S come out with errors near its cut-off, the rounding of squares.
-    return found.canonical_vectors(evidence, trivial, 1e-8) if 0 < trivial.shape[1] <= _MOST_TRIVIAL else trivial
+    return decided.canonical_vectors(evidence, trivial, 1e-8) if 0 < trivial.shape[1] <= _MOST_TRIVIAL else trivial
 
 
 def _input_actions(evidence: Evidence, vectors: list[Tensor]) -> list[Any]:
@@ -182,7 +183,7 @@ def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple
         latex=_expression(evidence, g.vector, names, latex=True),
         defect=g.defect,
         lower=g.lower,
-        upper=g.upper if g.upper < found.NO_BOUND else None,
+        upper=g.upper if g.upper < decided.NO_BOUND else None,
         verdict=g.verdict,
         reach=g.reach,
         coefficients=tuple(g.vector.tolist()),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symfind.report.numbers import bounds_text, number_text
 from symfind.report.records import Json, Record
 
 if TYPE_CHECKING:
-    from symfind.discover.evidence import Evidence
-    from symfind.report.document import Report
+    pass
 
 _MOST_SHOWN = 40
 
@@ -64,31 +63,6 @@ class DiscreteGroup(Record):
     order: int | None
     name: str
     generators: tuple[str, ...] = ()
-
-
-def with_discrete(
-    report: Report, evidence: Evidence, asked: str, tolerance: float, alpha: float, refits: int, seed: int
-) -> Report:
-    """The report with the verdicts on what ``--discrete`` asks."""
-    from symfind.discover.discrete_search import asked_symmetries
-
-    found, group = asked_symmetries(evidence, asked, report.source.names, tolerance, alpha, refits, seed)
-    entries = tuple(
-        Discrete(
-            name=s.act.move.name,
-            matrix=s.act.move.matrix.tolist(),
-            output=s.act.about,
-            output_action=None if s.act.output is None else s.act.output.tolist(),
-            defect=s.defect,
-            lower=s.lower,
-            upper=s.upper,
-            verdict=s.verdict,
-            inside=s.inside,
-        )
-        for s in found
-    )
-    together = DiscreteGroup(order=group.order, name=group.name, generators=group.generators)
-    return replace(report, discrete=entries, discrete_group=together)
 
 
 def discrete_pairs(discrete: Sequence[Discrete], group: DiscreteGroup | None) -> Iterator[tuple[str, str]]:

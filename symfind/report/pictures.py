@@ -21,8 +21,8 @@ from symfind.fields.image import Grid, ImageFields, image_space
 from symfind.report.document import Report
 from symfind.report.summary import matrix_of
 from symfind.report.validity import ValidityCurve
-from symfind.sources.dataset import open_dataset
 from symfind.sources.files import appearing_whole, sha256
+from symfind.sources.reading import open_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

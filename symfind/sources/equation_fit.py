@@ -17,28 +17,11 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.fields.equation import Equation, make_equation
 from symfind.fields.jet_sample import JetSample, MultiIndex
+from symfind.sources.obeyed_equation import Coefficient
 from symfind.sources.sparse_regression import SHARE, Regression, Shape, chosen_terms
 from symfind.sources.weak_form import WeakRows
 
 _REFINEMENTS = 30
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """One number of an identified equation, with its interval (blocks of trajectories drawn again).
-
-    Attributes
-    ----------
-    term
-        What it multiplies, or ``exp rate`` and ``time shift`` inside a term.
-    value, lower, upper
-        Estimate and 95 % interval.
-    """
-
-    term: str
-    value: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True)

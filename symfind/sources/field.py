@@ -11,7 +11,7 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.sources.dataset import Dataset
-from symfind.sources.field_axes import Axis
+from symfind.sources.field_axes import Axis, component_names
 from symfind.sources.field_rows import FieldRows
 
 # Of one block of trajectories; the transforms made of it take several times as much.
@@ -94,8 +94,3 @@ def _runs(numbers: Tensor) -> Iterator[Tensor]:
     """Split ascending numbers where they leave some out: trajectories are long, and those between are not read."""
     breaks = (numbers.diff() != 1).nonzero()[:, 0] + 1
     return iter(torch.tensor_split(numbers, breaks))
-
-
-def component_names(count: int) -> tuple[str, ...]:
-    """Names of c components that have none: u, v, w, or u1, u2, … from four on."""
-    return ("u", "v", "w")[:count] if count <= 3 else tuple(f"u{i + 1}" for i in range(count))

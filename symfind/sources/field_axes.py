@@ -177,3 +177,8 @@ def repeats_its_start(u: Tensor, axis: int) -> bool:
     jump = (u.select(axis, 0) - u.select(axis, -1)).abs().max()
     # 1e-6 of the size: files of float32
     return bool(jump <= 1e-6 * u.abs().max()) and closes(u.narrow(axis, 0, u.shape[axis] - 1), axis)
+
+
+def component_names(count: int) -> tuple[str, ...]:
+    """Names of c components that have none: u, v, w, or u1, u2, … from four on."""
+    return ("u", "v", "w")[:count] if count <= 3 else tuple(f"u{i + 1}" for i in range(count))

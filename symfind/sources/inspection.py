@@ -8,10 +8,11 @@ from math import prod
 from pathlib import Path
 
 from symfind.errors import InputError
-from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.dataset import Dataset
 from symfind.sources.field_axes import AXES
 from symfind.sources.hdf5 import StoredDataset, listing, opened
 from symfind.sources.kinds import KINDS
+from symfind.sources.reading import open_dataset
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame, lie_derivative
+from symfind.discover.frame import Frame
+from symfind.discover.nullspace import lie_derivative
 from symfind.discover.questions import QUESTIONS
 from symfind.discover.tangent import Metric, NormalPencil, local_normals
 from symfind.discover.weak import WeakForm, WeakSide

@@ -17,9 +17,9 @@ from symfind.discover.hamiltonian import brackets, poisson_matrix
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import parse_expression
 from symfind.fields.functions import FunctionSpace
+from symfind.sources.draws import euler_equations, hopf_equations
 from symfind.sources.geometry import Moments, input_geometry
 from symfind.sources.hdf5 import write
-from symfind.sources.samples import euler_equations, hopf_equations
 from symfind.sources.simulators.mechanics import kepler_equations, pendulum_equations
 from symfind.sources.surrogate import Samples
 

@@ -13,8 +13,8 @@ from symfind.discover.signed_search import Element, expansion, generators
 from symfind.errors import InputError, UsageError
 from symfind.report.document import Report
 from symfind.report.store import from_hdf5, from_json, to_hdf5, to_json
+from symfind.sources.draws import asymmetric_cubic, lorenz_equations
 from symfind.sources.hdf5 import write
-from symfind.sources.samples import asymmetric_cubic, lorenz_equations
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:

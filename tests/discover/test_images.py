@@ -15,8 +15,8 @@ from symfind.config import DiscoverOptions
 from symfind.errors import InputError, UsageError
 from symfind.fields.image import Grid
 from symfind.report.document import Report
-from symfind.sources.dataset import open_dataset
 from symfind.sources.hdf5 import write
+from symfind.sources.reading import open_dataset
 
 SIDE = 12
 

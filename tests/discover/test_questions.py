@@ -2,7 +2,8 @@
 
 import pytest
 
-from symfind.discover.questions import QUESTIONS, objects_of
+from symfind.discover.question import objects_of
+from symfind.discover.questions import QUESTIONS
 from symfind.errors import InputError, UsageError
 
 

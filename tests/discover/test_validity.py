@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from symfind.config import DiscoverOptions
-from symfind.discover.finding import Finding, decide
+from symfind.discover.evidence import Finding
+from symfind.discover.finding import decide
 from symfind.discover.pde import Judged, evidence_of_equation
-from symfind.discover.search import Clock
 from symfind.discover.training import Recipe, train
 from symfind.discover.validity import Measure, derivative_loss, flow_loss
 from symfind.discover.validity_search import learned_evidence, learned_fields, orders_of_variant
@@ -23,7 +23,7 @@ from symfind.fields.jet_sample import JetSample
 from symfind.fields.neural import NeuralFields
 from symfind.fields.transformed_jets import total_degree
 from symfind.linalg.subspaces import principal_cosines
-from symfind.progress import SilentProgress
+from symfind.progress import Clock, SilentProgress
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fields"))
 from jet_samples import random_jets  # noqa: E402

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from symfind.discover.frame import Frame
 from symfind.discover.local_planes import local_planes, set_shape
-from symfind.discover.nullspace import Frame
 from symfind.discover.questions import QUESTIONS
 from symfind.discover.weak import WeakForm, WeakSide
 from symfind.fields.catalogue import make_space

@@ -9,7 +9,8 @@ from torch import Tensor
 from symfind.enforce.coordinates import changed
 from symfind.enforce.generators import nearest_affine_group, nearest_group
 from symfind.errors import InputError
-from symfind.lie.groups import CompactGroup, parse_group, so_generators
+from symfind.lie.generators import so_generators
+from symfind.lie.groups import CompactGroup, parse_group
 
 F64 = torch.float64
 

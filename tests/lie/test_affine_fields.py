@@ -13,7 +13,8 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.lie.affine_fields import AffineFields, algebra_of_affine_fields, structure_constants
 from symfind.lie.classify import identify
-from symfind.lie.groups import parse_group, so_generators
+from symfind.lie.generators import so_generators
+from symfind.lie.groups import parse_group
 
 F64 = torch.float64
 

@@ -11,8 +11,8 @@ import symfind
 from symfind.errors import UsageError
 from symfind.promote.discrete import with_orbits
 from symfind.promote.reading import Ready, ready
+from symfind.sources.draws import asymmetric_cubic
 from symfind.sources.hdf5 import write
-from symfind.sources.samples import asymmetric_cubic
 from symfind.sources.surrogate import choose_family, fit_weights
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from symfind import api
 from symfind.config import DiscoverOptions
-from symfind.discover.finding import Finding
+from symfind.discover.evidence import Finding
 from symfind.errors import NumericalError
 from symfind.report import algebra as algebra_module
 from symfind.report import compose

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame, lie_derivative
+from symfind.discover.frame import Frame
+from symfind.discover.nullspace import lie_derivative
 from symfind.discover.questions import QUESTIONS
 from symfind.fields.catalogue import make_space
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, OutputAction

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.dataset import open_dataset
 from symfind.sources.mapping import Axis, RoleMapping, Selection, mapping_from, read_mapping
+from symfind.sources.reading import open_dataset
 
 
 @pytest.fixture

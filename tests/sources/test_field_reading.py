@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.dataset import Dataset, open_dataset
-from symfind.sources.field import FieldData, component_names, field_of
-from symfind.sources.field_axes import parse_grid
+from symfind.sources.dataset import Dataset
+from symfind.sources.field import FieldData, field_of
+from symfind.sources.field_axes import component_names, parse_grid
 from symfind.sources.inspection import inspection
+from symfind.sources.reading import open_dataset
 
 T = np.linspace(0.0, 3.0, 20)
 X = np.arange(32) * 0.25  # a period of 8

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.dataset import open_dataset
 from symfind.sources.files import appearing_whole, readable, sha256
 from symfind.sources.hdf5 import write
 from symfind.sources.inspection import inspection
+from symfind.sources.reading import open_dataset
 from symfind.sources.samples import write_sample
 
 

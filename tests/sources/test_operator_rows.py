@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.dataset import open_dataset
 from symfind.sources.hdf5 import write
 from symfind.sources.operator_rows import OperatorRows
+from symfind.sources.reading import open_dataset
 
 AXIS = torch.linspace(-1, 1, 17, dtype=torch.float64)[:-1]
 

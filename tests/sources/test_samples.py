@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.dataset import open_dataset
-from symfind.sources.samples import (
-    SAMPLES,
+from symfind.sources.draws import (
     asymmetric_cubic,
     euler_equations,
     hopf_equations,
     lorenz_equations,
     o5_function,
     three_atom_energy,
-    write_sample,
 )
+from symfind.sources.reading import open_dataset
+from symfind.sources.samples import SAMPLES, write_sample
 
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from symfind.errors import InputError
-from symfind.sources.dataset import Dataset, open_dataset
+from symfind.sources.dataset import Dataset
 from symfind.sources.mapping import Axis, RoleMapping
+from symfind.sources.reading import open_dataset
 from symfind.sources.trajectories import (
     QuinticSpline,
     SavitzkyGolay,
