@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind.lie.algebra import algebra_of_matrices
-from symfind.lie.classify import AlgebraReport, identify
-from symfind.lie.groups import parse_group
+from symfind.lie.algebras.algebra import algebra_of_matrices
+from symfind.lie.algebras.classify import AlgebraReport, identify
+from symfind.lie.groups.catalogue import parse_group
 
 F64 = torch.float64
 

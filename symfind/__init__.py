@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score
-    from symfind.config import (
+    from symfind.schema.augmentation import Augmentation, FieldScore
+    from symfind.schema.document import Report
+    from symfind.schema.enforcement import Enforcement, Score
+    from symfind.schema.store import read_report
+    from symfind.verbs.options import (
         AugmentOptions,
         ConserveOptions,
         DiscoverOptions,
@@ -21,10 +25,6 @@ if TYPE_CHECKING:
         PromoteOptions,
         ScoreOptions,
     )
-    from symfind.report.augmentation import Augmentation, FieldScore
-    from symfind.report.document import Report
-    from symfind.report.enforcement import Enforcement, Score
-    from symfind.report.store import read_report
 
 __all__ = [
     "AugmentOptions",
@@ -63,18 +63,18 @@ _HOMES = {
     "promote": "symfind.api",
     "sample": "symfind.api",
     "score": "symfind.api",
-    "AugmentOptions": "symfind.config",
-    "ConserveOptions": "symfind.config",
-    "DiscoverOptions": "symfind.config",
-    "EnforceOptions": "symfind.config",
-    "PromoteOptions": "symfind.config",
-    "ScoreOptions": "symfind.config",
-    "Augmentation": "symfind.report.augmentation",
-    "FieldScore": "symfind.report.augmentation",
-    "Enforcement": "symfind.report.enforcement",
-    "Score": "symfind.report.enforcement",
-    "Report": "symfind.report.document",
-    "read_report": "symfind.report.store",
+    "AugmentOptions": "symfind.verbs.options",
+    "ConserveOptions": "symfind.verbs.options",
+    "DiscoverOptions": "symfind.verbs.options",
+    "EnforceOptions": "symfind.verbs.options",
+    "PromoteOptions": "symfind.verbs.options",
+    "ScoreOptions": "symfind.verbs.options",
+    "Augmentation": "symfind.schema.augmentation",
+    "FieldScore": "symfind.schema.augmentation",
+    "Enforcement": "symfind.schema.enforcement",
+    "Score": "symfind.schema.enforcement",
+    "Report": "symfind.schema.document",
+    "read_report": "symfind.schema.store",
 }
 
 
