@@ -7,8 +7,6 @@ They are imported when they are first used, so that ``import symfind`` costs a m
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,18 +74,6 @@ _HOMES = {
     "Report": "symfind.schema.document",
     "read_report": "symfind.schema.store",
 }
-
-
-class _Package(ModuleType):
-    """The package, in which a verb keeps its name although a floor is called the same."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Importing the floor symfind.discover would bind `discover` to it, and the verb would be gone.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
