@@ -187,6 +187,39 @@ class Validity:
 
 
 @dataclass(frozen=True)
+class WitnessRecord:
+    """An exactly symmetric model, and how it predicts rows that it was not fitted to (DESIGN §9).
+
+    Attributes
+    ----------
+    candidate, dimension, invariants
+        The algebra in words, its dimension in the space asked for, and the number of its invariants.
+    r2
+        1 − R_g on unseen rows.
+    eta, eta_lower, eta_upper
+        Distance of F to the symmetric functions, in values.
+    noise, left_over
+        Shares of the variance of unseen rows: what no judge predicts, and what one does.
+    refined
+        Whether forms or exponents were learned.
+    alternatives
+        (candidate, dimension, R_g, verdict) of all that was judged.
+    """
+
+    candidate: str
+    dimension: int
+    invariants: int
+    r2: float
+    eta: float
+    eta_lower: float
+    eta_upper: float
+    noise: float
+    left_over: float
+    refined: bool
+    alternatives: tuple[tuple[str, int, float, str], ...]
+
+
+@dataclass(frozen=True)
 class Finding:
     """The answer.
 
@@ -208,6 +241,8 @@ class Finding:
         What the reader should know about the generators.
     validity
         Along each candidate, where that was followed.
+    witness
+        The symmetric model that decided, where one did.
     """
 
     evidence: Evidence
@@ -218,3 +253,4 @@ class Finding:
     apart: tuple[tuple[Tensor, str], ...] = ()
     notes: tuple[str, ...] = ()
     validity: tuple[Validity, ...] = ()
+    witness: WitnessRecord | None = None

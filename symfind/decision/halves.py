@@ -50,18 +50,22 @@ def with_duplicates_grouped(samples: Samples) -> Samples:
     return samples.rows((samples.group[first[inverse]] == samples.group).nonzero()[:, 0])
 
 
+def half_labels(n: int, group: Tensor | None, generator: torch.Generator) -> Tensor | None:
+    """0 or 1 for each of n rows, whole groups to one side; None if there are fewer than two groups."""
+    if n < 4 or (group is not None and int(torch.unique(group).numel()) < 2):
+        return None
+    return fold_labels(n, group, 2, generator)
+
+
 def halves(samples: Samples, generator: torch.Generator) -> tuple[Half, Half] | None:
     """Split into halves, whole groups to one side; None if there are fewer than two groups.
 
     Rows without a group are dealt out at random. A half of few groups (trajectories) is cut into contiguous
     segments within each, so that noise that is correlated in time stays inside a block.
     """
-    n = len(samples)
-    if n < 4:
+    label = half_labels(len(samples), samples.group, generator)
+    if label is None:
         return None
-    if samples.group is not None and int(torch.unique(samples.group).numel()) < 2:
-        return None
-    label = fold_labels(n, samples.group, 2, generator)
     out = []
     for side in (0, 1):
         index = (label == side).nonzero()[:, 0]

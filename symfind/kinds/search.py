@@ -22,6 +22,7 @@ from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.questions import question_of
 from symfind.kinds.reading import open_dataset
@@ -132,6 +133,9 @@ def _data_evidence(request: Request, path: Path, generator: torch.Generator, clo
             return streamed_spectrum(derivative, blocks, advance)
 
     evidence = evidence_of_fit(frame, choice, fit, samples, spectrum_of, request.seed, used)
+    if not question.tensor and request.method == "auto" and affine_space(frame):
+        judge = WitnessJudge(frame, evidence, samples, choice, fit.input_shape, fit.output_shape, names, clock)
+        evidence = replace(evidence, judge=judge)
     return origin, _told(evidence, frame, names, messages)
 
 

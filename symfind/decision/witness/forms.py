@@ -159,9 +159,7 @@ def _parameter_slopes(make, theta: Tensor, rows: Rows, fit, z: Tensor, k: Tensor
     for i in range(theta.shape[0]):
         unit = torch.zeros_like(theta)
         unit[i] = 1.0
-        _, (dz, dk) = torch.func.jvp(
-            lambda t: features_of(make(t), rows), (theta,), (unit,)
-        )
+        _, (dz, dk) = torch.func.jvp(lambda t: features_of(make(t), rows), (theta,), (unit,))
         moved = torch.einsum("nmr,nr->nm", by_z, dz)
         if bool((dk != 0).any()):
             moved = moved + fit(z, dk)

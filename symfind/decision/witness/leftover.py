@@ -257,5 +257,40 @@ def _regression_judges(
     ):
         out.append(_gain(f"kernel of length {length:g}", r, _crossfitted(make(standard(x)), r, fold, 1e-5)))
     intervals = max(4, min(settings.intervals, n // (12 * d)))
-    out.append(_gain("splines along axes", r, _crossfitted(_additive(standard, standard(x), intervals)(x), r, fold, 1e-5)))
+    out.append(
+        _gain("splines along axes", r, _crossfitted(_additive(standard, standard(x), intervals)(x), r, fold, 1e-5))
+    )
     return out
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What is left over of a fit that is no symmetric one.
+
+    Attributes
+    ----------
+    eta, eta_upper
+        Root of the share of the variance of y that a judge predicts, significantly; and an upper bound of what is left.
+    """
+
+    eta: float
+    eta_upper: float
+
+
+def judged_alone(
+    x: Tensor, y: Tensor, residual: Tensor, group: Tensor | None, seed: int, settings: JudgeSettings
+) -> Alone:
+    """The judges on the residual of any fit: a misfit that is taken for noise would hide a broken symmetry."""
+    generator = torch.Generator().manual_seed(seed)
+    keep = torch.randperm(x.shape[0], generator=generator)[: settings.rows]
+    x, y, r = x[keep], y[keep] - y.mean(0), residual[keep]
+    group = None if group is None else group[keep]
+    table = neighbour_table(x, max(settings.neighbours), settings)
+    judged = _pair_shares(r, table, group, settings.neighbours)
+    seen = max(j.share for j in _pair_shares(y, table, group, settings.neighbours))
+    judged += _regression_judges(x, r, _folds(x.shape[0], group, generator), settings, generator)
+    left = Leftover(tuple(judged), max(0.0, min(1.0, seen)))
+    share = float(r.square().mean() / y.square().mean().clamp(min=1e-300))
+    found = max((j.share for j in left.significant(settings)), default=0.0)
+    structured = math.sqrt(share * min(1.0, left.upper / max(left.seen, 0.05)))
+    return Alone(math.sqrt(found * share), min(structured, math.sqrt(share)))

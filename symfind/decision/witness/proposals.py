@@ -209,7 +209,9 @@ def _translations(shape: Shape, free: Sequence[int]) -> Iterator[Structure]:
     if not shape.moved_with:
         return  # along a translation a function of one object is constant: a blind direction
     for i in free:
-        yield from _with_outputs(shape, f"translation along axis {i + 1}", [], _rows([j for j in range(d) if j != i], width))
+        yield from _with_outputs(
+            shape, f"translation along axis {i + 1}", [], _rows([j for j in range(d) if j != i], width)
+        )
     if len(free) > 1:
         eye = torch.eye(width, dtype=torch.float64)
         others = _rows([j for j in range(d) if j not in free], width)

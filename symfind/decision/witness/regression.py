@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.interpolate import BSpline
+from scipy.optimize import minimize
 from torch import Tensor
 
 from symfind.fields.polynomial import Monomials, monomial_exponents
@@ -86,12 +88,15 @@ class SymmetricFit:
         For the report.
     error
         Held-out share of variance that was left when the family was chosen.
+    invariants
+        r.
     """
 
     features: Features
     weights: Tensor
     name: str
     error: float
+    invariants: int = 0
 
     def __call__(self, z: Tensor, covariants: Tensor) -> Tensor:
         """Values ``(n, m)`` at invariants ``(n, r)`` and covariants ``(n, A, m)``."""
@@ -106,9 +111,7 @@ class SymmetricFit:
 CHARTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "plain": lambda z, one_sign: z,
     "root": lambda z, one_sign: z.sign() * z.abs().sqrt(),
-    "log": lambda z, one_sign: torch.where(
-        one_sign, z.abs().clamp(min=1e-300).log(), z.sign() * z.abs().sqrt()
-    ),
+    "log": lambda z, one_sign: torch.where(one_sign, z.abs().clamp(min=1e-300).log(), z.sign() * z.abs().sqrt()),
 }
 
 
@@ -133,6 +136,8 @@ class Standard:
         """From rows ``(n, r)``."""
         signs = one_signed(z)
         u = CHARTS[chart](z, signs)
+        if u.shape[1] == 0:
+            return Standard(chart, signs, *(u.new_zeros(0) for _ in range(4)))
         mean, spread = u.mean(0), u.std(0, correction=0)
         spread = torch.where(spread > 0, spread, torch.ones_like(spread))
         u = (u - mean) / spread
@@ -233,12 +238,16 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
         charts.append("log")
     out: list[Family] = []
     if r == 0:
-        return [Family("constant", "plain", lambda s, u, most: lambda z: torch.ones(z.shape[0], 1, dtype=torch.float64))]
+        return [
+            Family("constant", "plain", lambda s, u, most: lambda z: torch.ones(z.shape[0], 1, dtype=torch.float64))
+        ]
     if r == 1:
         for chart in charts:
             for count in settings.knots:
                 if count * 6 < z.shape[0]:
-                    out.append(Family(f"spline, {count} intervals", chart, lambda s, u, most, c=count: _spline(s, u, c)))
+                    out.append(
+                        Family(f"spline, {count} intervals", chart, lambda s, u, most, c=count: _spline(s, u, c))
+                    )
         return out
     for chart in charts:
         degrees = [p for p in range(1, 10) if math.comb(r + p, p) <= min(settings.degree_features, z.shape[0] // 6)]
@@ -367,7 +376,7 @@ def fitted(
     # The ridge that suits the rows that were chosen on is halved with each doubling of the rows.
     gram, moment = _normal(features, z[rows], covariants[rows], y[rows])
     weights = _solved(gram, moment, max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
-    return SymmetricFit(features, weights.reshape(-1, a), f"{family.name} in {family.chart} units", error)
+    return SymmetricFit(features, weights.reshape(-1, a), f"{family.name} in {family.chart} units", error, z.shape[1])
 
 
 def _network_family(
@@ -408,31 +417,31 @@ def _network_features(
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64) / math.sqrt(shape[0])
 
-    layers = [drawn(r, h), torch.zeros(h).double(), drawn(h, h), torch.zeros(h).double(), 0.1 * drawn(h, a)]
-    for layer in layers:
-        layer.requires_grad_(True)
+    shapes = [(r, h), (h,), (h, h), (h,), (h, a)]
+    start = [drawn(r, h), torch.zeros(h).double(), drawn(h, h), torch.zeros(h).double(), 0.1 * drawn(h, a)]
 
-    def hidden(at: Tensor) -> Tensor:
+    def layers_of(flat: Tensor) -> list[Tensor]:
+        parts = torch.split(flat, [math.prod(shape) for shape in shapes])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def hidden(at: Tensor, layers: list[Tensor]) -> Tensor:
         return torch.tanh(torch.tanh(at @ layers[0] + layers[1]) @ layers[2] + layers[3])
 
-    optimiser = torch.optim.LBFGS(
-        layers, max_iter=settings.network_steps, history_size=30, line_search_fn="strong_wolfe", tolerance_change=1e-12
-    )
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        flat = torch.from_numpy(at).requires_grad_(True)
+        layers = layers_of(flat)
+        value = torch.einsum("na,nam->nm", hidden(u, layers) @ layers[4], covariants)
+        total = (value - y).square().mean() + 1e-8 * flat.square().sum()
+        (slope,) = torch.autograd.grad(total, flat)
+        return float(total), slope.numpy()
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = torch.einsum("na,nam->nm", hidden(u) @ layers[4], covariants)
-        loss = (value - y).square().mean() + 1e-8 * sum((layer.square().sum() for layer in layers), u.new_zeros(()))
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[arg-type]
-    for layer in layers:
-        layer.requires_grad_(False)
+    flat = torch.cat([part.flatten() for part in start]).numpy()
+    found = minimize(loss, flat, jac=True, method="L-BFGS-B", options={"maxiter": settings.network_steps, "maxcor": 30})
+    trained = layers_of(torch.from_numpy(found.x))
 
     def features(at: Tensor) -> Tensor:
         inner = standard.unbounded(at)
-        return torch.cat([torch.ones(at.shape[0], 1, dtype=at.dtype), inner, hidden(inner)], 1)
+        return torch.cat([torch.ones(at.shape[0], 1, dtype=at.dtype), inner, hidden(inner, trained)], 1)
 
     return features
 

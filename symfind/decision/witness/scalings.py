@@ -8,7 +8,7 @@ from torch import Tensor
 from symfind.decision.witness.structure import Scaling, Structure
 from symfind.decision.witness.trial import Rows, Trial
 from symfind.errors import NumericalError
-from symfind.lie.canonical import canonical_basis
+from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import generalised_spectrum
 
 _STEP = 1e-3

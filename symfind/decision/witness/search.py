@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from symfind.decision.witness.forms import (
-    parameters_of,
     refined,
     start_from_gradient,
     start_from_moments,
     with_form,
 )
-from symfind.decision.witness.leftover import JudgeSettings, neighbour_table
+from symfind.decision.witness.leftover import JudgeSettings
 from symfind.decision.witness.proposals import Shape, catalogue, general
 from symfind.decision.witness.regression import RegressionSettings, fitted
 from symfind.decision.witness.scalings import proposed_scalings
@@ -24,7 +24,7 @@ from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, trial, verdict
 from symfind.errors import NumericalError
 from symfind.fields.space import VectorFieldSpace
-from symfind.lie.canonical import canonical_basis
+from symfind.lie.algebras.canonical import canonical_basis
 from symfind.lie_derivative import OutputAction
 
 
@@ -39,7 +39,8 @@ class WitnessSettings:
     near
         A candidate is followed if its held-out share of variance is at most this multiple of the least one …
     slack
-        … plus this: a rough fit of few rows.
+        … plus this: a rough fit of few rows. The functions of a larger algebra have fewer variables, so that an exact one
+        is fitted better than by its parts.
     trials
         Most candidates that are judged on the other half.
     step
@@ -54,7 +55,7 @@ class WitnessSettings:
     )
     judges: JudgeSettings = JudgeSettings()
     near: float = 2.0
-    slack: float = 0.02
+    slack: float = 0.003
     trials: int = 6
     step: float = 0.35
     kept: float = 0.5
@@ -112,7 +113,12 @@ class Candidate:
     structure: Structure
     error: float
     algebra: Symmetries
-    learned: bool = False
+    noise: float = 0.0
+
+    @property
+    def learned(self) -> bool:
+        """Whether forms or exponents were learned."""
+        return self.noise > 0
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,7 @@ class Outcome:
     tried: tuple[Found, ...]
     best: float
     ranked: tuple[tuple[str, float], ...]
+    whole: Trial | None = None
 
 
 _ORDER = ("certified", "approximate", "undecided", "refuted")
@@ -170,36 +177,46 @@ def weaker(a: Verdict, b: Verdict) -> Verdict:
     if {a.word, b.word} == {"refuted", "certified"}:
         word = "undecided"
     return Verdict(
-        max(a.eta, b.eta), min(a.lower, b.lower), max(a.upper, b.upper), word, max(a.left_over, b.left_over), second.judge
+        max(a.eta, b.eta),
+        min(a.lower, b.lower),
+        max(a.upper, b.upper),
+        word,
+        max(a.left_over, b.left_over),
+        second.judge,
     )
 
 
 def searched(
-    problem: Problem, rows: Rows, halves: tuple[Tensor, Tensor], tolerance: float, seed: int,
-    settings: WitnessSettings = WitnessSettings(), log=lambda *a: None,
+    problem: Problem,
+    rows: Rows,
+    halves: tuple[Tensor, Tensor],
+    tolerance: float,
+    seed: int,
+    settings: WitnessSettings = WitnessSettings(),
+    log=lambda *a: None,
 ) -> Outcome:
     """The search over rows, given the row numbers of both halves."""
     p, q = rows.take(halves[0]), rows.take(halves[1])
     base = general(problem.shape)
-    ranked: list[tuple[Structure, float, bool]] = []
+    ranked: list[tuple[Structure | LogIndex, float, float]] = []
     for structure in [base, *catalogue(problem.shape, problem.fixed)]:
         error = _rough(structure, p, seed, settings)
         if error is not None:
-            ranked.append((structure, error, False))
+            ranked.append((structure, error, 0.0))
     plain = ranked[0][1]
-    for structure, error in [*_learned_forms(problem, p, seed, settings), *_learned_index(problem, p, seed, settings)]:
-        ranked.append((structure, error, True))
+    ranked += _learned_forms(problem, p, seed, settings)
+    ranked += _learned_index(problem, p, seed, settings)
     least = min(e for _, e, _ in ranked)
     near = [r for r in ranked if r[1] <= settings.near * least + settings.slack]
     log("rough", plain, least, [(s.name, f"{e:.1e}") for s, e, _ in sorted(near, key=lambda r: r[1])][:8])
     near += _with_scalings(problem, near, p, seed, settings, least, log)
     candidates = []
-    for structure, error, learned in near:
+    for structure, error, noise in near:
         if structure is base:
             continue
         algebra = problem.algebra(structure, p.x)
         if algebra.dimension:
-            candidates.append(Candidate(structure, error, algebra, learned))
+            candidates.append(Candidate(structure, error, algebra, noise))
     candidates.sort(key=lambda c: (-c.algebra.dimension, c.error))
     whole = trial(base, p, q, seed, settings.regression)
     best = min([whole.share] if whole is not None else [1.0])
@@ -215,13 +232,20 @@ def searched(
             continue
         best = min(best, found.trial.share)
         tried.append(found)
-        log("tried", candidate.structure.name, candidate.algebra.dimension, f"R={found.trial.share:.2e}", found.verdict, f"kept={found.kept:.2f}",
-            [(j.judge, f"{j.share:.3f}±{j.error:.3f}") for j in found.trial.left.significant(settings.judges)][:3])
+        log(
+            "tried",
+            candidate.structure.name,
+            candidate.algebra.dimension,
+            f"R={found.trial.share:.2e}",
+            found.verdict,
+            f"kept={found.kept:.2f}",
+            [(j.judge, f"{j.share:.3f}±{j.error:.3f}") for j in found.trial.left.significant(settings.judges)][:3],
+        )
         if found.verdict.word in ("certified", "approximate") and not any(
             set(f.verdict.word for f in accepted) == {"certified"} and found.verdict.word == "approximate" for _ in (0,)
         ):
             accepted.append(found)
-    return Outcome(tuple(accepted), tuple(tried), best, tuple((s.name, e) for s, e, _ in ranked))
+    return Outcome(tuple(accepted), tuple(tried), best, tuple((s.name, e) for s, e, _ in ranked), whole)
 
 
 def _rough(structure: Structure, rows: Rows, seed: int, settings: WitnessSettings) -> float | None:
@@ -241,7 +265,13 @@ def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
 
 
 def _judged(
-    problem: Problem, candidate: Candidate, p: Rows, q: Rows, best: float, tolerance: float, seed: int,
+    problem: Problem,
+    candidate: Candidate,
+    p: Rows,
+    q: Rows,
+    best: float,
+    tolerance: float,
+    seed: int,
     settings: WitnessSettings,
 ) -> Found | None:
     first = trial(candidate.structure, p, q, seed, settings.regression, settings.judges)
@@ -292,6 +322,48 @@ def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: Witn
     return least
 
 
+def finite_defect(problem: Problem, outcome: Outcome, rows: Rows, vector: Tensor, settings: WitnessSettings) -> float:
+    """‖F̂(x_t) − y_t‖/(√2‖F̂‖) less twice the error of F̂ itself, at a step of the size of the data; at least zero.
+
+    F̂ is the best predictor known, y_t the value at x carried along. What F̂ lacks cannot speak against a symmetry.
+    """
+    trials = [t for t in (outcome.whole, *(f.trial for f in outcome.tried)) if t is not None]
+    if not trials:
+        return 0.0
+    best = min(trials, key=lambda t: t.share)
+    x = rows.x[:400]
+    d, p = problem.objects[1], problem.space.dim
+    scale = rows.x.std(0).clamp(min=1e-300)
+    field = torch.einsum("npd,p->nd", problem.space.evaluate(x.reshape(-1, d)), vector[:p]).reshape(x.shape)
+    size = float((field / scale).square().mean().sqrt())
+    if size <= 0:
+        return 0.0
+    weights = torch.where(rows.weights > 0, rows.weights, torch.ones_like(rows.weights))
+    y = best(x, rows.weights) / weights
+    h = 0.25 / size
+
+    def slope(at: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        xi = torch.einsum("npd,p->nd", problem.space.evaluate(at.reshape(-1, d)), vector[:p]).reshape(at.shape)
+        shaped = at.reshape(-1, *problem.objects)
+        columns = problem.action.columns(problem.space, shaped, value.reshape(-1, *problem.output_objects))
+        fibre = torch.zeros_like(value) if columns is None else (columns @ vector).reshape(value.shape)
+        return xi, fibre
+
+    at, value = x, y
+    for _ in range(4):
+        kx, ky = slope(at, value)
+        mx, my = slope(at + 0.5 * h * kx, value + 0.5 * h * ky)
+        at, value = at + h * mx, value + h * my
+    low, high = rows.x.amin(0), rows.x.amax(0)
+    inside = ((at >= low) & (at <= high)).all(1)
+    if int(inside.sum()) < 30:
+        return 0.0
+    gap = ((best(at, rows.weights) - value * rows.weights)[inside]).square().sum(1).mean()
+    spread = (y * rows.weights - (y * rows.weights).mean(0)).square().sum(1).mean()
+    defect = float((gap / (2 * spread.clamp(min=1e-300))).sqrt())
+    return max(0.0, defect - 2 * math.sqrt(max(best.share, 0.0)))
+
+
 def _runge_kutta(space: VectorFieldSpace, c: Tensor, x: Tensor, h: float, d: int) -> Tensor:
     def slope(at: Tensor) -> Tensor:
         return torch.einsum("npd,p->nd", space.evaluate(at.reshape(-1, d)), c).reshape(at.shape)
@@ -305,8 +377,8 @@ def _runge_kutta(space: VectorFieldSpace, c: Tensor, x: Tensor, h: float, d: int
 
 def _learned_index(
     problem: Problem, rows: Rows, seed: int, settings: WitnessSettings
-) -> list[tuple[LogIndex, float]]:
-    """y ≈ f(W log|x|) with fewer indices than coordinates: dimensionless numbers that the data suggest."""
+) -> list[tuple[LogIndex, float, float]]:
+    """Y ≈ f(W log|x|) with fewer indices than coordinates: dimensionless numbers that the data suggest."""
     shape = problem.shape
     k, d = shape.objects
     constant = torch.eye(shape.outputs, dtype=torch.float64)
@@ -324,15 +396,13 @@ def _learned_index(
         slopes.append((fit(logs + move, kk[:2000]) - fit(logs - move, kk[:2000])) / (2 * step[j]))
     gradient = torch.stack(slopes, -1).reshape(-1, d) * logs.std(0)  # in units of the spread
     _, _, vh = torch.linalg.svd(gradient, full_matrices=False)
-    regression = torch.linalg.lstsq(
-        torch.cat([torch.ones_like(z[:, :1]), z], 1), rows.y, driver="gelsd"
-    ).solution[1:].T
+    regression = torch.linalg.lstsq(torch.cat([torch.ones_like(z[:, :1]), z], 1), rows.y, driver="gelsd").solution[1:].T
     out = []
     for count in range(1, d):
         starts = [vh[:count] / logs.std(0)]
         if count == 1:
             starts.append(regression[:1])
-        best: tuple[LogIndex, float] | None = None
+        best: tuple[LogIndex, float, float] | None = None
         for start in starts:
 
             def make(theta: Tensor, count: int = count) -> LogIndex:
@@ -343,10 +413,11 @@ def _learned_index(
             except RuntimeError:
                 continue
             found = _rational(got.structure, got.errors.reshape(count, d))
-            for index in (found, got.structure):
+            size = float(got.errors.max() / got.parameters.abs().max())
+            for index, noise in ((found, 1e-10), (got.structure, size)):
                 error = _rough(index, rows, seed, settings)
                 if error is not None and (best is None or error < 0.9 * best[1]):
-                    best = (index, error)
+                    best = (index, error, noise)
         if best is not None:
             out.append(best)
     return out
@@ -364,7 +435,7 @@ def _rational(index: LogIndex, errors: Tensor) -> LogIndex:
 
 def _learned_forms(
     problem: Problem, rows: Rows, seed: int, settings: WitnessSettings
-) -> list[tuple[Structure, float]]:
+) -> list[tuple[Structure, float, float]]:
     """Forms, and a centre where the space has shifts, that gradients and moments of the data suggest."""
     shape = problem.shape
     k, d = shape.objects
@@ -406,7 +477,9 @@ def _learned_forms(
             continue
         error = _rough(got.structure, rows, seed, settings)
         if error is not None:
-            out.append((got.structure, error))
+            form = d * (d + 1) // 2
+            noise = float(got.errors[:form].max() / got.parameters[:form].abs().max())
+            out.append((got.structure, error, max(noise, 1e-9)))
     return out
 
 
@@ -422,15 +495,13 @@ def _gradient(fit, x: Tensor, rows: Rows) -> Tensor:  # type: ignore[no-untyped-
     return torch.stack(out, 1)
 
 
-def _with_scalings(
-    problem: Problem, near, rows: Rows, seed: int, settings: WitnessSettings, least: float, log
-):  # type: ignore[no-untyped-def]
+def _with_scalings(problem: Problem, near, rows: Rows, seed: int, settings: WitnessSettings, least: float, log):  # type: ignore[no-untyped-def]
     """Scalings on top of the classes that do best, the general one among them."""
     if not problem.shape.matrices:
         return []
     out = []
     by_error = sorted(near, key=lambda r: r[1])[:5]
-    for structure, _, learned in by_error:
+    for structure, _, noise in by_error:
         if not isinstance(structure, Structure):
             continue
         z, k = features_of(structure, rows)
@@ -444,5 +515,5 @@ def _with_scalings(
             error = _rough(scaled, rows, seed, settings)
             log("scaling", scaled.name, scaling.parts.tolist(), scaling.outputs.tolist(), error)
             if error is not None and error <= settings.near * least + settings.slack:
-                out.append((scaled, error, learned))
+                out.append((scaled, error, noise))
     return out

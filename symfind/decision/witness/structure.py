@@ -41,7 +41,7 @@ class Block:
     slots: Tensor | None = None
 
     def vectors(self, x: Tensor) -> Tensor:
-        """u ``(n, q, b)``."""
+        """U ``(n, q, b)``."""
         u = torch.einsum("qbd,nd->nqb", self.view, x)
         return u if self.centre is None else u - self.centre
 
@@ -148,7 +148,7 @@ class Structure:
         return torch.cat([*columns, scaling.parts[:, count:]], 1)
 
     def _sizes(self, z: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor, Tensor]:
-        """log ρ ``(n, w)`` of weight one under each scaling; weights; the self-products."""
+        """Log ρ ``(n, w)`` of weight one under each scaling; weights; the self-products."""
         weights = self._weights(scaling)
         own = self._own()
         logs = z[:, own].abs().clamp(min=1e-300).log()

@@ -38,7 +38,7 @@ class Symmetries:
 
     @property
     def dimension(self) -> int:
-        """k."""
+        """K."""
         return self.vectors.shape[1]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
@@ -38,7 +37,7 @@ class Rows:
     weights: Tensor
 
     def __len__(self) -> int:
-        """n."""
+        """N."""
         return self.x.shape[0]
 
     def take(self, index: Tensor) -> Rows:
@@ -68,6 +67,11 @@ class Trial:
     share: float
     error: float
     left: Leftover | None = None
+
+    @property
+    def invariants(self) -> int:
+        """Number r of invariants."""
+        return self.fit.invariants
 
     def __call__(self, x: Tensor, weights: Tensor) -> Tensor:
         """F_g(x) ``(n, m)``, weighted as y is."""

@@ -1,0 +1,390 @@
+"""Functions, maps and flows judged by prediction: the search for a witness, and what it finds as a finding (DESIGN §9)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+from symfind.decision.evidence import Evidence, Finding, Generator, WitnessRecord
+from symfind.decision.finding import canonical_vectors, decide
+from symfind.decision.halves import half_labels
+from symfind.decision.witness.leftover import judged_alone
+from symfind.decision.witness.proposals import Shape
+from symfind.decision.witness.search import (
+    Found,
+    Outcome,
+    Problem,
+    WitnessSettings,
+    finite_defect,
+    kept_share,
+    searched,
+)
+from symfind.decision.witness.symmetries import Symmetries
+from symfind.decision.witness.trial import Rows, Trial
+from symfind.fits.surrogate import Choice, Samples, fit_weights
+from symfind.kinds.frame import Frame
+from symfind.kinds.maps.nullspace import MapExtent
+from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
+from symfind.linalg.threads import one_thread
+from symfind.progress import Clock
+
+# Rows beyond these sharpen a verdict by less than the root of their number, and cost their square among neighbours.
+_ROWS = 12_000
+# A column of at most so many different whole numbers is a category.
+_CATEGORIES = 12
+# Directions whose slope is this small are worth the bounds of refits.
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class WitnessMap:
+    """F_g as a map with slopes by central differences: for following its flow, not for certifying.
+
+    Attributes
+    ----------
+    trial
+        The witness.
+    weights, offset
+        y = F_g/weights + offset.
+    adds_input
+        Whether F_g is x_next − x.
+    """
+
+    trial: Trial
+    weights: Tensor
+    offset: Tensor
+    adds_input: bool
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """F_g(x) ``(n, *output_shape)``."""
+        flat = x.flatten(1)
+        value = self.trial(flat, self.weights) / self.weights + self.offset
+        return (value + flat if self.adds_input else value).reshape(-1, *self.output_shape)
+
+    def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """F_g ``(n, m)`` and dF_g ``(n, m, D)``."""
+        flat = x.flatten(1)
+        step = 1e-4 * flat.std(0).clamp(min=1e-300)
+        columns = []
+        for j in range(flat.shape[1]):
+            move = torch.zeros_like(flat)
+            move[:, j] = step[j]
+            up, down = (self(flat + sign * move).reshape(len(flat), -1) for sign in (1, -1))
+            columns.append((up - down) / (2 * step[j]))
+        return self(x).reshape(len(flat), -1), torch.stack(columns, -1)
+
+
+def categorical_columns(x: Tensor) -> tuple[int, ...]:
+    """Coordinates of an object ``(n, d)`` that take few whole values: nothing flows along them."""
+    out = []
+    for j in range(x.shape[1]):
+        column = x[:, j]
+        if bool((column != column.round()).any()):
+            continue
+        if 1 < int(torch.unique(column).numel()) <= min(_CATEGORIES, max(2, int(math.sqrt(x.shape[0])))):
+            out.append(j)
+    return tuple(out)
+
+
+def affine_space(frame: Frame) -> bool:
+    """Whether all fields of the space are affine, and the action on y one that the witness knows."""
+    space = frame.space
+    if not isinstance(frame.action, Invariant | Same | Free | Bracket | Commuting):
+        return False
+    eye = torch.eye(space.dim, dtype=torch.float64)
+    return all(constant_slope(space, eye[i]) is not None for i in range(space.dim))
+
+
+@dataclass(frozen=True)
+class WitnessJudge:
+    """The decision for rows (x, y) of a function, a map or a flow.
+
+    Attributes
+    ----------
+    frame, evidence
+        The question, and what the slope of a general fit proposes.
+    samples
+        Rows in memory.
+    choice
+        The general fit's family.
+    input_shape, output_shape
+        Of one row.
+    names
+        Of the coordinates.
+    clock
+        For the time.
+    """
+
+    frame: Frame
+    evidence: Evidence
+    samples: Samples
+    choice: Choice
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    names: tuple[str, ...]
+    clock: Clock
+    settings: WitnessSettings = WitnessSettings()
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """Certified, approximate or undecided, by rows that were not fitted."""
+        if self.evidence.sides is None and self.samples.group is not None:
+            return decide(self.evidence, tolerance, alpha, refits, seed)
+        with self.clock.phase("witness"), one_thread():
+            problem, rows, fixed = self._problem(seed)
+            generator = torch.Generator().manual_seed(seed + 5)
+            label = half_labels(len(rows), rows.group, generator)
+            if label is None:
+                return decide(self.evidence, tolerance, alpha, refits, seed)
+            halves = ((label == 0).nonzero()[:, 0], (label == 1).nonzero()[:, 0])
+            outcome = searched(problem, rows, halves, tolerance, seed, self.settings)
+            proposed = self._by_slope(problem, rows, halves, outcome, tolerance, alpha, refits, seed, fixed)
+            return self._finding(problem, rows, outcome, proposed, tolerance, fixed)
+
+    def _problem(self, seed: int) -> tuple[Problem, Rows, tuple[int, ...]]:
+        samples = self.samples
+        if len(samples) > _ROWS:
+            keep = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed + 3))[:_ROWS]
+            samples = samples.rows(keep.sort().values)
+        frame, action = self.frame, self.frame.action
+        k, d = frame.objects
+        x, y = samples.x.double(), samples.y.double()
+        outputs = frame.output_objects
+        known = action
+        if isinstance(action, Commuting):  # x_next − x turns as a vector does
+            y, known = y - x, Same()
+        fixed = categorical_columns(x.reshape(-1, d))
+        vectors = not isinstance(known, Invariant)
+        shape = Shape(
+            (k, d),
+            prod(outputs),
+            vectors,
+            isinstance(known, Same | Bracket),
+            frame.space.has_constants,
+            any(
+                bool((constant_slope(frame.space, v) != 0).any())  # type: ignore[union-attr]
+                for v in torch.eye(frame.space.dim, dtype=torch.float64)
+            ),
+        )
+        if not vectors:
+            y = y - y.mean(0)
+        spread = y.std(0, correction=0)
+        weights = torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
+        mean, scale = x.mean(0), x.std(0, correction=0)
+        unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
+        _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
+        keep_axes = sigma > 1e-7 * sigma.max()
+        white = unit @ (vh[keep_axes].T / sigma[keep_axes]) * len(samples) ** 0.5
+        rows = Rows(x, y * weights, samples.group, white, weights)
+        whiten = frame.geometry.inputs.whiten.double().cpu()
+        problem = Problem(
+            shape,
+            frame.space,
+            known,
+            (k, d),
+            outputs,
+            whiten,
+            fixed,
+            isinstance(known, Bracket),
+            isinstance(known, Free),
+        )
+        return problem, rows, fixed
+
+    def _by_slope(
+        self,
+        problem: Problem,
+        rows: Rows,
+        halves: tuple[Tensor, Tensor],
+        outcome: Outcome,
+        tolerance: float,
+        alpha: float,
+        refits: int,
+        seed: int,
+        fixed: tuple[int, ...],
+    ) -> Finding | None:
+        """What bounds on the slope certify, if the fit leaves nothing over and the data hold a finite step."""
+        spectrum = self.evidence.spectrum
+        taken = sum(f.candidate.algebra.dimension for f in outcome.accepted)
+        small = int((spectrum.values < tolerance).sum())
+        if fixed or small <= taken or self.evidence.doubts:
+            return None
+        p, q = (rows.take(half) for half in halves)
+        features = self.choice.family.features
+        for fit_rows, judge_rows in ((p, q), (q, p)):
+            weights, _ = fit_weights(self.choice.family, [(fit_rows.x, fit_rows.y)], fit_rows.y.shape[1])
+            residual = judge_rows.y - features(judge_rows.x) @ weights
+            clean = judged_alone(judge_rows.white, judge_rows.y, residual, judge_rows.group, seed, self.settings.judges)
+            if clean.eta_upper >= tolerance or clean.eta > tolerance / 5:
+                return None
+        found = decide(self.evidence, tolerance, alpha, refits, seed)
+        certified = [g for g in found.generators if g.verdict == "certified"]
+        if not certified:
+            return None
+        vectors = torch.stack([g.vector for g in certified], 1)
+        empty = vectors[:, :0]
+        kept = kept_share(problem, Symmetries(vectors, empty), rows, self.settings)
+        return found if kept >= self.settings.kept else None
+
+    def _finding(
+        self,
+        problem: Problem,
+        rows: Rows,
+        outcome: Outcome,
+        proposed: Finding | None,
+        tolerance: float,
+        fixed: tuple[int, ...],
+    ) -> Finding:
+        evidence = self._told(fixed)
+        certified = [f for f in outcome.accepted if f.verdict.word == "certified"]
+        approximate = [f for f in outcome.accepted if f.verdict.word == "approximate"]
+        undecided = [f for f in outcome.tried if f.verdict.word == "undecided"]
+        generators: list[Generator] = []
+        generators += self._generators(evidence, certified, "certified", rows, tolerance, generators)
+        if proposed is not None:
+            span = [g.vector for g in generators]
+            new = [g for g in proposed.generators if g.verdict == "certified" and _is_new(g.vector, span)]
+            generators += new
+        generators += self._generators(evidence, approximate, "approximate", rows, tolerance, generators)
+        if not generators and undecided:
+            generators += self._generators(evidence, undecided[:1], "undecided", rows, tolerance, generators)
+        doubts = self._doubts(outcome, undecided if not generators or generators[0].verdict == "undecided" else [])
+        entries = [(g.defect, g.lower, g.upper) for g in generators]
+        following = evidence.spectrum.values[len(generators) :].tolist()
+        rest: list[tuple[float, float | None, float | None]] = [(float(v), None, None) for v in following]
+        if rest:
+            lower = self._refuted(problem, rows, outcome, generators)
+            rest[0] = (max(rest[0][0], lower), lower, None)
+        leading = (certified or approximate or undecided or [None])[0]
+        return Finding(
+            evidence if leading is None else self._with_witness(evidence, leading, rows),
+            (*entries, *rest),
+            tuple(generators),
+            0.0,
+            doubts,
+            () if proposed is None else proposed.apart,
+            () if proposed is None else proposed.notes,
+            witness=_record(leading, outcome),
+        )
+
+    def _told(self, fixed: tuple[int, ...]) -> Evidence:
+        if not fixed:
+            return self.evidence
+        named = " ".join(self.names[i] for i in fixed)
+        text = f"{named}: few whole values, taken as categories; nothing flows along them"
+        return replace(self.evidence, messages=(*self.evidence.messages, text))
+
+    def _with_witness(self, evidence: Evidence, found: Found, rows: Rows) -> Evidence:
+        """Reach and the note on the flow itself are those of the witness."""
+        extent = evidence.extent
+        if not isinstance(extent, MapExtent):
+            return evidence
+        return replace(evidence, extent=replace(extent, derivative=self._derivative(extent.derivative, found, rows)))
+
+    def _derivative(self, derivative: LieDerivative, found: Found, rows: Rows) -> LieDerivative:
+        offset = torch.zeros_like(rows.weights)
+        if isinstance(self.frame.action, Invariant):
+            offset = self.samples.y.double().mean(0)
+        weights = torch.where(rows.weights > 0, rows.weights, torch.ones_like(rows.weights))
+        adds = isinstance(self.frame.action, Commuting)
+        return replace(
+            derivative, map=WitnessMap(found.trial, weights, offset, adds, self.input_shape, self.output_shape)
+        )
+
+    def _generators(
+        self,
+        evidence: Evidence,
+        found: Sequence[Found],
+        word: str,
+        rows: Rows,
+        tolerance: float,
+        before: Sequence[Generator],
+    ) -> list[Generator]:
+        """The joint span of algebras, less what is listed before, in its sparsest basis."""
+        if not found:
+            return []
+        span = torch.cat([f.candidate.algebra.vectors for f in found], 1)
+        if before:
+            basis = torch.linalg.qr(torch.stack([g.vector for g in before], 1)).Q
+            span = span - basis @ (basis.T @ span)
+        u, sigma, _ = torch.linalg.svd(span, full_matrices=False)
+        span = u[:, sigma > 1e-3 * max(float(sigma.max()), 0.05)]
+        if span.shape[1] == 0:
+            return []
+        noise = max(f.candidate.noise for f in found)
+        vectors = canonical_vectors(evidence, span, max(noise, 1e-10))
+        eta = max(f.verdict.eta for f in found)
+        lower, upper = min(f.verdict.lower for f in found), max(f.verdict.upper for f in found)
+        extent = self._with_witness(evidence, found[0], rows).extent
+        out = []
+        for vector in vectors.T:
+            reach = extent.reach(vector, tolerance)
+            out.append(Generator(vector, eta, min(lower, eta), upper, word, reach and reach.distance, noise))
+        return out
+
+    def _doubts(self, outcome: Outcome, undecided: Sequence[Found]) -> tuple[str, ...]:
+        out = [doubt for doubt in self.evidence.doubts if not outcome.accepted]
+        for found in undecided[:1]:
+            if found.kept < self.settings.kept:
+                out.append(
+                    f"{found.candidate.structure.name}: a finite step of the size of the data keeps only "
+                    f"{100 * found.kept:.0f} % of the rows among them; they cannot speak about it"
+                )
+            elif found.verdict.left_over:
+                out.append(
+                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of the "
+                    f"variance of unseen rows, of which {found.verdict.judge} finds structure"
+                )
+            else:
+                out.append(
+                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of the "
+                    f"variance of unseen rows; broken by less than {found.verdict.upper:.2g} cannot be told from exact"
+                )
+        return tuple(out)
+
+    def _refuted(self, problem: Problem, rows: Rows, outcome: Outcome, generators: Sequence[Generator]) -> float:
+        """A lower bound of the finite defect of the best direction that is left, by the best predictor known."""
+        p = problem.space.dim
+        spectrum = self.evidence.spectrum
+        taken = torch.stack([g.vector for g in generators], 1) if generators else spectrum.vectors[:, :0]
+        basis = torch.linalg.qr(taken).Q if generators else taken
+        for vector in spectrum.vectors.T:
+            rest = vector - basis @ (basis.T @ vector)
+            if float(rest.norm()) > 0.5 * float(vector.norm()) and float(rest[:p].norm()) > 0:
+                return finite_defect(problem, outcome, rows, rest, self.settings)
+        return 0.0
+
+
+def _is_new(vector: Tensor, span: Sequence[Tensor]) -> bool:
+    if not span:
+        return True
+    basis = torch.linalg.qr(torch.stack(list(span), 1)).Q
+    rest = vector - basis @ (basis.T @ vector)
+    return float(rest.norm()) > 0.05 * float(vector.norm())
+
+
+def _record(found: Found | None, outcome: Outcome) -> WitnessRecord | None:
+    if found is None:
+        return None
+    share = found.trial.share
+    return WitnessRecord(
+        candidate=found.candidate.structure.name,
+        dimension=found.candidate.algebra.dimension,
+        invariants=int(found.trial.invariants),
+        r2=1.0 - share,
+        eta=found.verdict.eta,
+        eta_lower=found.verdict.lower,
+        eta_upper=found.verdict.upper,
+        noise=max(0.0, share - found.verdict.left_over),
+        left_over=found.verdict.left_over,
+        refined=found.candidate.learned,
+        alternatives=tuple(
+            (f.candidate.structure.name, f.candidate.algebra.dimension, f.trial.share, f.verdict.word)
+            for f in outcome.tried
+        ),
+    )
