@@ -1,0 +1,19 @@
+"""The parts of the suite by name."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from witness_suite.case import Case
+from witness_suite.physics import labels, physics, spare
+
+PARTS = ("physics", "spare", "labels")
+
+
+@cache
+def cases(part: str) -> tuple[Case, ...]:
+    """Every case of a part, in the order of its table."""
+    found = {"physics": physics, "spare": spare, "labels": labels}[part]()
+    names = [c.name for c in found]
+    assert len(set(names)) == len(names), "names are unique"
+    return tuple(found)
