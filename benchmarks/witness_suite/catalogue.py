@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 
+from witness_suite.attacks import attacks
 from witness_suite.case import Case
 from witness_suite.physics import labels, physics, spare
 
-PARTS = ("physics", "spare", "labels")
+PARTS = ("physics", "spare", "labels", "attacks")
 
 
 @cache
 def cases(part: str) -> tuple[Case, ...]:
     """Every case of a part, in the order of its table."""
-    found = {"physics": physics, "spare": spare, "labels": labels}[part]()
+    found = {"physics": physics, "spare": spare, "labels": labels, "attacks": attacks}[part]()
     names = [c.name for c in found]
     assert len(set(names)) == len(names), "names are unique"
     return tuple(found)
