@@ -42,6 +42,8 @@ class Sample:
         (clean outputs, share, generator) → noise of the outputs where it is not white.
     labels
         (F(x), generator) → y, where y is drawn rather than disturbed.
+    log_density
+        Of points, up to a constant.
     """
 
     x: Array
@@ -51,6 +53,7 @@ class Sample:
     live: Array | None = None
     noise: Callable[[Array, float, np.random.Generator], Array] | None = None
     labels: Callable[[Array, np.random.Generator], Array] | None = None
+    log_density: Function | None = None
 
     @property
     def values(self) -> Array:
@@ -70,8 +73,14 @@ class Sample:
             return y @ t.T if outward else y
 
         live = None if self.live is None else back @ self.live
+        density = self.log_density
         return replace(
-            self, x=self.x @ t.T, f=None if f is None else moved, algebra=self.algebra.conjugate(t), live=live
+            self,
+            x=self.x @ t.T,
+            f=None if f is None else moved,
+            algebra=self.algebra.conjugate(t),
+            live=live,
+            log_density=None if density is None else (lambda x: density(x @ back)),
         )
 
 

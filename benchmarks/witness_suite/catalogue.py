@@ -6,15 +6,20 @@ from functools import cache
 
 from witness_suite.attacks import attacks
 from witness_suite.case import Case
+from witness_suite.dynamics import dynamics
 from witness_suite.physics import labels, physics, spare
+from witness_suite.points import points
 
-PARTS = ("physics", "spare", "labels", "attacks")
+PARTS = ("physics", "spare", "labels", "attacks", "points", "dynamics")
 
 
 @cache
 def cases(part: str) -> tuple[Case, ...]:
     """Every case of a part, in the order of its table."""
-    found = {"physics": physics, "spare": spare, "labels": labels, "attacks": attacks}[part]()
+    found = {
+        "physics": physics, "spare": spare, "labels": labels, "attacks": attacks, "points": points,
+        "dynamics": dynamics,
+    }[part]()  # fmt: skip
     names = [c.name for c in found]
     assert len(set(names)) == len(names), "names are unique"
     return tuple(found)

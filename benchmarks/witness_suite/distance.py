@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.stats import norm as gaussian
 from scipy.stats import qmc
@@ -81,22 +82,57 @@ def neighbours_see(x: Array, residual: Array, group: Array | None = None) -> flo
     return float(means.mean() / max(means.std(ddof=1) / np.sqrt(len(means)), 1e-300)) if len(means) > 2 else 0.0
 
 
-def over_directions(d: int, nodes: int = 3000, centre: Sequence[float] | None = None) -> Breaking:
-    """A scalar F of one object and so(d), for a density of |x − centre| alone: the mean over the sphere."""
+def over_directions(d: int, nodes: int = 3000, stretched: Array | None = None) -> Breaking:
+    """A scalar F of one object of normal coordinates and so(d): the mean over the sphere.
+
+    With ``stretched``, a unit vector, over the ellipsoids |x + s (u·x)u| of that s for which η is least: an algebra
+    need not be the one in the user's axes.
+    """
     directions = sphere(d, nodes)
-    middle = np.zeros(d) if centre is None else np.asarray(centre, dtype=np.float64)
 
     def average(sample: Sample, x: Array, kind: str) -> Array:
         assert sample.f is not None and kind == "function"
-        # F_g is a smooth function of the radius: a cubic spline through enough radii is exact to 1e-6.
-        radii = np.linalg.norm(x - middle, axis=-1)
-        knots = np.linspace(0, radii.max() * (1 + 1e-9), _RADII)
-        total = 0.0
-        for n in directions:
-            total = total + np.asarray(sample.f(middle + knots[:, None] * n)).reshape(_RADII, -1)
-        return np.asarray(CubicSpline(knots, total / len(directions))(radii))
+        if stretched is None:
+            return ellipsoidal_mean(sample, x, directions, None, 0.0)
+        some, coarse = x[:: max(1, len(x) // 1500)], sphere(d, 200)
+        y = np.asarray(sample.f(some)).reshape(len(some), -1)
+        best = minimize_scalar(
+            lambda s: np.square(y - ellipsoidal_mean(sample, some, coarse, stretched, s)).mean(),
+            bounds=(-0.4, 0.6), method="bounded",
+        ).x  # fmt: skip
+        return ellipsoidal_mean(sample, x, directions, stretched, float(best))
 
     return Breaking(f"so({d})", average)
+
+
+def ellipsoidal_mean(sample: Sample, x: Array, directions: Array, u: Array | None, s: float) -> Array:
+    """F_g for the ellipsoids |x + s (u·x)u| = const, weighted by the normal density."""
+    assert sample.f is not None
+
+    def stretch(points: Array, by: float) -> Array:
+        return points if u is None else points + by * (points @ u)[:, None] * u
+
+    # F_g is a smooth function of the radius: a cubic spline through enough radii is exact to 1e-6.
+    radii = np.linalg.norm(stretch(x, s), axis=-1)
+    knots = np.linspace(0, radii.max() * (1 + 1e-9), _RADII)
+    total, mass = 0.0, 0.0
+    for n in directions:
+        orbit = stretch(knots[:, None] * n, -s / (1 + s))
+        share = np.exp((knots**2 - np.square(orbit).sum(1)) / 2) if u is not None else np.ones(_RADII)
+        total = total + share[:, None] * np.asarray(sample.f(orbit)).reshape(_RADII, -1)
+        mass = mass + share[:, None]
+    return np.asarray(CubicSpline(knots, total / mass)(radii))
+
+
+def nearest(*candidates: Breaking) -> Breaking:
+    """Of several groups the one whose symmetric functions are nearest."""
+
+    def average(sample: Sample, x: Array, kind: str) -> Array:
+        y = np.asarray(sample.f(x)).reshape(len(x), -1)  # type: ignore[misc]
+        means = [c.average(sample, x, kind) for c in candidates if c.average is not None]
+        return min(means, key=lambda m: float(np.square(y - m).mean()))
+
+    return Breaking(" or ".join(c.words for c in candidates), average)
 
 
 def over_planes(d: int, nodes: int = 3000, planes: Sequence[tuple[int, int]] = ((0, 1),), words: str = "") -> Breaking:

@@ -9,7 +9,7 @@ import numpy as np
 from witness_suite import algebra as la
 from witness_suite.attacks.builder import attack
 from witness_suite.case import Array, Case, Function, Sample
-from witness_suite.distance import Breaking, onto, over_planes
+from witness_suite.distance import Breaking, nearest, onto, over_planes
 from witness_suite.draws import box, normal, plane, square, vector
 from witness_suite.physics.builder import AFFINE
 from witness_suite.physics.flows import trajectories
@@ -17,14 +17,13 @@ from witness_suite.physics.flows import trajectories
 TURNS = over_planes(2, 256, words="so(2)")
 
 
-def linear_in_z(x: Array) -> Array:
-    """Features z and iz of each plane: what commutes with its turns and scalings."""
-    planes = x.shape[1] // 2
-    out = np.zeros((len(x), 2 * planes, x.shape[1]))
-    for p in range(planes):
-        z = plane(x[:, 2 * p : 2 * p + 2])
-        out[:, 2 * p, 2 * p : 2 * p + 2], out[:, 2 * p + 1, 2 * p : 2 * p + 2] = vector(z), vector(1j * z)
-    return out
+def linear_maps(x: Array) -> Array:
+    """Features E_ab x: linear flows, each of which commutes with itself and with scalings."""
+    d = x.shape[1]
+    return np.einsum("ma,nb->nabm", np.eye(d), x).reshape(len(x), d * d, d)
+
+
+LINEAR = nearest(onto(linear_maps, "linear flows"), TURNS)
 
 
 def resonant(k: int, epsilon: float) -> Function:
@@ -66,18 +65,17 @@ def near_integrable() -> Iterator[Case]:
             noise = 0.0 if epsilon < 0.1 else 0.02 if epsilon < 0.3 else 0.1
             yield attack(f"resonance {k + 1}, {epsilon}", "near-integrable flows", box(5000, 2), resonant(k, epsilon),
                          la.none(2), TURNS, *(AFFINE if k % 2 else ()), kind="flow", noise=noise)  # fmt: skip
-    lines = onto(linear_in_z, "scaling + so(2)")
     for a in (0.3, 0.7, 1.2):
         for noise in (0.05, 0.3):
             yield attack(f"pendulum of amplitude {a}", "near-integrable flows", box(2000, 2), pendulum(a), la.none(2),
-                         lines, kind="flow", noise=noise)  # fmt: skip
+                         LINEAR, kind="flow", noise=noise)  # fmt: skip
     for epsilon in (0.06, 0.15, 0.3):
         for noise in (0.1, 0.3):
             yield attack(f"duffing {epsilon}", "near-integrable flows", box(1500, 2), duffing(epsilon), la.none(2),
-                         onto(lambda x: lines_of(x, np.array([[0.0, 1.0], [-1.0, -0.1]])), "linear"), *AFFINE,
+                         LINEAR, *AFFINE,
                          kind="flow", noise=noise)  # fmt: skip
             yield attack(f"node with products {epsilon}", "near-integrable flows", box(1500, 2), squared(epsilon),
-                         la.none(2), onto(lambda x: lines_of(x, np.diag([-1.0, -0.6])), "linear"), kind="flow",
+                         la.none(2), LINEAR, kind="flow",
                          noise=noise)  # fmt: skip
     two = over_planes(4, 600, ((0, 1), (2, 3)))
     for ratio in (2, 3):
@@ -85,11 +83,6 @@ def near_integrable() -> Iterator[Case]:
         for epsilon in (0.05, 0.2, 0.5):
             yield attack(f"resonance 1 to {ratio}, {epsilon}", "near-integrable flows", box(8000, 4),
                          coupled(ratio, epsilon), kept, two, kind="flow", noise=0.02)  # fmt: skip
-
-
-def lines_of(x: Array, a: Array) -> Array:
-    """Features x and Ax: the linear maps that commute with a general A of the plane."""
-    return np.stack([x, x @ a.T], 1)
 
 
 def bumped(width: float, height: float) -> Function:

@@ -41,7 +41,7 @@ def along(
     nodes = {2: 2048, 3: 4000, 4: 4096}[d]
     where = " oblique" if oblique else ""
     return attack(f"{name}{where}, {base}, {d} dimensions, {n} rows", family, normal(n, d),
-                  lambda x: BASES[base](x) + term(x @ u), around(u), over_directions(d, nodes), noise=noise)  # fmt: skip
+                  lambda x: BASES[base](x) + term(x @ u), around(u), over_directions(d, nodes, u), noise=noise)  # fmt: skip
 
 
 def ripples() -> Iterator[Case]:
@@ -153,10 +153,10 @@ def anisotropies() -> Iterator[Case]:
         for d, n in ((2, 6000), (3, 12_000)):
             yield attack(f"log and {epsilon} of one axis, {d} dimensions", "weak anisotropy", normal(n, d),
                          lambda x, e=epsilon: np.log(0.3 + square(x)) + e * x[:, 0] ** 2, around(np.eye(d)[0]),
-                         over_directions(d, 2048 if d == 2 else 4000), noise=0.0 if d == 2 else 0.02)  # fmt: skip
+                         over_directions(d, 2048 if d == 2 else 4000, np.eye(d)[0]), noise=0.0 if d == 2 else 0.02)  # fmt: skip
             yield attack(f"bowl and {epsilon} of a fourth power, {d} dimensions", "weak anisotropy", normal(n, d),
                          lambda x, e=epsilon: square(x) / 2 + e * x[:, 0] ** 4 / 2, around(np.eye(d)[0]),
-                         over_directions(d, 2048 if d == 2 else 4000), noise=0.01)  # fmt: skip
+                         over_directions(d, 2048 if d == 2 else 4000, np.eye(d)[0]), noise=0.01)  # fmt: skip
     for epsilon in (0.02, 0.1):
         yield attack(f"bell and {epsilon} of a direction, linear term", "weak anisotropy", normal(8000, 3),
                      lambda x, e=epsilon: np.exp(-square(x) / 3) + e * (x @ OBLIQUE[3]), around(OBLIQUE[3]),
