@@ -1,9 +1,9 @@
-"""Verdicts by prediction, measured: ``python benchmarks/witness.py --part physics|attacks|points|dynamics [--seed N]``.
+"""Verdicts by prediction, measured: ``python benchmarks/witness.py --part PART [--seed N …] [--noise SHARE …]``.
 
-Cases with exactly known symmetries, and attacks that only seem to have them, go through ``symfind discover``; a line
-a case is printed, a line of JSON is kept (``--lines FILE``), and ``--tables FILE…`` makes the tables of
-docs/recovery.md of such lines (``--write`` puts them there). Development uses seeds 1, 2, …; what is reported is
-drawn with seeds from 1000.
+PART is physics, spare, labels, attacks, points, dynamics or tolerance. Cases with exactly known symmetries, and attacks
+that only seem to have them, go through ``symfind discover``; a line a case is printed, a line of JSON is kept
+(``--lines FILE``), and ``--tables FILE…`` makes the tables of docs/recovery.md of such lines (``--write`` puts them
+there). Development uses seeds 1, 2, …; what is reported is drawn with seeds from 1000.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ TITLES = {
     "labels": "Labels and counts",
     "attacks": "Attacks",
     "points": "Distributions",
+    "tolerance": "The tolerance curve",
     "dynamics": "Polynomial dynamics, the settings of the equivalence test",
 }
 # Noise of a run that names none; attacks and dynamics carry their own.

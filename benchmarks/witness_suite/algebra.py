@@ -54,7 +54,7 @@ class Algebra:
 
     @property
     def times(self) -> Array:
-        """c of each, zeros where none is stated."""
+        """The c of each, zeros where none is stated."""
         return self.time if len(self.time) else np.zeros(self.dimension)
 
     def conjugate(self, t: Array) -> Algebra:

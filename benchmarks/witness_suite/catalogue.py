@@ -9,8 +9,9 @@ from witness_suite.case import Case
 from witness_suite.dynamics import dynamics
 from witness_suite.physics import labels, physics, spare
 from witness_suite.points import points
+from witness_suite.tolerance import tolerance
 
-PARTS = ("physics", "spare", "labels", "attacks", "points", "dynamics")
+PARTS = ("physics", "spare", "labels", "attacks", "points", "dynamics", "tolerance")
 
 
 @cache
@@ -18,7 +19,7 @@ def cases(part: str) -> tuple[Case, ...]:
     """Every case of a part, in the order of its table."""
     found = {
         "physics": physics, "spare": spare, "labels": labels, "attacks": attacks, "points": points,
-        "dynamics": dynamics,
+        "dynamics": dynamics, "tolerance": tolerance,
     }[part]()  # fmt: skip
     names = [c.name for c in found]
     assert len(set(names)) == len(names), "names are unique"

@@ -135,15 +135,23 @@ def nearest(*candidates: Breaking) -> Breaking:
     return Breaking(" or ".join(c.words for c in candidates), average)
 
 
-def over_planes(d: int, nodes: int = 3000, planes: Sequence[tuple[int, int]] = ((0, 1),), words: str = "") -> Breaking:
-    """Turns of coordinate planes, each by its own angle."""
+def over_planes(
+    d: int, nodes: int = 3000, planes: Sequence[tuple[int, int]] = ((0, 1),), half: float | None = None
+) -> Breaking:
+    """Turns of coordinate planes, each by its own angle; ``half`` of a box on which the rows are uniform."""
     count = int(round(nodes ** (1 / len(planes))))
     grids = np.meshgrid(*[2 * np.pi * np.arange(count) / count] * len(planes), indexing="ij")
     elements = np.tile(np.eye(d), (grids[0].size, 1, 1))
     for (i, j), angle in zip(planes, grids, strict=True):
         c, s = np.cos(angle.reshape(-1)), np.sin(angle.reshape(-1))
         elements[:, i, i], elements[:, j, j], elements[:, j, i], elements[:, i, j] = c, c, s, -s
-    return over_elements(elements, words=words or " + ".join(["so(2)"] * len(planes)))
+    words = " + ".join(["so(2)"] * len(planes))
+    if half is None:
+        return over_elements(elements, words=words)
+    # A turned corner leaves the box: only what stays inside counts.
+    return over_elements(
+        elements, log_density=lambda x: np.where(np.abs(x).max(-1) <= half * (1 + 1e-9), 0.0, -np.inf), words=words
+    )
 
 
 def over_rotations(nodes: int = 700) -> Breaking:

@@ -65,8 +65,10 @@ def systems() -> list[System]:
     """Ten systems: five with a symmetry in the space asked, five without."""
     grown = la.dilation(3).acting(time=[1.0])
     # The symmetric top: ω₃ is constant, so (ω₁, ω₂) scale freely and ω₃ with time.
-    top = la.so(2, 0, 1, dimension=3) + la.linear(np.diag([1.0, 1, 0])) + la.linear(np.diag([0.0, 0, 1])).acting(
-        time=[1.0]
+    top = (
+        la.so(2, 0, 1, dimension=3)
+        + la.linear(np.diag([1.0, 1, 0]))
+        + la.linear(np.diag([0.0, 0, 1])).acting(time=[1.0])
     )
     return [
         System("hopf", hopf, 1.0, la.so(2)),

@@ -1,7 +1,7 @@
 """Distributions: exact symmetries, and densities that rotations nearly keep.
 
-η of a distribution is the total variation E max(1 − p_g/p, 0) to its mean over the group; seen is what nearest neighbours
-tell between the points and as many that random elements moved.
+η of a distribution is the total variation E max(1 − p_g/p, 0) to its mean over the group; seen is what nearest
+neighbours tell between the points and as many that random elements moved.
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ def exact() -> Iterator[Case]:
     orbital_draw = rejected(lambda n, g: 1.6 * student(n, g), lambda x: np.minimum(
         1.0, x[:, 2] ** 2 * np.exp(-2 * norm(x)) * (1 + square(x) / 1.6**2 / 3) ** 3 * 3))  # fmt: skip
     yield in_random_coordinates(p("normal points", "exact", gaussian(2), normal_density, 5000, la.so(2), None))
-    yield in_random_coordinates(p("normal points of four", "exact", gaussian(4), normal_density, 20_000, la.so(4), None))
+    yield in_random_coordinates(
+        p("normal points of four", "exact", gaussian(4), normal_density, 20_000, la.so(4), None)
+    )
     yield p("ring", "exact", *ring(2, 0.1), 8000, la.so(2), None)
     yield p("ring, few rows", "exact", *ring(2, 0.15), 1500, la.so(2), None)
     yield in_random_coordinates(p("shell", "exact", *ring(3, 0.1), 20_000, la.so(3), None))
@@ -195,7 +197,8 @@ def modulated() -> Iterator[Case]:
             return (1 + 0.8 * (z**k).real) / 1.8
 
         yield points_case(f"{k}-fold shell", "k-fold densities", rejected(ring(3, 0.1)[0], on_sphere),
-                          lambda x, s=on_sphere: ring(3, 0.1)[1](x) + np.log(s(x)), 20_000, la.none(3), Unfair())  # fmt: skip
+                          lambda x, s=on_sphere: ring(3, 0.1)[1](x) + np.log(s(x)), 20_000, la.none(3),
+                          Unfair())  # fmt: skip
 
 
 def blobs() -> Iterator[Case]:
@@ -241,7 +244,8 @@ def local() -> Iterator[Case]:
             return (norm(x - np.array([0.9, 0.0])) > r) + 1e-12
 
         yield points_case(f"hole of {r}", "bumps and holes", rejected(gaussian(2), lambda x, o=outside: o(x) > 0.5),
-                          lambda x, o=outside: normal_density(x) + np.log(o(x)), 12_000, la.none(2), Unfair())  # fmt: skip
+                          lambda x, o=outside: normal_density(x) + np.log(o(x)), 12_000, la.none(2),
+                          Unfair())  # fmt: skip
 
 
 def shapes() -> Iterator[Case]:
@@ -265,7 +269,8 @@ def shapes() -> Iterator[Case]:
     yield points_case("gammas", "shapes", lambda n, g: np.stack([g.gamma(2.0, size=n), g.gamma(5.0, size=n)], 1), None,
                       8000, la.none(2), Unfair(rotations=False), "--space", "affine")  # fmt: skip
     yield points_case("clipped cloud", "shapes", rejected(gaussian(2), lambda x: x[:, 0] < 1.0),
-                      lambda x: normal_density(x) + np.log((x[:, 0] < 1.0) + 1e-12), 10_000, la.none(2), Unfair())  # fmt: skip
+                      lambda x: normal_density(x) + np.log((x[:, 0] < 1.0) + 1e-12), 10_000, la.none(2),
+                      Unfair())  # fmt: skip
 
 
 def stored() -> Iterator[Case]:

@@ -88,8 +88,8 @@ def line(o: Outcome) -> str:
 
     witness = o.witness or {}
     return (
-        f"{o.kind:9s}{o.name:48.48s} {100 * o.noise:3.0f}% certified {o.certified:2d}/{o.dimension:2d} ~{o.approximate} "
-        f"?{o.undecided} cos {number(o.cosine, '.5f'):7s} η {number(o.eta, '.3f'):5s} "
+        f"{o.kind:9s}{o.name:48.48s} {100 * o.noise:3.0f}% certified {o.certified:2d}/{o.dimension:2d} "
+        f"~{o.approximate} ?{o.undecided} cos {number(o.cosine, '.5f'):7s} η {number(o.eta, '.3f'):5s} "
         f"{'seen' if o.visible else '':4s} {o.seconds:6.1f} s  {o.algebra:14.14s} {o.verdict}"
         + (f"  [η ≤ {witness.get('eta_upper')}]" if witness else "")
     )

@@ -8,6 +8,7 @@ import numpy as np
 from recovery_suite.document import share, table
 
 from witness_suite.outcome import LEAST_ETA, Outcome
+from witness_suite.tolerance import curve
 
 # What is asked of the sixty-two, by noise.
 ASKED = {0.0: "≥ 90 %", 0.01: "≥ 85 %", 0.05: "≥ 70 %", 0.1: "told"}
@@ -66,7 +67,8 @@ def attacks(outcomes: Sequence[Outcome]) -> str:
     counted = [o for o in outcomes if o.counted]
     rows.append(["**all**", str(len(outcomes)), share(sum(o.false for o in counted), len(counted)),
                  str(sum(o.false and not o.counted for o in outcomes)),
-                 str(sum(o.wrongly_approximate for o in outcomes)), str(sum(o.approximate > 0 for o in outcomes))])  # fmt: skip
+                 str(sum(o.wrongly_approximate for o in outcomes)),
+                 str(sum(o.approximate > 0 for o in outcomes))])  # fmt: skip
     head = ["family", "attacks", f"false, η ≥ {LEAST_ETA:g} and seen by neighbours", "false, the rest",
             "approximate with η > δ", "approximate"]  # fmt: skip
     wrong = [o for o in outcomes if o.false]
@@ -114,6 +116,8 @@ def section(part: str, outcomes: Sequence[Outcome]) -> str:
     """The text of one part."""
     if part == "dynamics":
         return dynamics(outcomes)
+    if part == "tolerance":
+        return curve(outcomes)
     if part in ("attacks", "points"):
         kept = [o for o in outcomes if o.dimension and o.eta != o.eta]
         broken = [o for o in outcomes if o.eta == o.eta]

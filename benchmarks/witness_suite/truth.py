@@ -50,7 +50,7 @@ def values(sample: Sample, x: Array) -> Array:
 
 
 def derivative(sample: Sample, x: Array) -> tuple[Array, Array]:
-    """dF ``(n, m, k, d)`` and, for each row, by how much rules of two orders differ, relative to its slopes."""
+    """The slopes dF ``(n, m, k, d)`` and, for each row, how far two orders of the rule differ, relative to slopes."""
     points = x.reshape(len(x), -1, x.shape[-1])
     spread = np.sqrt(points.reshape(-1, points.shape[-1]).var(0))
     slopes: dict[int, list[Array]] = {0: [], 1: []}
@@ -72,7 +72,7 @@ def derivative(sample: Sample, x: Array) -> tuple[Array, Array]:
 
 
 def lie_rows(case: Case, sample: Sample) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-    """L_ξF and the size of what cancels in it ``(n·m, P)``, the fields on live directions, and which unknowns are (A, b)."""
+    """L_ξF and the size of what cancels in it ``(n·m, P)``, fields on live directions, and which unknowns are A, b."""
     x = sample.x[:_ROWS]
     d = x.shape[-1]
     slope, error = derivative(sample, x)

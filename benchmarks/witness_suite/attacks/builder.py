@@ -29,4 +29,6 @@ def attack(
         return Sample(draw(rng), f, kept)
 
     title = f"{name}, noise {100 * noise:g} %" if noise else name
-    return Case(title, family, kind, sample, kept.dimension if most is None else most, tuple(argv), noise, breaking, tags)
+    return Case(
+        title, family, kind, sample, kept.dimension if most is None else most, tuple(argv), noise, breaking, tags
+    )

@@ -14,7 +14,8 @@ from witness_suite.draws import box, normal, plane, square, vector
 from witness_suite.physics.builder import AFFINE
 from witness_suite.physics.flows import trajectories
 
-TURNS = over_planes(2, 256, words="so(2)")
+TURNS = over_planes(2, 256)
+BOXED = over_planes(2, 256, half=1.0)
 
 
 def linear_maps(x: Array) -> Array:
@@ -23,7 +24,7 @@ def linear_maps(x: Array) -> Array:
     return np.einsum("ma,nb->nabm", np.eye(d), x).reshape(len(x), d * d, d)
 
 
-LINEAR = nearest(onto(linear_maps, "linear flows"), TURNS)
+LINEAR = nearest(onto(linear_maps, "linear flows"), BOXED)
 
 
 def resonant(k: int, epsilon: float) -> Function:
@@ -64,7 +65,7 @@ def near_integrable() -> Iterator[Case]:
         for epsilon in (0.04, 0.12, 0.35):
             noise = 0.0 if epsilon < 0.1 else 0.02 if epsilon < 0.3 else 0.1
             yield attack(f"resonance {k + 1}, {epsilon}", "near-integrable flows", box(5000, 2), resonant(k, epsilon),
-                         la.none(2), TURNS, *(AFFINE if k % 2 else ()), kind="flow", noise=noise)  # fmt: skip
+                         la.none(2), BOXED, *(AFFINE if k % 2 else ()), kind="flow", noise=noise)  # fmt: skip
     for a in (0.3, 0.7, 1.2):
         for noise in (0.05, 0.3):
             yield attack(f"pendulum of amplitude {a}", "near-integrable flows", box(2000, 2), pendulum(a), la.none(2),
@@ -77,7 +78,7 @@ def near_integrable() -> Iterator[Case]:
             yield attack(f"node with products {epsilon}", "near-integrable flows", box(1500, 2), squared(epsilon),
                          la.none(2), LINEAR, kind="flow",
                          noise=noise)  # fmt: skip
-    two = over_planes(4, 600, ((0, 1), (2, 3)))
+    two = over_planes(4, 600, ((0, 1), (2, 3)), half=1.0)
     for ratio in (2, 3):
         kept = la.linear(la.turn(4, 0, 1) + ratio * la.turn(4, 2, 3))
         for epsilon in (0.05, 0.2, 0.5):
@@ -105,11 +106,11 @@ def flow_waves() -> Iterator[Case]:
     for width in (0.1, 0.3):
         for height in (0.3, 1.0):
             yield attack(f"push of width {width} height {height}", "flows, bumps and ripples", box(8000, 2),
-                         bumped(width, height), la.none(2), TURNS, kind="flow", noise=0.01)  # fmt: skip
+                         bumped(width, height), la.none(2), BOXED, kind="flow", noise=0.01)  # fmt: skip
     for k in (6, 12, 20):
         for a in (0.05, 0.15):
             yield attack(f"waving push k {k} a {a}", "flows, bumps and ripples", box(8000, 2), rippled(k, a),
-                         la.none(2), TURNS, kind="flow", noise=0.02)  # fmt: skip
+                         la.none(2), BOXED, kind="flow", noise=0.02)  # fmt: skip
 
 
 def van_der_pol(x: Array) -> Array:

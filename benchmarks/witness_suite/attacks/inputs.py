@@ -10,7 +10,7 @@ from witness_suite import algebra as la
 from witness_suite.attacks.builder import attack
 from witness_suite.case import Array, Case, Function, Sample
 from witness_suite.distance import Breaking, over_directions, unbounded
-from witness_suite.draws import Draw, normal, square
+from witness_suite.draws import Draw, square
 
 NOTHING = unbounded("nothing")
 
@@ -83,7 +83,8 @@ def categorical() -> Iterator[Case]:
                          la.none(2 + levels), NOTHING, noise=0.01, tags=("degenerate",))  # fmt: skip
             yield attack(f"one-hot of {levels} beside a log, effect {strength}", "categorical",
                          with_levels(5000, 2, levels),
-                         lambda x, q=levels, s=strength: np.log(0.3 + square(x[:, :2])) * (1 + s * x[:, 2:] @ effects[:q]),
+                         lambda x, q=levels, s=strength: np.log(0.3 + square(x[:, :2]))
+                         * (1 + s * x[:, 2:] @ effects[:q]),
                          turned, NOTHING, noise=0.01, tags=("degenerate",))  # fmt: skip
     for most in (1, 3, 6):
         yield attack(f"integer up to {most} and a cubic", "categorical", with_integers(5000, 2, most),
@@ -109,7 +110,8 @@ def blind() -> Iterator[Case]:
         w = np.arange(d) - (d - 1) / 2
         seen = np.stack([v, w / np.linalg.norm(w)], 1)
         yield blind_case(f"two directions of {d}, product", d,
-                         lambda x, p=seen: np.tanh((x @ p)[:, 0]) * np.sin(2 * (x @ p)[:, 1]), la.none(d), seen)  # fmt: skip
+                         lambda x, p=seen: np.tanh((x @ p)[:, 0]) * np.sin(2 * (x @ p)[:, 1]), la.none(d),
+                         seen)  # fmt: skip
 
 
 def blind_case(name: str, d: int, f: Function, kept: la.Algebra, seen: Array) -> Case:

@@ -41,11 +41,12 @@ def along(
     nodes = {2: 2048, 3: 4000, 4: 4096}[d]
     where = " oblique" if oblique else ""
     return attack(f"{name}{where}, {base}, {d} dimensions, {n} rows", family, normal(n, d),
-                  lambda x: BASES[base](x) + term(x @ u), around(u), over_directions(d, nodes, u), noise=noise)  # fmt: skip
+                  lambda x: BASES[base](x) + term(x @ u), around(u), over_directions(d, nodes, u),
+                  noise=noise)  # fmt: skip
 
 
 def ripples() -> Iterator[Case]:
-    """A cos(k u·x), by wave number, amplitude, dimension, direction and noise."""
+    """Waves a cos(k u·x), by wave number, amplitude, dimension, direction and noise."""
 
     def ripple(a: float, k: float) -> Callable[[Array], Array]:
         return lambda s: a * np.cos(k * s)
@@ -66,7 +67,7 @@ def ripples() -> Iterator[Case]:
 
 
 def steps() -> Iterator[Case]:
-    """A tanh((u·x − 0.3)/s)."""
+    """Steps a tanh((u·x − 0.3)/s)."""
     for s in (0.005, 0.05, 0.3):
         for a in (0.04, 0.15, 0.5):
             for d, n in ((2, 5000), (3, 12_000)):
@@ -79,7 +80,7 @@ def steps() -> Iterator[Case]:
 
 
 def kinks() -> Iterator[Case]:
-    """A |u·x − c|."""
+    """Kinks a |u·x − c|."""
     for c in (0.0, 0.7):
         for a in (0.06, 0.25):
             for d, n in ((2, 5000), (3, 10_000)):
@@ -91,7 +92,7 @@ def kinks() -> Iterator[Case]:
 
 
 def fold(k: int, a: float) -> Callable[[Array], Array]:
-    """A cos kθ s^k with s = |z|/√(0.1 + |z|²): smooth at the centre."""
+    """Folds a cos kθ s^k with s = |z|/√(0.1 + |z|²): smooth at the centre."""
 
     def f(x: Array) -> Array:
         z = plane(x[..., :2])
@@ -130,7 +131,8 @@ def bumps() -> Iterator[Case]:
         for place in ((0.7, 0.0), (1.5, 1.2)):
             for a in (0.8, 3.0):
                 c = np.asarray(place)
-                yield attack(f"bump width {w} at {place[0]} height {a}", "bumps", normal(5000 if w > 0.3 else 15_000, 2),
+                yield attack(f"bump width {w} at {place[0]} height {a}", "bumps",
+                             normal(5000 if w > 0.3 else 15_000, 2),
                              lambda x, c=c, w=w, a=a: np.log(0.3 + square(x)) + a * np.exp(-square(x - c) / 2 / w**2),
                              la.none(2), over_directions(2, 1024), noise=0.01)  # fmt: skip
     for w in (0.25, 0.5):
@@ -153,7 +155,8 @@ def anisotropies() -> Iterator[Case]:
         for d, n in ((2, 6000), (3, 12_000)):
             yield attack(f"log and {epsilon} of one axis, {d} dimensions", "weak anisotropy", normal(n, d),
                          lambda x, e=epsilon: np.log(0.3 + square(x)) + e * x[:, 0] ** 2, around(np.eye(d)[0]),
-                         over_directions(d, 2048 if d == 2 else 4000, np.eye(d)[0]), noise=0.0 if d == 2 else 0.02)  # fmt: skip
+                         over_directions(d, 2048 if d == 2 else 4000, np.eye(d)[0]),
+                         noise=0.0 if d == 2 else 0.02)  # fmt: skip
             yield attack(f"bowl and {epsilon} of a fourth power, {d} dimensions", "weak anisotropy", normal(n, d),
                          lambda x, e=epsilon: square(x) / 2 + e * x[:, 0] ** 4 / 2, around(np.eye(d)[0]),
                          over_directions(d, 2048 if d == 2 else 4000, np.eye(d)[0]), noise=0.01)  # fmt: skip

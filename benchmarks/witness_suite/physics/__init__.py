@@ -11,7 +11,6 @@ from witness_suite.physics.potentials import potential_cases
 from witness_suite.physics.scalings import scaling_cases
 from witness_suite.physics.vectors import vector_cases
 
-
 # Exact symmetries that are in no table: to look at while a rule is made, so that the table stays unseen.
 SPARE = (
     "airy rings", "woods-saxon well", "vortex with a core", "two oscillators out of step",

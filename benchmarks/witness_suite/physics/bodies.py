@@ -28,7 +28,7 @@ def bend(x: Array) -> Array:
 
 
 def torsion(x: Array) -> Array:
-    """cos φ of the angle between the planes of the first and of the last three bodies."""
+    """Cos φ of the angle between the planes of the first and of the last three bodies."""
     p, q, r = x[:, 1] - x[:, 0], x[:, 2] - x[:, 1], x[:, 3] - x[:, 2]
     m, n = np.cross(p, q), np.cross(q, r)
     return dot(m, n) / (norm(m) * norm(n))
@@ -47,7 +47,7 @@ def area(x: Array) -> Array:
 
 
 def cross_ratio(x: Array) -> Array:
-    """log |(a − c)(b − d)/((b − c)(a − d))| of four points of a line."""
+    """Log |(a − c)(b − d)/((b − c)(a − d))| of four points of a line."""
     a, b, c, d = x[:, :, 0].T
     return np.log(np.abs((a - c) * (b - d) / ((b - c) * (a - d))))
 

@@ -11,7 +11,7 @@ from witness_suite.physics.builder import AFFINE, exact
 
 
 def twist(x: Array) -> Array:
-    """z ↦ z exp(2i/(1 + |z|²))·(1.2 − tanh |z|²/2)."""
+    """The twist z ↦ z exp(2i/(1 + |z|²))·(1.2 − tanh |z|²/2)."""
     z = plane(x)
     return vector(z * np.exp(2j / (1 + np.abs(z) ** 2)) * (1.2 - np.tanh(np.abs(z) ** 2) / 2))
 
@@ -33,7 +33,8 @@ def map_cases() -> list[Case]:
     return [
         in_random_coordinates(exact("twist of the plane", "map", normal(5000, 2), twist, la.so(2), kind="map")),
         exact("saturating step", "map", normal(5000, 3),
-              lambda x: x * (1.4 / np.sqrt(0.2 + square(x)) + 0.2 * np.cos(2 * norm(x)))[:, None], la.so(3), kind="map"),
+              lambda x: x * (1.4 / np.sqrt(0.2 + square(x)) + 0.2 * np.cos(2 * norm(x)))[:, None], la.so(3),
+              kind="map"),
         exact("two circle maps", "map", box(5000, 2, low=-np.pi, high=np.pi), rings, la.translations(2, [1.0, 1.0]),
               *AFFINE, kind="map"),
         exact("two species by shares", "map", positive(4000, 2, 0.6), competition, la.dilation(2), kind="map"),

@@ -23,7 +23,7 @@ def relative_rapidity(x: Array) -> Array:
 
 
 def gram(x: Array) -> Array:
-    """log det of the Gram matrix of three momenta."""
+    """Log det of the Gram matrix of three momenta."""
     g = np.einsum("nia,a,nja->nij", x, la.LORENTZ, x)
     return np.log(np.abs(np.linalg.det(g)) + 0.05)
 

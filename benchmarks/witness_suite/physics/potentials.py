@@ -7,8 +7,8 @@ import numpy as np
 from witness_suite import algebra as la
 from witness_suite.algebra import Algebra
 from witness_suite.case import Array, Case, Sample, in_random_coordinates
-from witness_suite.draws import normal, plane, shell, side_by_side, square
 from witness_suite.draws import norm as radius
+from witness_suite.draws import normal, plane, shell, side_by_side, square
 from witness_suite.physics.builder import AFFINE, exact
 
 _CENTRE = np.array([0.8, -0.5, 0.4])

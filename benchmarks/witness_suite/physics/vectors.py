@@ -12,7 +12,7 @@ from witness_suite.physics.builder import AFFINE, FREE, SAME, exact
 
 
 def scaled(d: int, weight: float) -> Algebra:
-    """x ↦ sx with F ↦ s^weight F."""
+    """The scaling x ↦ sx with F ↦ s^weight F."""
     return la.dilation(d).acting(output=weight * np.eye(d)[None])
 
 
@@ -45,7 +45,8 @@ def vector_cases() -> list[Case]:
         return dipole_field(x, np.broadcast_to([0.0, 0.0, 1.0], x.shape))
 
     return [
-        exact("field of a wire", "vector", shell(3000, 2, 0.4, 2.0), lambda x: x[:, ::-1] * [-1, 1] / square(x)[:, None],
+        exact("field of a wire", "vector", shell(3000, 2, 0.4, 2.0),
+              lambda x: x[:, ::-1] * [-1, 1] / square(x)[:, None],
               la.same(la.so(2)) + scaled(2, -1.0), *FREE),
         exact("field of a dipole", "vector", shell(6000, 3, 0.7, 2.0), fixed, la.same(axial) + scaled(3, -3.0), *FREE),
         exact("any dipole, any place", "vector",
