@@ -15,30 +15,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: E402
-from multiprocessing import get_context  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 from recovery_suite import simulations, tables, worst_case  # noqa: E402
 from recovery_suite.catalogue import chosen, suite  # noqa: E402
+from recovery_suite.document import computed, write_section  # noqa: E402
 from recovery_suite.evaluation import Outcome, evaluate  # noqa: E402
-
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "recovery.md"
 
 
 def outcome(name: str, seed: int) -> Outcome:
     return evaluate(next(p for p in suite() if p.name == name), seed)
-
-
-def computed(function, tasks: list[tuple], jobs: int) -> Iterator:  # type: ignore[no-untyped-def, type-arg]
-    """function(*task) for every task, as they end."""
-    if jobs == 1:
-        yield from (function(*task) for task in tasks)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(function, *task) for task in tasks]):
-            yield future.result()
 
 
 def recovery_section(outcomes: list[Outcome], command: str, seconds: float) -> str:
@@ -48,20 +33,6 @@ def recovery_section(outcomes: list[Outcome], command: str, seconds: float) -> s
         "### Cost", tables.cost(outcomes),
         "### Every problem", tables.problems(outcomes),
     ])  # fmt: skip
-
-
-def write_section(name: str, text: str) -> None:
-    """Replace one part of the document, between its two marks."""
-    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    whole = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "# Recovery of known symmetries\n"
-    part = f"{start}\n{text}\n{end}"
-    if start in whole and end in whole:
-        before, after = whole.split(start, 1)[0], whole.split(end, 1)[1]
-        whole = before + part + after
-    else:
-        whole = whole.rstrip() + "\n\n" + part + "\n"
-    DOCUMENT.parent.mkdir(exist_ok=True)
-    DOCUMENT.write_text(whole, encoding="utf-8")
 
 
 def main() -> int:

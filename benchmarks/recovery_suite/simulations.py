@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from recovery_suite import systems
+from recovery_suite.document import share, table
 from recovery_suite.evaluation import run_program, unknowns
 from recovery_suite.flows import flow_problem
 from recovery_suite.functions import broken_quartic, function_problem
 from recovery_suite.problem import Problem
-from recovery_suite.tables import share, table
 from recovery_suite.truth import pencil
 
 # Rows of the population, fresh in every simulation.

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from recovery_suite.document import share, table
 from recovery_suite.evaluation import SMALLEST_GAP, Outcome
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
-def share(hits: int, of: int) -> str:
-    """Hits of all and per cent."""
-    return f"{hits} of {of} ({100 * hits / of:.0f} %)" if of else "none"
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from scipy.stats import chi2
 
+from recovery_suite.document import table
 from recovery_suite.evaluation import run_program
 from recovery_suite.problem import Problem
-from recovery_suite.tables import table
 from recovery_suite.truth import generalised, inverse_root, pencil, value_and_derivative
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.fits.surrogate import Family, LinearFit, fit_weights
