@@ -23,7 +23,7 @@ from symfind.decision.witness.structure import Block, LogIndex, Structure, eucli
 from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, trial, verdict
 from symfind.errors import NumericalError
-from symfind.fields.space import VectorFieldSpace
+from symfind.fields.space import VectorFieldSpace, lie_bracket
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.lie_derivative import OutputAction
 
@@ -241,9 +241,7 @@ def searched(
             f"kept={found.kept:.2f}",
             [(j.judge, f"{j.share:.3f}±{j.error:.3f}") for j in found.trial.left.significant(settings.judges)][:3],
         )
-        if found.verdict.word in ("certified", "approximate") and not any(
-            set(f.verdict.word for f in accepted) == {"certified"} and found.verdict.word == "approximate" for _ in (0,)
-        ):
+        if found.verdict.word in ("certified", "approximate") and _closes(problem, [*accepted, found], p.x):
             accepted.append(found)
     return Outcome(tuple(accepted), tuple(tried), best, tuple((s.name, e) for s, e, _ in ranked), whole)
 
@@ -262,6 +260,23 @@ def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
     vectors = candidate.algebra.vectors / candidate.algebra.vectors.norm(dim=0)
     rest = vectors - basis @ (basis.T @ vectors)
     return bool((rest.norm(dim=0) > 0.05).any())
+
+
+def _closes(problem: Problem, found: Sequence[Found], x: Tensor) -> bool:
+    """Whether the joint span is an algebra: two that generate a third would ask for what was not judged."""
+    words = {f.verdict.word for f in found}
+    if len(found) == 1:
+        return True
+    if len(words) > 1:  # what is approximate says nothing together with what is exact
+        return False
+    span = torch.cat([f.candidate.algebra.vectors for f in found], 1)
+    u, sigma, _ = torch.linalg.svd(span, full_matrices=False)
+    basis = u[:, sigma > 1e-3 * sigma.max()]
+    values, brackets = lie_bracket(problem.space, basis[: problem.space.dim], x.reshape(-1, problem.objects[1])[:200])
+    q = torch.linalg.qr(values.T).Q
+    flat = brackets.reshape(-1, brackets.shape[2])
+    rest = flat - (flat @ q) @ q.T
+    return float(rest.norm()) <= 0.02 * float(flat.norm()) + 1e-9 * float(values.norm())
 
 
 def _judged(
@@ -293,21 +308,15 @@ def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: Witn
     """The least share, over generators and both ways, of rows that a finite step leaves among the data."""
     k, d = problem.objects
     n = min(len(rows), 2500)
-    x = rows.x[:n]
-    mean, scale = x.mean(0), x.std(0).clamp(min=1e-300)
-    unit = (x - mean) / scale
-    _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
-    keep = sigma > 1e-7 * sigma.max()
-    to_white = vh[keep].T / sigma[keep] * n**0.5
-    white = unit @ to_white
-    own = torch.cat([torch.cdist(part, white).topk(2, largest=False).values[:, 1] for part in torch.split(white, 1024)])
-    radius = float(torch.quantile(own, 0.95)) * 1.5
-    some = x[:300]
+    x, some = rows.x[:n], rows.x[:300]
+    whole = _Support.of(x)
+    # One object by itself has more rows in fewer dimensions: a mass shell shows there that is lost in the whole.
+    alone = _Support.of(x.reshape(-1, d)[:4000]) if k > 1 else None
     least = 1.0
     for vector in algebra.vectors.T[:12]:
         c = vector[: problem.space.dim]
         field = torch.einsum("npd,p->nd", problem.space.evaluate(some.reshape(-1, d)), c).reshape(some.shape)
-        size = float(((field / scale) @ to_white).square().mean().sqrt())
+        size = whole.size(field)
         if size <= 0:
             continue
         for way in (1.0, -1.0):
@@ -316,10 +325,42 @@ def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: Witn
             h = way * settings.step / size / steps
             for _ in range(steps):
                 at = _runge_kutta(problem.space, c, at, h, d)
-            moved = ((at - mean) / scale) @ to_white
-            near = torch.cdist(moved, white).amin(1)
-            least = min(least, float((near <= radius).double().mean()))
+            least = min(least, whole.share(at))
+            if alone is not None:
+                least = min(least, alone.share(at.reshape(-1, d)))
     return least
+
+
+@dataclass(frozen=True)
+class _Support:
+    """Where the data are: no further from them than nearly all of them are from one another, in units of their spread."""
+
+    mean: Tensor
+    to_white: Tensor
+    white: Tensor
+    radius: float
+
+    @staticmethod
+    def of(x: Tensor) -> _Support:
+        mean, scale = x.mean(0), x.std(0, correction=0)
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        unit = (x - mean) / scale
+        _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
+        keep = sigma > 1e-7 * sigma.max()
+        to_white = (vh[keep].T / sigma[keep] * len(x) ** 0.5) / scale[:, None]
+        white = (x - mean) @ to_white
+        own = [torch.cdist(part, white).topk(2, largest=False).values[:, 1] for part in torch.split(white, 1024)]
+        return _Support(mean, to_white, white, 1.5 * float(torch.quantile(torch.cat(own), 0.95)))
+
+    def size(self, field: Tensor) -> float:
+        """Root mean square of a field ``(n, D)`` in units of the spread."""
+        return float((field @ self.to_white).square().mean().sqrt())
+
+    def share(self, x: Tensor) -> float:
+        """Share of points ``(n, D)`` that lie among the data."""
+        moved = (x - self.mean) @ self.to_white
+        near = torch.cat([torch.cdist(part, self.white).amin(1) for part in torch.split(moved, 1024)])
+        return float((near <= self.radius).double().mean())
 
 
 def finite_defect(problem: Problem, outcome: Outcome, rows: Rows, vector: Tensor, settings: WitnessSettings) -> float:
