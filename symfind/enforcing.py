@@ -102,7 +102,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
             group = grid_group(options.group, sources, x.shape[1:])
             subject = Subject(path, model, model.format, x, y, options.trust_model)
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
-        made = Path(folder) / f"project{path.suffix if subject.format != 'keras' else '.h5'}"
+        made = Path(folder) / f"project{path.suffix}"
         if to is not None:
             check_ending(to, format_written(subject, "project"), "project")
         with _timed(seconds, "enforce"):

@@ -166,7 +166,7 @@ def is_model(path: Path) -> bool:
     if head != HDF5_SIGNATURE:
         return False
     with opened(path) as file:
-        return bool(root_text(file, "model_config")) or root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
+        return root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
 
 
 def _data_evidence(request: Request, path: Path, generator: torch.Generator, clock: Clock) -> tuple[Origin, Evidence]:

@@ -223,7 +223,7 @@ class _Trial:
                 ),
             }
             made = makers[method]()
-            ending = subject.path.suffix if method == "project" and subject.format != "keras" else ".pt"
+            ending = subject.path.suffix if method == "project" else ".pt"
             path = self.folder / f"{method}{ending}"
             made.save(subject, path, {**self.provenance, "method": method})
             return measured(made, subject, task, yardstick, path)
