@@ -21,7 +21,7 @@ from symfind.errors import InputError
 from symfind.fields.functions import FunctionSpace
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import Invariant
-from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, Streamed
+from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, streamed_pencil_spectrum
 from symfind.significance.bounds import Side
 from symfind.significance.given import GivenSide
 from symfind.significance.halves import halves
@@ -134,7 +134,9 @@ class Conservation:
     def spectrum(self, x: Tensor, value: Tensor) -> GeneralisedSpectrum:
         """Generalised singular values over rows ``(n, d)``."""
         rows = torch.cat([x, value], 1)
-        return Streamed().solve((self.pencil(part) for part in torch.split(rows, self.rows_at_once)), self.unknowns)
+        return streamed_pencil_spectrum(
+            (self.pencil(part) for part in torch.split(rows, self.rows_at_once)), self.unknowns
+        )
 
 
 ONE_GROUP = "all rows are of one trajectory: whatever is constant along it, another one could tell against"

@@ -43,7 +43,7 @@ class ConservationSide(RefitSide):
     def __init__(self, half: Half, conservation: Conservation, fit: LinearFit, family: Family, seed: int) -> None:
         d = conservation.space.d
         shaped = LieDerivative(fit, linear_fields(d), Invariant(), conservation.geometry, (1, d), (1, d))
-        super().__init__(half, shaped, family, None, seed)
+        super().__init__(half, shaped, family, seed)
         self.conservation = conservation
 
     def directions(self) -> GeneralisedSpectrum:

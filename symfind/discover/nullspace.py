@@ -228,8 +228,8 @@ def evidence_of_fit(
         doubts.append(f"half of the {len(samples)} rows is too few to fit {choice.family.name} again")
     else:
         sides = (
-            RefitSide(split[0], derivative, choice.family, None, seed),
-            RefitSide(split[1], derivative, choice.family, None, seed + 1),
+            RefitSide(split[0], derivative, choice.family, seed),
+            RefitSide(split[1], derivative, choice.family, seed + 1),
         )
     doubts += _constant(derivative)
     if choice.r2 < POOR_FIT:

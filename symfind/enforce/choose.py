@@ -20,8 +20,6 @@ from symfind.errors import InputError, UsageError
 from symfind.lie.matrix_groups import CompactGroup
 from symfind.progress import Progress
 
-METHODS = ("project", "average", "frames", "distill")
-
 ELEMENTS = 256
 """Fresh group elements on which errors are measured."""
 
@@ -96,7 +94,7 @@ class Choices:
     Attributes
     ----------
     method
-        One of :data:`METHODS`, or ``auto``.
+        project, average, frames or distill, or ``auto``.
     tolerance
         The equivariance error that counts as none.
     rep_hidden

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.linalg.tsqr import StreamedFactor
-from symfind.sources.differentiable_map import DifferentiableMap
 from symfind.sources.features import (
     Features,
     FourierFeatures,
@@ -73,7 +72,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class LinearFit:
-    """F̂ = F₀ + φᵀW, a :class:`~symfind.sources.differentiable_map.DifferentiableMap`.
+    """F̂ = φᵀW, a :class:`~symfind.sources.differentiable_map.DifferentiableMap`.
 
     Attributes
     ----------
@@ -83,30 +82,21 @@ class LinearFit:
         W ``(f, m)``.
     input_shape, output_shape
         Shapes of one row.
-    offset
-        F₀, a map that was fitted to other rows (an MLP); None for zero.
     """
 
     features: Features
     weights: Tensor
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    offset: DifferentiableMap | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """F̂(x) ``(n, *output_shape)``."""
-        out = (self.features(x.flatten(1)) @ self.weights.to(x)).reshape(-1, *self.output_shape)
-        return out if self.offset is None else out + self.offset(x)
+        return (self.features(x.flatten(1)) @ self.weights.to(x)).reshape(-1, *self.output_shape)
 
     def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """F̂ ``(n, m)`` and dF̂ ``(n, m, D)``."""
         flat = x.flatten(1)
-        value = self.features(flat) @ self.weights.to(x)
-        slope = self.features.derivative(flat, self.weights)
-        if self.offset is not None:
-            value0, slope0 = self.offset.value_and_jacobian(x)
-            return value + value0, slope + slope0
-        return value, slope
+        return self.features(flat) @ self.weights.to(x), self.features.derivative(flat, self.weights)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from symfind.errors import NumericalError, UsageError
 from symfind.lie.groups import conjugate, group_from_generators, parse_group
 from symfind.lie.intertwiners import intertwiners, invariants
 from symfind.lie.notation import parse_representation
-from symfind.lie.representations import defining, representation_from_matrices, trivial
+from symfind.lie.representations import defining, trivial
 
 F64 = torch.float64
 
@@ -198,16 +198,6 @@ def test_oblique_finite_groups():
         space = intertwiners(v, v)
         assert space.dim == 1 and float(space.basis()[0][0, 1].abs()) < 1e-14
         assert intertwiners(v, v.dual).dim == 1
-
-
-def test_equivalent_but_unequal_representations_meet():
-    g = parse_group("so3")
-    tilt = torch.linalg.qr(torch.randn(3, 3, dtype=F64, generator=rng()))[0]
-    u = representation_from_matrices(g, tilt @ g.generators @ tilt.mT)
-    space = intertwiners(defining(g), u)
-    assert space.dim == 1
-    found = space.basis()[0] * math.sqrt(3)
-    assert min(float((found - tilt).abs().max()), float((found + tilt).abs().max())) < 1e-12
 
 
 def test_projection_in_the_metric_of_the_data():
