@@ -184,15 +184,7 @@ class RefitSide:
         """Held-out share of variance that no family as rich as this one could be fitted to, and its steepness."""
         if any(family.features.size >= self.family.features.size for family in self.richer):
             return 0.0, 0.0
-        samples = Samples(self.half.samples.x, self.half.samples.y)
-        share = held_out_error(samples, self.family, self.folds[self.half.block])[0]
-        spread = self.half.samples.y.var(0, correction=0)
-        varies = spread > 0
-        share *= (
-            float((self.half.samples.y.var(0, correction=0)[varies] / spread[varies]).mean())
-            if bool(varies.any())
-            else 0.0
-        )
+        share = held_out_error(self.half.samples, self.family, self.folds[self.half.block])[0]
         features = self.family.features
         # A polynomial of degree k on an interval is at most k² times as steep as it is large, typically k times.
         return share, float(features.degree if isinstance(features, PolynomialFeatures) else _WAVE_STEEPNESS)
