@@ -1,0 +1,202 @@
+"""Checkpoints of sequential networks: the layout of docs/checkpoints.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import model_zoo as zoo
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from symfind.data.files import CHECKPOINT_FORMAT
+from symfind.errors import InputError
+from symfind.models.checkpoint import write_checkpoint
+from symfind.models.model import load_model
+from symfind.models.network import Activation, Layer, Rearrangement, Step
+
+
+def convolution(weight: Tensor, bias: Tensor | None, padding: tuple[tuple[int, int], ...]) -> Layer:
+    dims = weight.ndim - 2
+    return Layer(
+        f"conv{dims}d",
+        "anywhere",
+        weight,
+        bias,
+        {"stride": (2,) * dims, "padding": padding, "dilation": (1,) * dims, "groups": 1},
+    )
+
+
+def mixed(dtype: torch.dtype) -> list[Step]:
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    return [
+        Rearrangement("permute", {"axes": (2, 0, 1)}),
+        convolution(random(3, 2, 2, 3), random(3), ((1, 0), (0, 2))),
+        Activation("leaky_relu", {"negative_slope": 0.25}),
+        convolution(random(2, 3, 1, 1), None, ((0, 0), (0, 0))),
+        Rearrangement("flatten"),
+        Layer("linear", None, random(4, 4), random(4)),
+        Activation("softmax", {"dim": -1}),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_round_trip_is_exact(dtype: torch.dtype, tmp_path: Path) -> None:
+    steps = mixed(dtype)
+    write_checkpoint(tmp_path / "a.h5", steps, (4, 5, 2), {"origin": "a test"})
+    model = load_model(tmp_path / "a.h5")
+    assert model.format == "checkpoint"
+    assert model.input_shape == (4, 5, 2)
+    assert model.is_sequential
+    for step, original in zip(model.layers(), steps, strict=True):
+        assert type(step) is type(original) and step.kind == original.kind
+        if isinstance(step, Layer) and isinstance(original, Layer):
+            assert step.weight.dtype == dtype
+            assert torch.equal(step.weight, original.weight)
+            assert (step.bias is None) == (original.bias is None)
+            if step.bias is not None and original.bias is not None:
+                assert torch.equal(step.bias, original.bias)
+            assert all(step.attributes[key] == value for key, value in original.attributes.items())
+        else:
+            assert step == original
+    write_checkpoint(tmp_path / "b.h5", model.layers(), model.input_shape, {"origin": "a test"})
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_values_of_a_checkpoint_are_those_of_the_formula(tmp_path: Path) -> None:
+    w, b = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.0]]), torch.tensor([0.1, 0.2, 0.3])
+    write_checkpoint(tmp_path / "a.h5", [Layer("linear", None, w, b), Activation("tanh")], (2,))
+    model = load_model(tmp_path / "a.h5")
+    x = torch.tensor([[0.3, -0.4]], dtype=torch.float64)
+    y, dy = model.value_and_jacobian(x)
+    expected = torch.tanh(x @ w.double().t() + b.double())
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(dy[0], (1 - expected[0] ** 2)[:, None] * w.double())
+
+
+def test_torchscript_becomes_a_checkpoint(tmp_path: Path) -> None:
+    for make, shape in ((zoo.OutOfOrder, (3,)), (zoo.Convolutional, (2, 5, 4))):
+        original = load_model(zoo.script(zoo.seeded(make), tmp_path / "model.pt")).bind(shape)
+        write_checkpoint(tmp_path / "model.h5", original.layers(), shape)
+        x = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        torch.testing.assert_close(load_model(tmp_path / "model.h5")(x), original(x))
+
+
+def test_deep_network(tmp_path: Path) -> None:
+    layer = Layer("linear", None, torch.eye(2), torch.zeros(2))
+    write_checkpoint(tmp_path / "deep.h5", [layer, Activation("relu")] * 300, (2,))
+    x = torch.rand(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(load_model(tmp_path / "deep.h5")(x), x)
+
+
+def test_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.h5"
+    write_checkpoint(path, [Layer("linear", None, torch.eye(2), None)], (2,))
+    before = path.read_bytes()
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(h5py.File, "create_dataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(path, [Layer("linear", None, 2 * torch.eye(2), None)], (2,))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+LINEAR = Layer("linear", "w", torch.ones(2, 3), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("steps", "shape", "word"),
+    [
+        ([LINEAR], (4,), "'w'"),
+        ([LINEAR, LINEAR], (3,), "rows of shape (2,)"),
+        ([Layer("linear", "w", torch.ones(2, 3), torch.ones(3))], (3,), "bias"),
+        ([Layer("attention", "w", torch.ones(2, 3), None)], (3,), "unknown layer"),
+        ([Activation("warp")], (3,), "unknown activation"),
+        ([Rearrangement("permute", {"axes": (0, 0)})], (3, 3), "each axis once"),
+        ([Layer("linear", "w", torch.ones(2, 3, dtype=torch.bfloat16), None)], (3,), "bfloat16"),
+        ([convolution(torch.ones(1, 1, 5, 5), None, ((0, 0), (0, 0)))], (1, 3, 3), "conv2d"),
+        ([convolution(torch.ones(1, 2, 2, 2), None, ((0, 0), (0, 0)))], (1, 3, 3), "conv2d"),
+    ],
+)
+def test_steps_that_do_not_fit_are_not_written(
+    steps: list[Step], shape: tuple[int, ...], word: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        write_checkpoint(tmp_path / "a.h5", steps, shape)
+    assert word in str(caught.value) and "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def rewrite(path: Path, change: Callable[[Any], None]) -> None:
+    with h5py.File(path, "r+") as file:
+        network = json.loads(file.attrs["network"])
+        change(network)
+        file.attrs["network"] = json.dumps(network)
+
+
+def swap(path: Path, name: str, value: Any) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda path: swap(path, "layers/000/weight", None), "no dataset"),
+        (lambda path: swap(path, "layers/000/weight", h5py.ExternalLink("/etc/hostname", "x")), "external link"),
+        (lambda path: swap(path, "layers/000/weight", np.full((2, 3), np.nan)), "not finite"),
+        (lambda path: swap(path, "layers/000/weight", np.ones((2, 3), dtype=int)), "dtype int64"),
+        (lambda path: swap(path, "layers/000/weight", np.ones((2, 4))), "rows of shape (3,)"),
+        (lambda path: swap(path, "layers/000/weight", 1.0), "no layer has such weights"),
+        (lambda path: rewrite(path, lambda network: network.pop("input_shape")), "input_shape"),
+        (lambda path: rewrite(path, lambda network: network["steps"].append("tanh")), "does not describe"),
+        (lambda path: rewrite(path, lambda network: network["steps"].append({"kind": "warp"})), "'warp'"),
+        (lambda path: rewrite(path, lambda network: network["steps"][0].update(weight="../x")), "'../x'"),
+        (lambda path: h5py.File(path, "r+").attrs.update({"format": "symfind.sequential/2"}), "newer"),
+        (lambda path: h5py.File(path, "r+").attrs.update({"network": "{"}), "does not describe"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-300]), "truncated"),
+    ],
+)
+def test_damaged_checkpoints(damage: Callable[[Path], None], word: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_checkpoint(path, [LINEAR, Activation("tanh")], (3,))
+    damage(path)
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    assert word in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_layout_as_documented(tmp_path: Path) -> None:
+    """The file of docs/checkpoints.md, written with h5py alone."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["format"] = CHECKPOINT_FORMAT
+        file.attrs["network"] = json.dumps(
+            {
+                "input_shape": [2],
+                "steps": [
+                    {"kind": "linear", "weight": "layers/000/weight", "bias": "layers/000/bias"},
+                    {"kind": "leaky_relu", "negative_slope": 0.1},
+                    {"kind": "linear", "weight": "layers/002/weight"},
+                ],
+            }
+        )
+        file["layers/000/weight"] = [[1.0, -1.0], [2.0, 0.0], [0.0, 1.0]]
+        file["layers/000/bias"] = [0.0, 1.0, -5.0]
+        file["layers/002/weight"] = [[1.0, 1.0, 1.0]]
+    # x = (3, 1): (2, 7, -4) → (2, 7, -0.4) → 8.6
+    y = load_model(tmp_path / "a.h5")(torch.tensor([[3.0, 1.0]]))
+    torch.testing.assert_close(y, torch.tensor([[8.6]], dtype=torch.float64))
