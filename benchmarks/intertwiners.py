@@ -40,7 +40,7 @@ RANKS = (3, 4, 5)
 
 
 def ours(case: str) -> tuple[float, torch.Tensor]:
-    from symfind.lie.groups import parse_group
+    from symfind.lie.groups.catalogue import parse_group
     from symfind.lie.groups.intertwiners import intertwiners
     from symfind.lie.groups.notation import parse_representation
 

@@ -21,7 +21,7 @@ from benchmarks.names import (
 from symfind.lie.algebras.algebra import algebra_of_matrices, algebra_of_structure_constants
 from symfind.lie.algebras.classify import identify
 from symfind.lie.algebras.simple import SimpleType, names_of, simple_type
-from symfind.lie.groups import parse_group
+from symfind.lie.groups.catalogue import parse_group
 
 F64 = torch.float64
 TURN = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=F64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from symfind.errors import UsageError
-from symfind.lie.groups import parse_group
+from symfind.lie.groups.catalogue import parse_group
 from symfind.lie.groups.clebsch_gordan import ClebschGordan, isotypic_parts
 from symfind.lie.groups.intertwiners import intertwiners
 from symfind.lie.groups.invariants import action_of, connected_invariants

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import NumericalError, UsageError
-from symfind.lie.groups import conjugate, group_from_generators, parse_group
+from symfind.lie.groups.catalogue import conjugate, group_from_generators, parse_group
 from symfind.lie.groups.intertwiners import intertwiners, invariants
 from symfind.lie.groups.notation import parse_representation
 from symfind.lie.groups.representations import defining, trivial
