@@ -17,7 +17,7 @@ from symfind.cli.output import Output, abandon_standard_output
 from symfind.errors import SymfindError
 
 # In the order of the help. Each is a function of that name in a module of that name here, with its options declared
-# in config.py under the name.
+# in options/of_verbs.py under the name.
 VERBS = (
     "discover",
     "enforce",
@@ -71,7 +71,7 @@ def application(called: str | None = None) -> typer.Typer:
     for name in VERBS:
         verb: Callable[..., None] = getattr(import_module(f"symfind.cli.commands.{name}"), name)
         if called in (None, name):
-            options: Any = getattr(import_module("symfind.verbs.options"), f"{name.capitalize()}Options")
+            options: Any = getattr(import_module("symfind.options.of_verbs"), f"{name.capitalize()}Options")
             add_verb(app, name, options, verb, _output_of(name))
         else:
             app.command(name, help=help_of(verb))(lambda: None)

@@ -12,8 +12,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from symfind.errors import InputError, UsageError
+from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
-from symfind.verbs.option import unknown_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

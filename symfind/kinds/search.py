@@ -25,9 +25,9 @@ from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, str
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.questions import question_of
 from symfind.kinds.reading import open_dataset
-from symfind.kinds.request import InputsRequest, Request
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
 from symfind.progress import Clock
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Origin:
     names: tuple[str, ...]
 
 
-def search(request: Request, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
+def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
     """Evidence from the dataset or the model at ``path``.
 
     Raises
@@ -83,7 +83,9 @@ def is_model(path: Path) -> bool:
         return root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
 
 
-def _data_evidence(request: Request, path: Path, generator: torch.Generator, clock: Clock) -> tuple[Origin, Evidence]:
+def _data_evidence(
+    request: DiscoverOptions, path: Path, generator: torch.Generator, clock: Clock
+) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         dataset = open_dataset(
             path,
@@ -158,7 +160,7 @@ def thin_direction(geometry: Geometry, names: tuple[str, ...]) -> str:
 
 
 def _frame(
-    request: Request, dataset: Dataset, question: Question, stop: int, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, question: Question, stop: int, clock: Clock
 ) -> tuple[Frame, tuple[str, ...], tuple[str, ...]]:
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
@@ -178,7 +180,7 @@ def _frame(
 
 
 def _made_frame(
-    request: Request,
+    request: DiscoverOptions,
     question: Question,
     objects: tuple[int, int],
     outputs: tuple[int, int],
@@ -213,7 +215,7 @@ def _samples(dataset: Dataset, question: Question, stop: int, generator: torch.G
 
 
 def _fit(
-    request: Request,
+    request: DiscoverOptions,
     dataset: Dataset,
     question: Question,
     frame: Frame,
@@ -250,7 +252,7 @@ def _flat(y: Tensor) -> Tensor:
 
 
 def _model_evidence(
-    request: Request, path: Path, generator: torch.Generator, device: torch.device, clock: Clock
+    request: DiscoverOptions, path: Path, generator: torch.Generator, device: torch.device, clock: Clock
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         digest = sha256(path)
@@ -280,7 +282,7 @@ def _model_evidence(
 
 
 def model_inputs(
-    request: InputsRequest, model: Model, generator: torch.Generator
+    request: DiscoverOptions | ConserveOptions, model: Model, generator: torch.Generator
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:

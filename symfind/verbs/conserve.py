@@ -29,6 +29,7 @@ from symfind.kinds.reading import open_dataset
 from symfind.kinds.search import is_model, model_inputs
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
+from symfind.options.of_verbs import ConserveOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
 from symfind.schema.conservation import Conservation as ConservationEntry
@@ -46,7 +47,6 @@ from symfind.schema.document import (
 from symfind.schema.store import from_json, read_report
 from symfind.verbs.contents import is_report
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import ConserveOptions
 
 _TARGETS = {"flow": "dx", "map": "x_next"}
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
@@ -90,7 +90,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.verbs.options.ConserveOptions`.
+        What is asked, :class:`~symfind.options.of_verbs.ConserveOptions`.
     progress
         Told how far the computation is.
 

@@ -19,6 +19,7 @@ from symfind.errors import InputError, UsageError
 from symfind.kinds.maps.nullspace import evidence_of_model
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.certificate import Compared, against, held_out
 from symfind.promotion.discrete import with_orbits
@@ -28,7 +29,6 @@ from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import EpochEntry, HeldOut, PathEntry, Promotion, RefitEntry
 from symfind.schema.store import read_report
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import PromoteOptions
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
 
@@ -46,7 +46,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     Parameters
     ----------
     options
-        Data, models and candidates, :class:`~symfind.verbs.options.PromoteOptions`.
+        Data, models and candidates, :class:`~symfind.options.of_verbs.PromoteOptions`.
     to
         The TorchScript file to write; None writes none.
     progress

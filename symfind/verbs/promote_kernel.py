@@ -34,12 +34,12 @@ from symfind.kinds.operator.rows import OperatorRows
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock
 from symfind.promotion.certificate import Compared, against
 from symfind.promotion.kernels import KernelModule, PromotedKernel, promoted_kernel, small_basis
 from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import HeldOut, PathEntry, Promotion, RefitEntry
-from symfind.verbs.options import PromoteOptions
 from symfind.version import __version__
 
 _FEWEST_PAIRS = 20

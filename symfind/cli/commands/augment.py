@@ -9,7 +9,7 @@ from symfind.cli.model_output import ModelOutput, write_document
 from symfind.errors import UsageError
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import AugmentOptions
+    from symfind.options.of_verbs import AugmentOptions
 
 
 def augment(options: AugmentOptions, output: ModelOutput) -> None:

@@ -8,7 +8,7 @@ from symfind.cli.output import Output
 from symfind.errors import NothingCertified
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import DiscoverOptions
+    from symfind.options.of_verbs import DiscoverOptions
 
 
 def discover(options: DiscoverOptions, output: Output) -> None:

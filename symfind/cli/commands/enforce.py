@@ -10,7 +10,7 @@ from symfind.cli.model_output import ModelOutput, write_document
 from symfind.cli.output import write_to_standard_output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import EnforceOptions
+    from symfind.options.of_verbs import EnforceOptions
 
 
 def enforce(options: EnforceOptions, output: ModelOutput) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symfind.cli.output import Output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import GroupsOptions
+    from symfind.options.of_verbs import GroupsOptions
 
 
 def groups(options: GroupsOptions, output: Output) -> None:

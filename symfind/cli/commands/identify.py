@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symfind.cli.output import Output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import IdentifyOptions
+    from symfind.options.of_verbs import IdentifyOptions
 
 
 def identify(options: IdentifyOptions, output: Output) -> None:

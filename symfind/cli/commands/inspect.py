@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symfind.cli.output import Output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import InspectOptions
+    from symfind.options.of_verbs import InspectOptions
 
 
 def inspect(options: InspectOptions, output: Output) -> None:

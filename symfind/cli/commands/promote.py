@@ -11,7 +11,7 @@ from symfind.cli.output import Output, write_to_standard_output
 from symfind.errors import NothingCertified
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import PromoteOptions
+    from symfind.options.of_verbs import PromoteOptions
 
 
 def promote(options: PromoteOptions, output: ModelOutput) -> None:

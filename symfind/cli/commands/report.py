@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symfind.cli.output import Output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import ReportOptions
+    from symfind.options.of_verbs import ReportOptions
 
 
 def report(options: ReportOptions, output: Output) -> None:

@@ -11,7 +11,7 @@ from symfind.cli.output import Output, write_to_standard_output
 from symfind.errors import UsageError
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import SampleOptions
+    from symfind.options.of_verbs import SampleOptions
 
 
 def sample(options: SampleOptions, output: Output) -> None:

@@ -8,7 +8,7 @@ from symfind.cli.model_output import write_document
 from symfind.cli.output import Output
 
 if TYPE_CHECKING:
-    from symfind.verbs.options import ScoreOptions
+    from symfind.options.of_verbs import ScoreOptions
 
 
 def score(options: ScoreOptions, output: Output) -> None:

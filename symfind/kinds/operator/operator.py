@@ -40,7 +40,7 @@ from symfind.models.model import load_model
 
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Pairs of fields in memory, and numbers in them.
@@ -52,7 +52,7 @@ _POOR = 0.5
 
 
 def evidence_of_operator(
-    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
 ) -> Examined:
     """Pairs of fields: the kernel of the map between them fitted, or a network that is given judged on the inputs.
 
