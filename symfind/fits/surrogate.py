@@ -19,6 +19,7 @@ from symfind.fits.features import (
     Standardiser,
 )
 from symfind.linalg.tsqr import StreamedFactor
+from symfind.schema.document import Fit
 
 # Singular values of the features below this share of the largest belong to functions that the points cannot
 # see (dependent monomials on a curve or a sphere); the fit has no component there.
@@ -127,13 +128,16 @@ class Choice:
         The class of fits.
     r2
         Held-out R², averaged over the outputs that vary.
-    tried
-        Name and held-out R² of every family that was tried.
     """
 
     family: Family
     r2: float
-    tried: tuple[tuple[str, float], ...]
+
+    @property
+    def entry(self) -> Fit:
+        """For the report: the name of a polynomial ends in its degree, which is a field of its own."""
+        degree = self.family.degree
+        return Fit(surrogate=self.family.name.removesuffix(f", degree {degree}"), degree=degree, r2=self.r2)
 
 
 @dataclass(frozen=True)
@@ -334,8 +338,7 @@ def choose_family(
         errors += held_out_error(samples, family, labels, ridges)
     best = min(errors)
     chosen = next(i for i, e in enumerate(errors) if e <= _TIE * best or e < _EXACT)
-    table = tuple((f.name, 1.0 - e) for f, e in zip(tried, errors, strict=True))
-    return Choice(tried[chosen], 1.0 - errors[chosen], table)
+    return Choice(tried[chosen], 1.0 - errors[chosen])
 
 
 def used_inputs(samples: Samples, choice: Choice, objects: int, generator: torch.Generator) -> Tensor:

@@ -131,7 +131,7 @@ def small_basis(grid: SpatialGrid, u: Tensor, v: Tensor) -> FittedOperator:
     inputs = wave_modes(grid, u).first(count)
     outputs = wave_modes(grid, v).first(MOST_MODES)
     x = (u @ inputs.columns) / inputs.size
-    return FittedOperator(inputs, len(inputs.size), outputs, x, v @ outputs.columns, 1.0, 0.0, ())
+    return FittedOperator(inputs, len(inputs.size), outputs, x, v @ outputs.columns, 1.0, 0.0)
 
 
 def promoted_kernel(frame: OperatorFrame, fit: FittedOperator, generator: torch.Generator) -> PromotedKernel:

@@ -38,7 +38,6 @@ from symfind.schema.document import (
     Algebra,
     Coverage,
     Environment,
-    Fit,
     Report,
     Source,
     Space,
@@ -236,19 +235,12 @@ def _report_of_rows(
     with clock.phase("dependence"):
         entries, together = _entries(options, rows, space, geometry, finding, poisson, generator)
     trivial = tuple(space.expression(c, rows.names) for c in evidence.spectrum.trivial.T)
-    surrogate = evidence.surrogate
     total = space.dim
     return Report(
         source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
         settings=options.settings(),
         environment=environment,
-        fit=None
-        if surrogate is None
-        else Fit(
-            surrogate=surrogate.name.removesuffix(f", degree {surrogate.degree}"),
-            degree=surrogate.degree,
-            r2=surrogate.r2,
-        ),
+        fit=evidence.surrogate,
         space=Space(name=options.library, dimension=total, trivial=trivial),
         spectrum=tuple(SpectrumEntry(defect=e, lower=lo, upper=up) for e, lo, up in finding.spectrum),
         algebra=Algebra(dimension=0),

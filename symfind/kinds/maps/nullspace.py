@@ -12,7 +12,7 @@ from torch import Tensor
 
 from symfind.decision.bounds import Side
 from symfind.decision.coverage import coverage_factors
-from symfind.decision.evidence import Evidence, Surrogate
+from symfind.decision.evidence import Evidence
 from symfind.decision.gauge import Parting, parting
 from symfind.decision.given import GivenSide
 from symfind.decision.halves import Half, halves
@@ -206,7 +206,7 @@ def evidence_of_fit(
                   _degree(frame.space), frame.question.scalar_gauge),
         given=False,
         doubts=tuple(doubts),
-        surrogate=Surrogate(choice.family.name, choice.family.degree, choice.r2, choice.tried),
+        surrogate=choice.entry,
         rank=spectrum.values.shape[0],
         bracket_points=points.reshape(-1, frame.objects[1])[:_REACH_POINTS],
     )  # fmt: skip

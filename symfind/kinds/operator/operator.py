@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.bounds import Side
-from symfind.decision.evidence import Evidence, Examined, Surrogate
+from symfind.decision.evidence import Evidence, Examined
 from symfind.decision.halves import Half, with_duplicates_grouped
 from symfind.errors import UsageError
 from symfind.fits.surrogate import Samples, fold_labels
@@ -37,6 +37,7 @@ from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.models.model import load_model
+from symfind.schema.document import Fit
 
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
@@ -127,7 +128,7 @@ def _evidence_of_pairs(
         OperatorExtent(beyond, frame.scaling()),
         given=False,
         doubts=tuple(doubts),
-        surrogate=Surrogate(fit.name, None, 1.0 - fit.unexplained, tuple((f"{k} {b}", 1 - e) for b, k, e in fit.tried)),
+        surrogate=Fit(surrogate=fit.name, r2=1.0 - fit.unexplained),
         rank=spectrum.values.shape[0],
         messages=messages_of(frame),
         bracket_points=bracket_points(frame, u, generator),
