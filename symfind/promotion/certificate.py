@@ -34,8 +34,8 @@ def held_out(promoted: Callable[[Tensor], Tensor], plain: Callable[[Tensor], Ten
     count = int(groups.max()) + 1
     sums = torch.zeros(count, dtype=ours.dtype).index_add_(0, groups, ours - theirs - (ours - theirs).mean())
     error = float(sums.square().sum().sqrt() / len(test))
-    promoted, plain_share = float(ours.mean()), float(theirs.mean())
-    return HeldOut(rows=len(test), promoted=promoted, plain=plain_share, difference_error=error)
+    share, plain_share = float(ours.mean()), float(theirs.mean())
+    return HeldOut(rows=len(test), promoted=share, plain=plain_share, difference_error=error)
 
 
 def against(compared: HeldOut) -> str:

@@ -152,8 +152,8 @@ def _compared(fit: FittedOperator, done: PromotedKernel, u: Tensor, v: Tensor) -
     x = fit.in_modes(u)
     ours, theirs = (((x @ c.T) @ fit.outputs.columns.T - v).square().sum(1) / unit for c in (done.promoted, done.plain))
     error = float((ours - theirs).std(correction=0)) / len(v) ** 0.5
-    promoted, plain_share = float(ours.mean()), float(theirs.mean())
-    return HeldOut(rows=len(v), promoted=promoted, plain=plain_share, difference_error=error)
+    share, plain_share = float(ours.mean()), float(theirs.mean())
+    return HeldOut(rows=len(v), promoted=share, plain=plain_share, difference_error=error)
 
 
 def _blockwise(rows: Tensor, index: Tensor, block: Tensor) -> Tensor:
