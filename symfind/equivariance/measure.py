@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.equivariance.equivariance import Function
-from symfind.lie.groups.invariants import one_thread
+from symfind.linalg.threads import one_thread
 from symfind.schema.enforcement import LossMeasured
 
 # Rows for the time of one call, and runs of which the best counts; slow models show their time in fewer.

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from symfind.errors import UsageError
 from symfind.lie.groups.invariant_spaces import InvariantSpace, invariant_space
-from symfind.lie.groups.invariants import apply_derivation, apply_product, one_thread
+from symfind.lie.groups.invariants import apply_derivation, apply_product
 from symfind.lie.groups.representations import Representation, Word, trivial
+from symfind.linalg.threads import one_thread
 
 _F64 = torch.float64
 
