@@ -42,7 +42,6 @@ RANKS = (3, 4, 5)
 def ours(case: str) -> tuple[float, torch.Tensor]:
     from symfind.lie.groups.catalogue import parse_group
     from symfind.lie.groups.intertwiners import intertwiners
-    from symfind.lie.groups.invariant_cache import InvariantCache
     from symfind.lie.groups.notation import parse_representation
 
     name, formula = INVARIANTS[case][:2] if case in INVARIANTS else ("so3", MIXED_FORMULA)
@@ -50,7 +49,7 @@ def ours(case: str) -> tuple[float, torch.Tensor]:
     group = parse_group(name)
     target = parse_representation(group, formula)
     source = parse_representation(group, "1") if case in INVARIANTS else target
-    space = intertwiners(source, target, InvariantCache(None))
+    space = intertwiners(source, target)
     elapsed = time.perf_counter() - start
     return elapsed, space.basis().flatten(1).mT
 

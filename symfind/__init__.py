@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score
-    from symfind.schema.augmentation import Augmentation, FieldScore
-    from symfind.schema.document import Report
-    from symfind.schema.enforcement import Enforcement, Score
-    from symfind.schema.store import read_report
-    from symfind.verbs.options import (
+    from symfind.options.of_verbs import (
         AugmentOptions,
         ConserveOptions,
         DiscoverOptions,
@@ -23,6 +19,10 @@ if TYPE_CHECKING:
         PromoteOptions,
         ScoreOptions,
     )
+    from symfind.schema.augmentation import Augmentation, FieldScore
+    from symfind.schema.document import Report
+    from symfind.schema.enforcement import Enforcement, Score
+    from symfind.schema.store import read_report
 
 __all__ = [
     "AugmentOptions",
@@ -61,12 +61,12 @@ _HOMES = {
     "promote": "symfind.api",
     "sample": "symfind.api",
     "score": "symfind.api",
-    "AugmentOptions": "symfind.verbs.options",
-    "ConserveOptions": "symfind.verbs.options",
-    "DiscoverOptions": "symfind.verbs.options",
-    "EnforceOptions": "symfind.verbs.options",
-    "PromoteOptions": "symfind.verbs.options",
-    "ScoreOptions": "symfind.verbs.options",
+    "AugmentOptions": "symfind.options.of_verbs",
+    "ConserveOptions": "symfind.options.of_verbs",
+    "DiscoverOptions": "symfind.options.of_verbs",
+    "EnforceOptions": "symfind.options.of_verbs",
+    "PromoteOptions": "symfind.options.of_verbs",
+    "ScoreOptions": "symfind.options.of_verbs",
     "Augmentation": "symfind.schema.augmentation",
     "FieldScore": "symfind.schema.augmentation",
     "Enforcement": "symfind.schema.enforcement",

@@ -13,10 +13,10 @@ from symfind.data.files import readable
 from symfind.decision.finding import decide
 from symfind.kinds.search import is_model, search
 from symfind.linalg.threads import one_thread
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
 from symfind.verbs.machine import device_named, environment
-from symfind.verbs.options import DiscoverOptions
 
 if TYPE_CHECKING:
     from symfind.verbs.augment import augment
@@ -47,7 +47,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.verbs.options.DiscoverOptions`.
+        What is asked, :class:`~symfind.options.of_verbs.DiscoverOptions`.
     progress
         Told how far the computation is.
 

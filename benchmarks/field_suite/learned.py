@@ -18,7 +18,7 @@ from symfind.kinds.field.learned.search import LearnedJudge
 from symfind.kinds.search import search
 from symfind.progress import Clock, SilentProgress
 from symfind.samples.simulators import SIMULATORS
-from symfind.verbs.options import DiscoverOptions
+from symfind.options.of_verbs import DiscoverOptions
 
 CASES = (
     Case("kdv", "point:1", KDV),

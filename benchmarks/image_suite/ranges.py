@@ -16,7 +16,7 @@ from symfind import api
 from symfind.data.hdf5 import write
 from symfind.render.pictures import pictures
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
+from symfind.options.of_verbs import DiscoverOptions
 
 TURNED = "sample_data/rotated_digits.h5"
 _UPRIGHT_IMAGES = 6000

@@ -27,7 +27,7 @@ from symfind.promotion.modules import StandardisedNetwork
 from symfind.promotion.moved import movement
 from symfind.promotion.network import Recipe, Training, trained_network
 from symfind.promotion.setting import Setting
-from symfind.verbs.options import PromoteOptions
+from symfind.options.of_verbs import PromoteOptions
 
 _F64 = torch.float64
 _FRESH = 4000

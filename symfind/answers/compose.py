@@ -24,7 +24,6 @@ from symfind.schema.document import (
     Algebra,
     Coverage,
     Environment,
-    Fit,
     Generator,
     Report,
     SetApart,
@@ -32,8 +31,6 @@ from symfind.schema.document import (
     Space,
     SpectrumEntry,
 )
-from symfind.schema.equation import CoefficientEntry, EquationEntry
-from symfind.schema.validity import ValidityCurve
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40
@@ -67,8 +64,8 @@ def report_of_finding(
         source=source,
         settings=settings,
         environment=environment,
-        fit=_fit(evidence),
-        equation=_equation(evidence),
+        fit=evidence.surrogate,
+        equation=evidence.equation,
         space=Space(
             name=evidence.space.name,
             dimension=evidence.space.dim + evidence.action.extra,
@@ -77,7 +74,8 @@ def report_of_finding(
         spectrum=_ascending(finding.spectrum),
         generators=generators,
         set_apart=tuple(SetApart(expression=_expression(evidence, v, names), reason=why) for v, why in finding.apart),
-        validity=tuple(_validity(evidence, v, names) for v in finding.validity),
+        validity=finding.validity,
+        witness=finding.witness,
         algebra=algebra,
         coverage=_coverage(finding, certified),
         notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
@@ -205,43 +203,6 @@ def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, l
             term = time if size == "1" else f"{size} {time}"
             return f"{text} {'+' if rate > 0 else minus} {term}"
     return text
-
-
-def _equation(evidence: Evidence) -> EquationEntry | None:
-    e = evidence.equation
-    if e is None:
-        return None
-    return EquationEntry(
-        text=e.text,
-        given=e.given,
-        residual=e.residual,
-        expected=e.expected,
-        coefficients=tuple(
-            CoefficientEntry(term=c.term, value=c.value, lower=c.lower, upper=c.upper) for c in e.coefficients
-        ),
-        library=e.library,
-    )
-
-
-def _validity(evidence: Evidence, curve: found.Validity, names: tuple[str, ...]) -> ValidityCurve:
-    return ValidityCurve(
-        expression=_expression(evidence, curve.vector, names),
-        amounts=curve.amounts,
-        accuracy=curve.accuracy,
-        control=curve.control,
-        lower=curve.lower,
-        upper=curve.upper,
-        range=curve.range,
-        coefficients=tuple(curve.vector.tolist()),
-    )
-
-
-def _fit(evidence: Evidence) -> Fit | None:
-    s = evidence.surrogate
-    if s is None:
-        return None
-    # The name of a polynomial ends in its degree, which is a field of its own.
-    return Fit(surrogate=s.name.removesuffix(f", degree {s.degree}"), degree=s.degree, r2=s.r2)
 
 
 def _coverage(finding: found.Finding, certified: int) -> Coverage:

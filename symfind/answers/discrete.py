@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from symfind.decision.evidence import Evidence
 from symfind.discrete.search import asked_symmetries
-from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.document import Report
 
 
@@ -15,19 +14,4 @@ def with_discrete(
 ) -> Report:
     """The report with the verdicts on what ``--discrete`` asks."""
     found, group = asked_symmetries(evidence, asked, report.source.names, tolerance, alpha, refits, seed)
-    entries = tuple(
-        Discrete(
-            name=s.act.move.name,
-            matrix=s.act.move.matrix.tolist(),
-            output=s.act.about,
-            output_action=None if s.act.output is None else s.act.output.tolist(),
-            defect=s.defect,
-            lower=s.lower,
-            upper=s.upper,
-            verdict=s.verdict,
-            inside=s.inside,
-        )
-        for s in found
-    )
-    together = DiscreteGroup(order=group.order, name=group.name, generators=group.generators)
-    return replace(report, discrete=entries, discrete_group=together)
+    return replace(report, discrete=found, discrete_group=group)

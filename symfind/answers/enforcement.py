@@ -10,12 +10,11 @@ import torch
 from symfind.data.files import sha256
 from symfind.equivariance.candidates import Candidate
 from symfind.equivariance.choose import Enforced, Verdict
-from symfind.equivariance.equivariance import Equivariance, EquivarianceError
+from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.generators import NearestGroup
-from symfind.equivariance.measure import Loss
 from symfind.equivariance.methods.kernels import GridGroup, GridMeasured, KernelProjection
 from symfind.equivariance.request import GivenGenerators, Prepared
-from symfind.equivariance.score import SIZES, Scored
+from symfind.equivariance.score import SIZES
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError
 from symfind.lie.groups.matrix_groups import CompactGroup
@@ -26,7 +25,6 @@ from symfind.schema.enforcement import (
     GeneratorScored,
     GroupUsed,
     LayerMoved,
-    LossMeasured,
     MethodTried,
     ModelSource,
     Score,
@@ -95,16 +93,13 @@ def enforcement_of(
         method=enforced.method,
         reason=enforced.reason,
         output=output,
-        error_before=_error(enforced.before),
-        error_after=_error(after),
-        loss_before=_loss(enforced.loss_before),
-        loss_after=_loss(loss_after),
+        error_before=enforced.before,
+        error_after=after,
+        loss_before=enforced.loss_before,
+        loss_after=loss_after,
         change=0.0 if chosen is None else chosen.change,
         cost_ratio=1.0 if chosen is None else chosen.cost,
-        layers=tuple(
-            LayerMoved(layer=m.layer, distance=m.distance, dimension=m.dimension, representation=m.hidden)
-            for m in (made.layers if made is not None else ())
-        ),
+        layers=made.layers if made is not None else (),
         considered=tuple(_tried(v) for v in enforced.considered),
         notes=prepared.messages,
         warnings=made.notes if made is not None else (),
@@ -115,8 +110,8 @@ def enforcement_of(
 
 def score_of(
     prepared: Prepared,
-    scored: tuple[Scored, ...],
-    error: EquivarianceError,
+    scored: tuple[GeneratorScored, ...],
+    error: ErrorMeasured,
     shown: str,
     settings: Mapping[str, Any],
     environment: Environment,
@@ -126,8 +121,8 @@ def score_of(
         source=_source(prepared, shown),
         group=group_used(prepared.task, prepared.nearest),
         sizes=SIZES,
-        generators=tuple(GeneratorScored(name=s.name, defect=s.defect, finite=s.finite) for s in scored),
-        error=_error(error),
+        generators=scored,
+        error=error,
         notes=prepared.messages,
         settings=settings,
         environment=environment,
@@ -154,10 +149,10 @@ def enforcement_on_grid(
         method="project",
         reason="kernels on a grid: entries that the group carries into one another are made equal",
         output=output,
-        error_before=_error(measured.before),
-        error_after=_error(measured.after),
-        loss_before=_loss(measured.loss_before),
-        loss_after=_loss(measured.loss_after),
+        error_before=measured.before,
+        error_after=measured.after,
+        loss_before=measured.loss_before,
+        loss_after=measured.loss_after,
         change=measured.change,
         cost_ratio=1.0,
         layers=tuple(
@@ -204,16 +199,6 @@ def _model_source(subject: Subject, shown: str) -> ModelSource:
     )
 
 
-def _error(error: EquivarianceError) -> ErrorMeasured:
-    return ErrorMeasured(largest=error.largest, rms=error.rms, elements=error.elements)
-
-
-def _loss(loss: Loss | None) -> LossMeasured | None:
-    if loss is None:
-        return None
-    return LossMeasured(kind=loss.kind, value=loss.value, accuracy=loss.accuracy, rows=loss.rows)
-
-
 def _tried(verdict: Verdict) -> MethodTried:
     candidate: Candidate | None = verdict.candidate
     if candidate is None:
@@ -221,8 +206,8 @@ def _tried(verdict: Verdict) -> MethodTried:
     return MethodTried(
         method=verdict.method,
         detail=candidate.made.detail,
-        error=_error(candidate.error),
-        loss=_loss(candidate.loss),
+        error=candidate.error,
+        loss=candidate.loss,
         change=candidate.change,
         cost=candidate.cost,
         remark=verdict.why,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from symfind.cli.output import Output
-from symfind.errors import UsageError
-from symfind.schema.store import json_text
-
-_WIDTH_OF_A_FILE = 100
+from symfind.render.console import labelled, plain_table
 
 
 def write_listing(listing: Any, output: Output) -> None:
@@ -29,19 +24,7 @@ def write_listing(listing: Any, output: Output) -> None:
         The format is one of those for reports only.
     """
     plain = _plain(listing)
-    renderable = _rows(plain) if isinstance(plain, tuple) else _labelled(plain)
-
-    def encode(form: str) -> bytes:
-        if form == "json":
-            return (json_text(plain) + "\n").encode("utf-8", "backslashreplace")
-        if form == "table":
-            console = Console(file=io.StringIO(), width=_WIDTH_OF_A_FILE, color_system=None)
-            with console.capture() as captured:
-                console.print(renderable)
-            return "".join(line.rstrip() + "\n" for line in captured.get().splitlines()).encode()
-        raise UsageError(f"format {form} is for reports; use --format json or table")
-
-    output.write(encode, lambda: renderable)
+    output.write_plain(plain, lambda: _rows(plain) if isinstance(plain, tuple) else _labelled(plain))
 
 
 def _plain(value: Any) -> Any:
@@ -59,9 +42,7 @@ def _plain(value: Any) -> Any:
 
 def _labelled(values: Mapping[str, Any]) -> RenderableType:
     """Set scalars beside their labels, and below them every list of records as a table."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True, min_width=9)
-    grid.add_column(overflow="fold")
+    pairs: list[tuple[str, str]] = []
     tables: list[RenderableType] = []
     for key, value in values.items():
         if value is None or value in ((), {}):
@@ -71,24 +52,18 @@ def _labelled(values: Mapping[str, Any]) -> RenderableType:
             tables += [Text(), Text(label, style="bold"), Padding(_rows(value), (0, 0, 0, 2))]
         elif isinstance(value, tuple) and any(isinstance(item, str) and " " in item for item in value):
             for i, item in enumerate(value):
-                grid.add_row(Text("" if i else label), Text(_text(item)))
+                pairs.append(("" if i else label, _text(item)))
         elif isinstance(value, Mapping):
             for i, (name, item) in enumerate(value.items()):
-                grid.add_row(Text("" if i else label), Text(f"{name} {_text(item)}"))
+                pairs.append(("" if i else label, f"{name} {_text(item)}"))
         else:
-            grid.add_row(Text(label), Text(_text(value)))
-    return Group(grid, *tables)
+            pairs.append((label, _text(value)))
+    return Group(labelled(pairs), *tables)
 
 
 def _rows(records: Sequence[Mapping[str, Any]]) -> RenderableType:
-    keys = records[0] if records else ()
-    headings = [key for key in keys if any(record[key] not in (None, ()) for record in records)]
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        grid.add_column(heading.replace("_", " "), overflow="fold")
-    for record in records:
-        grid.add_row(*(Text(_text(record[heading])) for heading in headings))
-    return grid
+    keys = list(records[0]) if records else []
+    return plain_table([key.replace("_", " ") for key in keys], [[_text(r[key]) for key in keys] for r in records])
 
 
 def _text(value: Any) -> str:

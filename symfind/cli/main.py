@@ -12,25 +12,15 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from symfind.cli import commands
+from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
 from symfind.errors import SymfindError
 
-# In the order of the help. Each is a function of that name in a module of that name here, with its options declared
-# in config.py under the name.
-VERBS = (
-    "discover",
-    "enforce",
-    "promote",
-    "score",
-    "augment",
-    "conserve",
-    "identify",
-    "inspect",
-    "report",
-    "sample",
-    "groups",
-)
+# In the order of the help. Each is a function of that name in commands.py, with its options declared in
+# options/of_verbs.py under the name.
+VERBS = tuple("discover enforce promote score augment conserve identify inspect report sample groups".split())
 _WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
@@ -69,9 +59,9 @@ def application(called: str | None = None) -> typer.Typer:
     )
     app.callback()(_root)
     for name in VERBS:
-        verb: Callable[..., None] = getattr(import_module(f"symfind.cli.commands.{name}"), name)
+        verb: Callable[..., None] = getattr(commands, name)
         if called in (None, name):
-            options: Any = getattr(import_module("symfind.verbs.options"), f"{name.capitalize()}Options")
+            options: Any = getattr(import_module("symfind.options.of_verbs"), f"{name.capitalize()}Options")
             add_verb(app, name, options, verb, _output_of(name))
         else:
             app.command(name, help=help_of(verb))(lambda: None)
@@ -79,11 +69,7 @@ def application(called: str | None = None) -> typer.Typer:
 
 
 def _output_of(name: str) -> type[Output]:
-    if name not in _WITH_A_FILE:
-        return Output
-    from symfind.cli.model_output import ModelOutput
-
-    return ModelOutput
+    return ModelOutput if name in _WITH_A_FILE else Output
 
 
 def process() -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from typing import Any
 
 from symfind.cli.output import Output
 from symfind.errors import InputError, UsageError
-
-_WIDTH_OF_A_FILE = 100
 
 
 @dataclass(frozen=True)
@@ -35,20 +32,6 @@ class ModelOutput(Output):
 
 def write_document(document: Any, render: Callable[[Any], Any], output: Output) -> None:
     """Write a record as a table or as JSON."""
-    from symfind.schema.store import json_text
-
-    def encode(form: str) -> bytes:
-        if form == "json":
-            return (json_text(document.to_plain()) + "\n").encode("utf-8", "backslashreplace")
-        if form == "table":
-            from rich.console import Console
-
-            console = Console(file=io.StringIO(), width=_WIDTH_OF_A_FILE, color_system=None)
-            with console.capture() as captured:
-                console.print(render(document))
-            return "".join(line.rstrip() + "\n" for line in captured.get().splitlines()).encode()
-        raise UsageError(f"format {form} is for reports; use --format json or table")
-
     # The model has taken --output; its document goes to standard output.
     target = Output(None, output.format, output.quiet) if isinstance(output, ModelOutput) else output
-    target.write(encode, lambda: render(document))
+    target.write_plain(document.to_plain(), lambda: render(document))

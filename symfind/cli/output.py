@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symfind.errors import InputError, UsageError
+from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
-from symfind.verbs.option import unknown_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -103,6 +103,28 @@ class Output:
             Console(highlight=False).print(table())
             return
         write_to_standard_output(encode(self.chosen_format()))
+
+    def write_plain(self, plain: Any, render: Callable[[], RenderableType]) -> None:
+        """Write plain values that are no report, as JSON or as the table that ``render`` makes.
+
+        Raises
+        ------
+        UsageError
+            The format is one of those for reports only.
+        """
+
+        def encode(form: str) -> bytes:
+            if form == "json":
+                from symfind.schema.store import json_text
+
+                return (json_text(plain) + "\n").encode("utf-8", "backslashreplace")
+            if form == "table":
+                from symfind.render.console import plain_text
+
+                return plain_text(render()).encode()
+            raise UsageError(f"format {form} is for reports; use --format json or table")
+
+        self.write(encode, render)
 
     def message(self, text: str) -> None:
         """Say something on standard error, unless the user wants quiet."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from symfind.conservation.functions import FunctionSpace
 from symfind.decision.bounds import Side
-from symfind.decision.evidence import Evidence, Surrogate, WithinData
+from symfind.decision.evidence import Evidence, WithinData
 from symfind.decision.given import GivenSide
 from symfind.decision.halves import halves
 from symfind.errors import InputError
@@ -26,7 +26,8 @@ from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Geometry
 from symfind.fits.surrogate import Samples
 from symfind.lie_derivative import Invariant
-from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, Streamed
+from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, streamed_pencil_spectrum
+from symfind.schema.document import Fit
 
 _BUDGET = 2**22
 
@@ -134,7 +135,9 @@ class Conservation:
     def spectrum(self, x: Tensor, value: Tensor) -> GeneralisedSpectrum:
         """Generalised singular values over rows ``(n, d)``."""
         rows = torch.cat([x, value], 1)
-        return Streamed().solve((self.pencil(part) for part in torch.split(rows, self.rows_at_once)), self.unknowns)
+        return streamed_pencil_spectrum(
+            (self.pencil(part) for part in torch.split(rows, self.rows_at_once)), self.unknowns
+        )
 
 
 ONE_GROUP = "all rows are of one trajectory: whatever is constant along it, another one could tell against"
@@ -180,7 +183,7 @@ def evidence(
     doubts: tuple[str, ...],
     *,
     given: bool,
-    surrogate: Surrogate | None = None,
+    surrogate: Fit | None = None,
 ) -> Evidence:
     """Evidence on functions in place of fields: the decision asks a space for its dimension and its table alone."""
     return Evidence(

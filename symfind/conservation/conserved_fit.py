@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.conservation.conserved import ONE_GROUP, Conservation, evidence
-from symfind.decision.evidence import Evidence, Surrogate
+from symfind.decision.evidence import Evidence
 from symfind.decision.halves import Half, gram_by_block, halves
 from symfind.decision.refits import RefitSide, pair_mean
 from symfind.fields.polynomial import linear_fields
@@ -43,7 +43,7 @@ class ConservationSide(RefitSide):
     def __init__(self, half: Half, conservation: Conservation, fit: LinearFit, family: Family, seed: int) -> None:
         d = conservation.space.d
         shaped = LieDerivative(fit, linear_fields(d), Invariant(), conservation.geometry, (1, d), (1, d))
-        super().__init__(half, shaped, family, None, seed)
+        super().__init__(half, shaped, family, seed)
         self.conservation = conservation
 
     def directions(self) -> GeneralisedSpectrum:
@@ -129,6 +129,5 @@ def evidence_of_fitted_values(conservation: Conservation, choice: Choice, sample
         )
     if choice.r2 < POOR_FIT:
         doubts.append(f"the fit explains only {100 * max(choice.r2, 0):.0f} % of held-out variance")
-    surrogate = Surrogate(choice.family.name, choice.family.degree, choice.r2, choice.tried)
     spectrum = conservation.spectrum(samples.x, fit(samples.x))
-    return evidence(conservation, spectrum, sides, tuple(doubts), given=False, surrogate=surrogate)
+    return evidence(conservation, spectrum, sides, tuple(doubts), given=False, surrogate=choice.entry)

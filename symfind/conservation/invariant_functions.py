@@ -19,7 +19,7 @@ from symfind.conservation.functions import FunctionSpace
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Moments, input_geometry
 from symfind.lie.algebras.canonical import canonical_basis
-from symfind.linalg.nullspace import Pencil, Streamed
+from symfind.linalg.nullspace import Pencil, streamed_pencil_spectrum
 
 _MOST_FUNCTIONS = 330
 # Rounding of a generalised singular value over a few hundred monomials of normal numbers is 1e-13.
@@ -69,7 +69,7 @@ def invariant_functions(
         pencil = Conservation.of(space, AlongFlow(), geometry, x, unit).pencil(torch.cat([x, unit], 1))
         rows.append(pencil)
     stacked = Pencil(torch.cat([r.m for r in rows], 1), torch.cat([r.s for r in rows], 1))
-    spectrum = Streamed().solve([stacked], space.dim)
+    spectrum = streamed_pencil_spectrum([stacked], space.dim)
     # A generator with relative error ε moves an invariant of degree m by up to mε of what it moves others by.
     count = int((spectrum.values < max(_ROUNDING, 4 * degree * noise)).sum())
     if not count:

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from symfind.decision.bounds import Side
 from symfind.decision.gauge import Parting, nothing_apart
-from symfind.decision.obeyed_equation import ObeyedEquation
 from symfind.decision.reach import Reach
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.schema.document import Fit
+from symfind.schema.equation import EquationEntry
+from symfind.schema.validity import ValidityCurve
+from symfind.schema.witness import Witness
 
 
 class Extent(Protocol):
@@ -49,16 +52,6 @@ class WithinData:
     def parting(self, vectors: Tensor, tolerance: float) -> Parting:
         """All are findings."""
         return nothing_apart(vectors.shape[1])
-
-
-@dataclass(frozen=True)
-class Surrogate:
-    """The fit that stood for F."""
-
-    name: str
-    degree: int | None
-    r2: float
-    tried: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -106,11 +99,11 @@ class Evidence:
     given: bool
     pooled: bool = False
     doubts: tuple[str, ...] = ()
-    surrogate: Surrogate | None = None
+    surrogate: Fit | None = None
     rank: int = 0
     thin: str = ""
     messages: tuple[str, ...] = ()
-    equation: ObeyedEquation | None = None
+    equation: EquationEntry | None = None
     exactness: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Callable[[float, float, int, int], Finding] | None = None
@@ -160,66 +153,6 @@ class Generator:
 
 
 @dataclass(frozen=True)
-class Validity:
-    """How valid data stay along one generator ``(P,)``, at ascending amounts ``(T,)``.
-
-    Attributes
-    ----------
-    vector
-        The generator.
-    amounts
-        t.
-    accuracy, control
-        Shares recognised after exp(tξ), and after t/2 forth and back.
-    lower, upper
-        One-sided bounds of their difference.
-    range
-        The largest |t| up to which both ways hold.
-    """
-
-    vector: Tensor
-    amounts: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    control: tuple[float, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    range: float
-
-
-@dataclass(frozen=True)
-class WitnessRecord:
-    """An exactly symmetric model, and how it predicts rows that it was not fitted to (DESIGN §9).
-
-    Attributes
-    ----------
-    candidate, dimension, invariants
-        The algebra in words, its dimension in the space asked for, and the number of its invariants.
-    r2
-        1 − R_g on unseen rows.
-    eta, eta_lower, eta_upper
-        Distance of F to the symmetric functions, in values.
-    noise, left_over
-        Shares of the variance of unseen rows: what no judge predicts, and what one does.
-    refined
-        Whether forms or exponents were learned.
-    alternatives
-        (candidate, dimension, R_g, verdict) of all that was judged.
-    """
-
-    candidate: str
-    dimension: int
-    invariants: int
-    r2: float
-    eta: float
-    eta_lower: float
-    eta_upper: float
-    noise: float
-    left_over: float
-    refined: bool
-    alternatives: tuple[tuple[str, int, float, str], ...]
-
-
-@dataclass(frozen=True)
 class Finding:
     """The answer.
 
@@ -252,5 +185,5 @@ class Finding:
     doubts: tuple[str, ...]
     apart: tuple[tuple[Tensor, str], ...] = ()
     notes: tuple[str, ...] = ()
-    validity: tuple[Validity, ...] = ()
-    witness: WitnessRecord | None = None
+    validity: tuple[ValidityCurve, ...] = ()
+    witness: Witness | None = None

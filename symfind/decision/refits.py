@@ -16,10 +16,9 @@ from symfind.decision.halves import Half, gram_by_block
 from symfind.decision.on_support import fields_on_support, whitened_slope
 from symfind.fits.features import FourierFeatures, MultiquadricFeatures, PolynomialFeatures
 from symfind.fits.fitted_family import FittedFamily
-from symfind.fits.surrogate import Family, LinearFit, Samples, held_out_error
+from symfind.fits.surrogate import Family, LinearFit, held_out_error
 from symfind.lie_derivative import Commuting, Invariant, LieDerivative, about_mean
-from symfind.linalg.nullspace import GeneralisedSpectrum, Streamed
-from symfind.models.differentiable_map import DifferentiableMap
+from symfind.linalg.nullspace import GeneralisedSpectrum, streamed_pencil_spectrum
 
 # Disjoint folds of the cross-fitted Gram matrices: an average over pairs i ≠ j of fits on different rows.
 FOLDS = 4
@@ -73,8 +72,6 @@ class RefitSide:
         The Lie derivative whose map is to be replaced by the fits of this half.
     family
         The class of the fits.
-    offset
-        F₀ fitted on other rows, or None.
     seed
         Of the evaluation points and the folds.
     """
@@ -84,16 +81,11 @@ class RefitSide:
         half: Half,
         template: LieDerivative,
         family: Family,
-        offset: DifferentiableMap | None = None,
         seed: int = 0,
     ) -> None:
-        self.half, self.template, self.family, self.offset, self.seed = half, template, family, offset, seed
+        self.half, self.template, self.family, self.seed = half, template, family, seed
         generator = torch.Generator().manual_seed(seed)
-        self._targets = half.samples.y
-        if offset is not None:
-            shape = (-1, *template.map.input_shape)
-            self._targets = self._targets - offset(half.samples.x.reshape(shape)).flatten(1)
-        self.fitted = FittedFamily.of(family, half.samples.x, self._targets, half.block, self.blocks)
+        self.fitted = FittedFamily.of(family, half.samples.x, half.samples.y, half.block, self.blocks)
         # Folds are unions of blocks, so that what is correlated stays together.
         self.folds = torch.randperm(self.blocks, generator=generator) % FOLDS
         self._order = torch.randperm(len(half.samples), generator=generator)
@@ -127,27 +119,24 @@ class RefitSide:
         return self.fitted.weights(folds)
 
     def fit(self, weights: Tensor) -> LinearFit:
-        """F₀ + φᵀW."""
+        """φᵀW."""
         shape_in, shape_out = self.template.map.input_shape, self.template.map.output_shape
-        return LinearFit(self.family.features, weights, shape_in, shape_out, self.offset)
+        return LinearFit(self.family.features, weights, shape_in, shape_out)
 
     def values(self, x: Tensor, weights: Tensor) -> Tensor:
-        """F₀ + φW ``(R, n, m)``."""
-        values = torch.einsum("nf,rfm->rnm", self.family.features(x), weights)
-        if self.offset is not None:
-            values = values + self.offset(x.reshape(-1, *self.template.map.input_shape)).flatten(1)
-        return values
+        """φW ``(R, n, m)``."""
+        return torch.einsum("nf,rfm->rnm", self.family.features(x), weights)
 
     def residual(self) -> Tensor:
         """What the plain fit leaves of y, ``(n, m)``."""
-        return self._targets - self.family.features(self.half.samples.x) @ self.plain_weights()[0]
+        return self.half.samples.y - self.family.features(self.half.samples.x) @ self.plain_weights()[0]
 
     def directions(self) -> GeneralisedSpectrum:
         """Directions of the plain pencil of this half's fit."""
         derivative = replace(self.template, map=self.fit(self.plain_weights()[0]))
         points = self.points(max(2000, 8 * derivative.unknowns // max(self.template.geometry.outputs.shape[1], 1)))
         x = self.half.samples.x[points].reshape(-1, *self.template.map.input_shape)
-        return Streamed().solve((derivative.pencil(part) for part in torch.split(x, 512)), derivative.unknowns)
+        return streamed_pencil_spectrum((derivative.pencil(part) for part in torch.split(x, 512)), derivative.unknowns)
 
     def points(self, count: int) -> Tensor:
         """Numbers of up to ``count`` rows, the same for the same seed."""
@@ -195,13 +184,7 @@ class RefitSide:
         """Held-out share of variance that no family as rich as this one could be fitted to, and its steepness."""
         if any(family.features.size >= self.family.features.size for family in self.richer):
             return 0.0, 0.0
-        samples = Samples(self.half.samples.x, self._targets)
-        share = held_out_error(samples, self.family, self.folds[self.half.block])[0]
-        spread = self.half.samples.y.var(0, correction=0)
-        varies = spread > 0
-        share *= (
-            float((self._targets.var(0, correction=0)[varies] / spread[varies]).mean()) if bool(varies.any()) else 0.0
-        )
+        share = held_out_error(self.half.samples, self.family, self.folds[self.half.block])[0]
         features = self.family.features
         # A polynomial of degree k on an interval is at most k² times as steep as it is large, typically k times.
         return share, float(features.degree if isinstance(features, PolynomialFeatures) else _WAVE_STEEPNESS)
@@ -251,15 +234,9 @@ class RefitAlong:
         return fields_on_support(self._side.template, self._at.x, self._vectors)
 
     @cached_property
-    def _moved(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """dφ·ξ_v ``(n, f, K)``, H^{1/2}dF₀·ξ_v ``(k′h, n, K)`` and F₀ ``(n, m)``: the same for all weights."""
-        side, t = self._side, self._side.template
-        pushed = side.family.features.push(self._at.x, self._fields)
-        if side.offset is None:
-            return pushed, None, None
-        value, slope = side.offset.value_and_jacobian(self._at.x.reshape(-1, *t.map.input_shape))
-        fixed = torch.einsum("nmD,nKD->nmK", slope, self._fields).reshape(len(value), *t.output_objects, -1)
-        return pushed, torch.einsum("nomK,mh->ohnK", fixed, t.geometry.outputs).flatten(0, 1), value
+    def _moved(self) -> Tensor:
+        """dφ·ξ_v ``(n, f, K)``: the same for all weights."""
+        return self._side.family.features.push(self._at.x, self._fields)
 
     def grams(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Numerators from refits, denominators from cross-fitted slopes, both under the same weights."""
@@ -282,16 +259,13 @@ class RefitAlong:
     def _rows(self, part: slice, fits: Tensor, measured: Tensor) -> Tensor:
         """H^{1/2}L_vF ``(R, k′h, n, K)`` at some points for fits W ``(R, f, m)``; ``measured`` is WH^{1/2}."""
         t = self._side.template
-        pushed, fixed, base = self._moved
-        n, features, k = pushed[part].shape
-        rows = measured.flatten(0, 2) @ pushed[part].transpose(0, 1).reshape(features, n * k)
+        pushed = self._moved[part]
+        n, features, k = pushed.shape
+        rows = measured.flatten(0, 2) @ pushed.transpose(0, 1).reshape(features, n * k)
         rows = rows.reshape(fits.shape[0], -1, n, k)
-        if fixed is not None:
-            rows = rows + fixed[:, part]
         if isinstance(t.action, Invariant):
             return rows
         values = self._at.features[part] @ fits  # (R, n, m)
-        values = values if base is None else values + base[part]
         if self._fibre_matrices is None:
             x = self._at.x[part]
             fibre = torch.stack([f for f in (self._fibre(x, value) for value in values) if f is not None])

@@ -10,7 +10,6 @@ functions of the weak form tells the points from the moved points by: the share 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -28,33 +27,10 @@ from symfind.errors import UsageError
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.kinds.points.weak import WeakSide
+from symfind.schema.discrete import Discrete
 
 # A candidate that moves more of the points than this off the data says nothing about F there.
 _LEAST_INSIDE = 0.5
-
-
-@dataclass(frozen=True)
-class DiscreteSymmetry:
-    """One candidate and the verdict.
-
-    Attributes
-    ----------
-    act
-        The candidate with the action on F(x) that fits best.
-    defect, lower, upper
-        ρ_g and its bounds.
-    verdict
-        ``certified``, ``undecided`` or ``refuted``.
-    inside
-        Share of the points that it leaves inside the data.
-    """
-
-    act: Act
-    defect: float
-    lower: float
-    upper: float
-    verdict: str
-    inside: float
 
 
 class _Candidates:
@@ -94,7 +70,7 @@ class _Candidates:
 
 def discrete_symmetries(
     evidence: Evidence, moves: Sequence[Move], tolerance: float, alpha: float, refits: int, seed: int
-) -> tuple[DiscreteSymmetry, ...]:
+) -> tuple[tuple[Act, Discrete], ...]:
     """Verdicts on finite candidates, each with the action on F(x) that fits best; level α over all of them.
 
     Raises
@@ -119,7 +95,18 @@ def discrete_symmetries(
         verdict = "refuted" if lower > tolerance and not far else "undecided"
         if upper < tolerance and not far and not evidence.doubts:
             verdict = "certified"
-        out.append(DiscreteSymmetry(act, defect, min(lower, defect), max(upper, defect), verdict, share[i]))
+        entry = Discrete(
+            name=act.move.name,
+            matrix=act.move.matrix,
+            output=act.about,
+            output_action=act.output,
+            defect=defect,
+            lower=min(lower, defect),
+            upper=max(upper, defect),
+            verdict=verdict,
+            inside=share[i],
+        )
+        out.append((act, entry))
     return tuple(out)
 
 

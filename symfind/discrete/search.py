@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence
 from symfind.discrete.acts import Act, outputs_of, plain_defect
-from symfind.discrete.discrete import DiscreteSymmetry, discrete_symmetries
+from symfind.discrete.discrete import discrete_symmetries
 from symfind.discrete.finite import Move, closure, generating, group_name, named_moves, signed_permutation
 from symfind.discrete.signed_search import MOST_COORDINATES, Element, expansion, generators, moments
 from symfind.errors import UsageError
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.kinds.points.weak import WeakSide
+from symfind.schema.discrete import Discrete, DiscreteGroup
 
 _SEARCH = "signed-permutations"
 # Complete candidates with a plain defect up to this multiple of δ are judged by the bounds.
@@ -23,28 +23,9 @@ _WORTH = 2.0
 _REFITS = 20
 
 
-@dataclass(frozen=True)
-class DiscreteGroup:
-    """What the certified candidates generate.
-
-    Attributes
-    ----------
-    order
-        Number of elements; None where they are not written out.
-    name
-        A standard name, or the order in words.
-    generators
-        Names of candidates that suffice.
-    """
-
-    order: int | None
-    name: str
-    generators: tuple[str, ...]
-
-
 def asked_symmetries(
     evidence: Evidence, asked: str, names: Sequence[str], tolerance: float, alpha: float, refits: int, seed: int
-) -> tuple[tuple[DiscreteSymmetry, ...], DiscreteGroup]:
+) -> tuple[tuple[Discrete, ...], DiscreteGroup]:
     """Verdicts on the candidates of ``--discrete``, and the group that the certified ones generate.
 
     Raises
@@ -61,8 +42,8 @@ def asked_symmetries(
     else:
         moves = named_moves(asked, objects, names)
     found = discrete_symmetries(evidence, moves, tolerance, alpha, refits, seed)
-    certified = [s for s in found if s.verdict == "certified"]
-    return found, _group(certified, order if len(certified) == len(found) else None)
+    certified = [act for act, entry in found if entry.verdict == "certified"]
+    return tuple(e for _, e in found), _group(certified, order if len(certified) == len(found) else None)
 
 
 def _objects(evidence: Evidence) -> tuple[int, int]:
@@ -73,20 +54,18 @@ def _objects(evidence: Evidence) -> tuple[int, int]:
     raise UsageError("--discrete goes with functions, maps, flows, points and models; leave it out")
 
 
-def _group(certified: Sequence[DiscreteSymmetry], order: int | None) -> DiscreteGroup:
+def _group(certified: Sequence[Act], order: int | None) -> DiscreteGroup:
     """Closed under products on x and F(x) together, so that x → −x with y → −y is no invariance."""
-    both = [_with_output(s.act) for s in certified]
+    both = [_with_output(act) for act in certified]
     elements = closure(both)
     if elements is None:
         text = "trivial" if not both else "not written out" if order is None else f"a group of order {order}"
-        return DiscreteGroup(1 if not both else order, text, tuple(s.act.move.name for s in certified))
-    names = tuple(certified[i].act.move.name for i in generating(both))
-    return DiscreteGroup(len(elements), group_name(elements[:, : _width(certified[0]), : _width(certified[0])])
-                         if _faithful(elements, _width(certified[0])) else group_name(elements), names)  # fmt: skip
-
-
-def _width(symmetry: DiscreteSymmetry) -> int:
-    return symmetry.act.move.matrix.shape[0]
+        names = tuple(act.move.name for act in certified)
+        return DiscreteGroup(order=1 if not both else order, name=text, generators=names)
+    names = tuple(certified[i].move.name for i in generating(both))
+    width = len(certified[0].move.matrix)
+    told = elements[:, :width, :width] if _faithful(elements, width) else elements
+    return DiscreteGroup(order=len(elements), name=group_name(told), generators=names)
 
 
 def _faithful(elements: Tensor, width: int) -> bool:
@@ -119,7 +98,7 @@ def _searched(
 
     def worth(element: Element, sign: int) -> bool:
         move = signed_permutation(element, names, k)
-        (found,) = discrete_symmetries(evidence, [move], tolerance, 0.05, _REFITS, seed)
+        ((_, found),) = discrete_symmetries(evidence, [move], tolerance, 0.05, _REFITS, seed)
         return found.defect < _WORTH * tolerance
 
     found, order = generators(moments(side.half.samples.x), objects, (1,), worth)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symfind.equivariance.equivariance import Equivariance, EquivarianceError, equivariance_error
+from symfind.equivariance.equivariance import Equivariance, equivariance_error
 from symfind.equivariance.equivariant_modules import EquivariantMLP
-from symfind.equivariance.measure import Loss, loss_of, relative_change, seconds_per_call
+from symfind.equivariance.measure import loss_of, relative_change, seconds_per_call
 from symfind.equivariance.methods.average import (
     AveragedNetwork,
     LiftedNetwork,
@@ -33,22 +33,13 @@ from symfind.lie.groups.intertwiners import HomSpace
 from symfind.models.model import Model
 from symfind.models.network import Layer
 from symfind.progress import Advance
+from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
 
 # Orbits of the first layer up to this size (8 MB of float64) are written out; larger files would cost more than the
 # moving of inputs that they save, which is a share d/h of the first layer.
 _WRITTEN_OUT = 2**20
 # A dense basis of more numbers than this is left out of the weights file; the coefficients are always there.
 _WRITTEN_BASIS = 2**24
-
-
-@dataclass(frozen=True)
-class MovedLayer:
-    """How far a layer was moved: ‖W̄ − W‖/‖W‖ with its bias, dimension of Hom, representation behind it."""
-
-    layer: str
-    distance: float
-    dimension: int
-    hidden: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +68,7 @@ class Made:
     network: nn.Module | Projection
     detail: str
     notes: tuple[str, ...] = ()
-    layers: tuple[MovedLayer, ...] = ()
+    layers: tuple[LayerMoved, ...] = ()
     weights: Callable[[], Mapping[str, Tensor]] = dict
     dead: str | None = None
 
@@ -111,8 +102,8 @@ class Candidate:
 
     made: Made
     path: Path
-    error: EquivarianceError
-    loss: Loss | None
+    error: ErrorMeasured
+    loss: LossMeasured | None
     change: float
     cost: float
 
@@ -177,7 +168,13 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
             "network is constant"
         )
     moved = tuple(
-        MovedLayer(str(layer.before.path), layer.moved, layer.space.dim, layer.hidden) for layer in projection.layers
+        LayerMoved(
+            layer=str(layer.before.path),
+            distance=layer.moved,
+            dimension=layer.space.dim,
+            representation=layer.hidden,
+        )
+        for layer in projection.layers
     )
     notes = () if covariance is None else ("the first layer minimises E‖ΔW x‖² over the data",)
     weights = partial(_projected_weights, projection)

@@ -13,14 +13,13 @@ from torch import Tensor
 
 from symfind.equivariance import candidates
 from symfind.equivariance.candidates import Candidate, Made, Yardstick, measured
-from symfind.equivariance.equivariance import Equivariance, EquivarianceError, equivariance_error, spread
-from symfind.equivariance.measure import Loss, loss_of, seconds_per_call
+from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
+from symfind.equivariance.measure import loss_of, seconds_per_call
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.lie.groups.matrix_groups import CompactGroup
 from symfind.progress import Progress
-
-METHODS = ("project", "average", "frames", "distill")
+from symfind.schema.enforcement import ErrorMeasured, LossMeasured
 
 ELEMENTS = 256
 """Fresh group elements on which errors are measured."""
@@ -84,8 +83,8 @@ class Enforced:
     path: Path
     chosen: Candidate | None
     considered: tuple[Verdict, ...]
-    before: EquivarianceError
-    loss_before: Loss | None
+    before: ErrorMeasured
+    loss_before: LossMeasured | None
     yardstick: Yardstick
 
 
@@ -96,7 +95,7 @@ class Choices:
     Attributes
     ----------
     method
-        One of :data:`METHODS`, or ``auto``.
+        project, average, frames or distill, or ``auto``.
     tolerance
         The equivariance error that counts as none.
     rep_hidden
@@ -223,7 +222,7 @@ class _Trial:
                 ),
             }
             made = makers[method]()
-            ending = subject.path.suffix if method == "project" and subject.format != "keras" else ".pt"
+            ending = subject.path.suffix if method == "project" else ".pt"
             path = self.folder / f"{method}{ending}"
             made.save(subject, path, {**self.provenance, "method": method})
             return measured(made, subject, task, yardstick, path)
@@ -238,7 +237,7 @@ class _Trial:
         return evaluated(candidate.path, self.subject.x, self.subject.trust), f"{candidate.made.method} of the model"
 
 
-def _best_of(trial: _Trial, before: EquivarianceError, loss: Loss | None) -> tuple[list[Verdict], int, str]:
+def _best_of(trial: _Trial, before: ErrorMeasured, loss: LossMeasured | None) -> tuple[list[Verdict], int, str]:
     """Every method in turn; the index of the one to take, and why."""
     first = _tried(trial, "project")
     verdicts = [first]
@@ -295,14 +294,14 @@ def _loss_value(candidate: Candidate) -> float:
     return float("inf") if candidate.loss is None else candidate.loss.value
 
 
-def _alive(candidate: Candidate, loss: Loss | None) -> bool:
+def _alive(candidate: Candidate, loss: LossMeasured | None) -> bool:
     if loss is not None and candidate.loss is not None:
         # A few percent are the noise of 256 rows; beyond its own spread it would be another function.
         return candidate.loss.value <= 1.05 * loss.value and candidate.change <= 1.0
     return candidate.change <= _ALIVE
 
 
-def _lost(candidate: Candidate, loss: Loss | None) -> str:
+def _lost(candidate: Candidate, loss: LossMeasured | None) -> str:
     if loss is not None and candidate.loss is not None and candidate.loss.value > loss.value:
         return f"the projection raises the held-out {loss.kind} from {loss.value:.4g} to {candidate.loss.value:.4g}"
     return f"the projection changes the function by {candidate.change:.2g} of its spread"

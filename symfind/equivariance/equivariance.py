@@ -15,6 +15,7 @@ from torch import Tensor
 from symfind.errors import UsageError
 from symfind.lie.groups.matrix_groups import CompactGroup, Group
 from symfind.lie.groups.representations import Representation, Word, of_word, word_dimension
+from symfind.schema.enforcement import ErrorMeasured
 
 Function = Callable[[Tensor], Tensor]
 
@@ -124,23 +125,6 @@ def permutation_of(word: Word, group: Group, elements: Tensor) -> Tensor | None:
     return out
 
 
-@dataclass(frozen=True)
-class EquivarianceError:
-    """‖F(ρ_in(g)x) − ρ_out(g)F(x)‖ over fresh elements, in units of the spread of the original F.
-
-    Attributes
-    ----------
-    largest, rms
-        Over the pairs (g, x).
-    elements
-        Their number.
-    """
-
-    largest: float
-    rms: float
-    elements: int
-
-
 def spread(y: Tensor) -> float:
     """√E‖y − Ey‖² over rows, √E‖y‖² where they are all equal, 1 where they are zero: the unit of errors."""
     flat = y.reshape(len(y), -1).double()
@@ -150,9 +134,14 @@ def spread(y: Tensor) -> float:
     return deviation if deviation > 1e-12 * size else (size or 1.0)
 
 
+def error_of(size: Tensor) -> ErrorMeasured:
+    """Errors of pairs of an element and a row ``(n,)`` told by the largest and the root mean square."""
+    return ErrorMeasured(largest=float(size.max()), rms=float(size.square().mean().sqrt()), elements=len(size))
+
+
 def equivariance_error(
     function: Function, task: Equivariance, x: Tensor, elements: Tensor, unit: float, values: Tensor | None = None
-) -> EquivarianceError:
+) -> ErrorMeasured:
     """The defect of F at pairs of an element and a row, rows repeated where there are fewer.
 
     Parameters
@@ -174,7 +163,7 @@ def equivariance_error(
     y = function(x[: len(elements)]) if values is None else values
     gap = function(task.moved_input(elements, x[index])) - task.moved_output(elements, y[index])
     size = gap.reshape(len(index), -1).double().norm(dim=1) / unit
-    return EquivarianceError(float(size.max()), float(size.square().mean().sqrt()), len(index))
+    return error_of(size)
 
 
 def compact(group: Group, method: str) -> CompactGroup:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from symfind.equivariance.equivariance import Function
-from symfind.lie.groups.invariants import one_thread
+from symfind.linalg.threads import one_thread
+from symfind.schema.enforcement import LossMeasured
 
 # Rows for the time of one call, and runs of which the best counts; slow models show their time in fewer.
 _TIMED_ROWS = 32
@@ -17,29 +17,7 @@ _RUNS = 5
 _LONG = 0.2
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss over held-out rows.
-
-    Attributes
-    ----------
-    kind
-        ``"mse"``, the mean squared error over all numbers of a row, or ``"cross-entropy"``.
-    value
-        Its mean.
-    accuracy
-        Share of rows whose largest output is the label, for a cross-entropy.
-    rows
-        Their number.
-    """
-
-    kind: str
-    value: float
-    accuracy: float | None
-    rows: int
-
-
-def loss_of(out: Tensor, y: Tensor) -> Loss:
+def loss_of(out: Tensor, y: Tensor) -> LossMeasured:
     """The loss of values F(x) against y: cross-entropy where y holds labels of the outputs of F, else squared error."""
     flat, target = out.reshape(len(out), -1), y.reshape(len(out), -1).to(out)
     if _labels(flat, target):
@@ -47,8 +25,9 @@ def loss_of(out: Tensor, y: Tensor) -> Loss:
         # Networks that end in a (log-)softmax are read as such: rows that sum to one, or whose exponentials do.
         logits = flat.clamp_min(1e-300).log() if _probabilities(flat) else flat
         value = torch.nn.functional.cross_entropy(logits, labels)
-        return Loss("cross-entropy", float(value), float((flat.argmax(1) == labels).double().mean()), len(out))
-    return Loss("mse", float((flat - target).square().mean()), None, len(out))
+        accuracy = float((flat.argmax(1) == labels).double().mean())
+        return LossMeasured(kind="cross-entropy", value=float(value), accuracy=accuracy, rows=len(out))
+    return LossMeasured(kind="mse", value=float((flat - target).square().mean()), rows=len(out))
 
 
 def _labels(flat: Tensor, target: Tensor) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from symfind.errors import InputError, UsageError
 from symfind.kinds.reading import open_dataset
 from symfind.lie.groups.catalogue import Group, parse_group
 from symfind.models.model import Model, load_model
+from symfind.options.of_verbs import ActionOptions
 
 _TARGETS = ("y", "x_next", "dx")
 
@@ -44,19 +44,6 @@ class GivenGenerators:
     affine: bool = False
 
 
-@dataclass(frozen=True)
-class RowsAsked:
-    """Where rows come from: a file, or a shape to be drawn from; at most ``count`` of them."""
-
-    data: str | None
-    shape: tuple[int, ...] | None
-    count: int
-    samples: int
-    input: str | None = None
-    output_name: str | None = None
-    mapping: str | Mapping[str, object] | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """What the methods need.
@@ -80,16 +67,7 @@ class Prepared:
     messages: tuple[str, ...]
 
 
-def prepared(
-    path: Path,
-    group: str | None,
-    generators: GivenGenerators | None,
-    rep_in: str | None,
-    rep_out: str | None,
-    asked: RowsAsked,
-    trust: bool,
-    rng: torch.Generator,
-) -> Prepared:
+def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | None, rng: torch.Generator) -> Prepared:
     """Load the model, its rows and its group, and settle the representations.
 
     Raises
@@ -98,8 +76,8 @@ def prepared(
         A file that cannot be used, an unknown group, or representations that do not fit.
     """
     # Before anything is loaded: an unknown group is the likelier mistake, and the cheaper one to find.
-    named = None if group is None else _named(group)
-    model = load_model(path, trust=trust)
+    named = None if asked.group is None else _named(asked.group)
+    model = load_model(path, trust=asked.trust_model)
     x, y, given, messages = rows_for(model, asked, generators, rng)
     model.bind(tuple(x.shape[1:]), x)
     found = None
@@ -109,9 +87,9 @@ def prepared(
     if found is not None:
         known, coordinates = found.group, found.coordinates
     else:
-        known, coordinates = named or parse_group(str(group), x.shape[-1]), None
-    subject = Subject(path, model, model.format, x, y, trust)
-    inferred = inferred_task(model, x, model.output_shape, known, coordinates, rep_in, rep_out, rng)
+        known, coordinates = named or parse_group(str(asked.group), x.shape[-1]), None
+    subject = Subject(path, model, model.format, x, y, asked.trust_model)
+    inferred = inferred_task(model, x, model.output_shape, known, coordinates, asked.rep_in, asked.rep_out, rng)
     return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages))
 
 
@@ -125,7 +103,7 @@ def _named(group: str) -> Group | None:
 
 
 def rows_for(
-    model: Model, asked: RowsAsked, generators: GivenGenerators | None, rng: torch.Generator
+    model: Model, asked: ActionOptions, generators: GivenGenerators | None, rng: torch.Generator
 ) -> tuple[Tensor, Tensor | None, bool, tuple[str, ...]]:
     """Rows, targets, whether they are data, and a message on where they come from."""
     path = asked.data
@@ -142,8 +120,8 @@ def rows_for(
         raise UsageError(
             f"{model.path}: the model does not tell the shape of its input; give --data FILE, or --shape N,N"
         )
-    x = torch.randn(asked.samples, *shape, dtype=torch.float64, generator=rng)
-    return x, None, False, (f"rows: {asked.samples} standard normal samples of shape {shape} (no --data)",)
+    x = torch.randn(asked.n_samples, *shape, dtype=torch.float64, generator=rng)
+    return x, None, False, (f"rows: {asked.n_samples} standard normal samples of shape {shape} (no --data)",)
 
 
 def _own_shape(model: Model) -> tuple[int, ...] | None:
@@ -154,14 +132,14 @@ def _own_shape(model: Model) -> tuple[int, ...] | None:
         return (model.input_width,) if flat and model.input_width is not None else None
 
 
-def _read(path: str, asked: RowsAsked, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+def _read(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
     names = {"input": asked.input, "output_name": asked.output_name, "mapping": asked.mapping}
     try:
         dataset = open_dataset(path, **names)  # type: ignore[arg-type]
     except InputError:
         # Kinds that discover does not read in rows (images with labels) are rows x with targets y here.
         dataset = open_dataset(path, kind="function", **names)  # type: ignore[arg-type]
-    held = dataset.sample(asked.count, rng)
+    held = dataset.sample(asked.max_rows, rng)
     if len(held["x"]) < 8:
         raise InputError(f"{path}: {len(held['x'])} rows are too few to measure an error on; give 8 or more")
     target = next((held[role] for role in _TARGETS if role in held), None)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.equivariance.equivariance import Equivariance, EquivarianceError, equivariance_error, kinds, spread
+from symfind.equivariance.equivariance import Equivariance, equivariance_error, kinds, spread
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Moments, input_geometry, output_root
 from symfind.lie.groups.representations import of_word
 from symfind.lie_derivative import LieDerivative, field_mean
 from symfind.models.model import Model
+from symfind.schema.enforcement import ErrorMeasured, GeneratorScored
 
 _F64 = torch.float64
 
@@ -102,25 +103,6 @@ class GivenAction:
         return torch.einsum("p,pab->ab", coefficients, self.images)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A generator or a component with its errors.
-
-    Attributes
-    ----------
-    name
-        ``generator 1`` …, ``component 1`` ….
-    defect
-        ρ; None for a component.
-    finite
-        Root mean square error at each of :data:`SIZES`, or of the one element.
-    """
-
-    name: str
-    defect: float | None
-    finite: tuple[float, ...]
-
-
 def relative_defects(model: Model, task: Equivariance, x: Tensor) -> tuple[float, ...]:
     """ρ of each generator of the group, in the units of the Lie derivative of ``discover``."""
     group = task.group
@@ -166,7 +148,7 @@ def _fields(task: Equivariance) -> tuple[GivenFields, tuple[int, int]]:
 
 def scored(
     model: Model, task: Equivariance, x: Tensor, rng: torch.Generator
-) -> tuple[tuple[Scored, ...], EquivarianceError]:
+) -> tuple[tuple[GeneratorScored, ...], ErrorMeasured]:
     """Each generator and component with its errors, and the error over the whole group.
 
     Parameters
@@ -190,9 +172,9 @@ def scored(
         for t in SIZES:
             g = torch.linalg.matrix_exp(t * a).expand(len(rows), -1, -1)
             finite.append(equivariance_error(model, task, rows, g, unit).rms)
-        out.append(Scored(f"generator {i + 1}", defect, tuple(finite)))
+        out.append(GeneratorScored(name=f"generator {i + 1}", defect=defect, finite=tuple(finite)))
     for i, g in enumerate(group.components):
         error = equivariance_error(model, task, rows, g.expand(len(rows), -1, -1), unit)
-        out.append(Scored(f"component {i + 1}", None, (error.rms,)))
+        out.append(GeneratorScored(name=f"component {i + 1}", finite=(error.rms,)))
     whole = equivariance_error(model, task, x, task.fresh_elements(ELEMENTS, rng), unit)
     return tuple(out), whole

@@ -25,7 +25,7 @@ class Subject:
     model
         F as a map in float64 (in its own type where it cannot be converted).
     format
-        ``torchscript``, ``torch.export``, ``checkpoint`` or ``keras``.
+        ``torchscript``, ``torch.export`` or ``checkpoint``.
     x
         Rows ``(n, *input_shape)`` on which errors and changes are measured.
     y

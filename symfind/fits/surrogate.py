@@ -19,7 +19,7 @@ from symfind.fits.features import (
     Standardiser,
 )
 from symfind.linalg.tsqr import StreamedFactor
-from symfind.models.differentiable_map import DifferentiableMap
+from symfind.schema.document import Fit
 
 # Singular values of the features below this share of the largest belong to functions that the points cannot
 # see (dependent monomials on a curve or a sphere); the fit has no component there.
@@ -73,7 +73,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class LinearFit:
-    """F̂ = F₀ + φᵀW, a :class:`~symfind.models.differentiable_map.DifferentiableMap`.
+    """F̂ = φᵀW, a :class:`~symfind.models.differentiable_map.DifferentiableMap`.
 
     Attributes
     ----------
@@ -83,30 +83,21 @@ class LinearFit:
         W ``(f, m)``.
     input_shape, output_shape
         Shapes of one row.
-    offset
-        F₀, a map that was fitted to other rows (an MLP); None for zero.
     """
 
     features: Features
     weights: Tensor
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    offset: DifferentiableMap | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """F̂(x) ``(n, *output_shape)``."""
-        out = (self.features(x.flatten(1)) @ self.weights.to(x)).reshape(-1, *self.output_shape)
-        return out if self.offset is None else out + self.offset(x)
+        return (self.features(x.flatten(1)) @ self.weights.to(x)).reshape(-1, *self.output_shape)
 
     def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """F̂ ``(n, m)`` and dF̂ ``(n, m, D)``."""
         flat = x.flatten(1)
-        value = self.features(flat) @ self.weights.to(x)
-        slope = self.features.derivative(flat, self.weights)
-        if self.offset is not None:
-            value0, slope0 = self.offset.value_and_jacobian(x)
-            return value + value0, slope + slope0
-        return value, slope
+        return self.features(flat) @ self.weights.to(x), self.features.derivative(flat, self.weights)
 
 
 @dataclass(frozen=True)
@@ -137,13 +128,16 @@ class Choice:
         The class of fits.
     r2
         Held-out R², averaged over the outputs that vary.
-    tried
-        Name and held-out R² of every family that was tried.
     """
 
     family: Family
     r2: float
-    tried: tuple[tuple[str, float], ...]
+
+    @property
+    def entry(self) -> Fit:
+        """For the report: the name of a polynomial ends in its degree, which is a field of its own."""
+        degree = self.family.degree
+        return Fit(surrogate=self.family.name.removesuffix(f", degree {degree}"), degree=degree, r2=self.r2)
 
 
 @dataclass(frozen=True)
@@ -344,8 +338,7 @@ def choose_family(
         errors += held_out_error(samples, family, labels, ridges)
     best = min(errors)
     chosen = next(i for i, e in enumerate(errors) if e <= _TIE * best or e < _EXACT)
-    table = tuple((f.name, 1.0 - e) for f, e in zip(tried, errors, strict=True))
-    return Choice(tried[chosen], 1.0 - errors[chosen], table)
+    return Choice(tried[chosen], 1.0 - errors[chosen])
 
 
 def used_inputs(samples: Samples, choice: Choice, objects: int, generator: torch.Generator) -> Tensor:

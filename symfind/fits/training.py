@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from symfind.data.files import appearing_whole
-from symfind.errors import InputError, NumericalError
+from symfind.errors import NumericalError
+from symfind.fits.checkpoint import held_state, keep_state
 from symfind.progress import Progress
 
 # Losses are sums of logarithms: less than this in a whole stretch of steps is no progress.
@@ -87,7 +85,7 @@ def train(
     """
     parameters = [p.detach().clone().requires_grad_() for p in start]
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate)
-    held = _held(recipe)
+    held = held_state(recipe.checkpoint, recipe.settings, "learned generators", resume=recipe.resume)
     step, scores = 0, list[float]()
     best: tuple[float, list[Tensor]] = (math.inf, [p.detach().clone() for p in parameters])
     text = "begin"
@@ -119,7 +117,17 @@ def train(
         scores.append(score)
         if score < best[0]:
             best = (score, [p.detach().clone() for p in parameters])
-        _keep(recipe, step, scores, best, parameters, optimizer, generator)
+        state = {
+            "settings": recipe.settings,
+            "step": step,
+            "scores": scores,
+            "best": best[0],
+            "best_parameters": best[1],
+            "parameters": [p.detach() for p in parameters],
+            "optimizer": optimizer.state_dict(),
+            "generator": generator.get_state(),
+        }
+        keep_state(recipe.checkpoint, state)
     return Trained(tuple(best[1]), best[0], step, tuple(scores))
 
 
@@ -130,44 +138,29 @@ def _stalled(scores: Sequence[float]) -> bool:
     return min(scores[-_STRETCHES:]) > min(scores[:-_STRETCHES]) - _PROGRESS
 
 
-def _held(recipe: Recipe) -> dict[str, Any] | None:
-    path = recipe.checkpoint
-    if path is None or not recipe.resume or not path.exists():
-        return None
-    try:
-        held: dict[str, Any] = torch.load(path, weights_only=True)
-        same = held["settings"] == recipe.settings
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise InputError(f"{path}: no checkpoint of learned generators; give another --checkpoint") from None
-    if not same:
-        raise InputError(
-            f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"
-        )
-    return held
+@dataclass(frozen=True)
+class LabelRecipe:
+    """How a classifier is trained: passes over the data, rows of a step, largest step, smoothing of the labels."""
+
+    epochs: int
+    batch: int
+    rate: float
+    smoothing: float = 0.0
 
 
-def _keep(
-    recipe: Recipe,
-    step: int,
-    scores: list[float],
-    best: tuple[float, list[Tensor]],
-    parameters: Sequence[Tensor],
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
+def train_on_labels(
+    network: nn.Module, x: Tensor, labels: Tensor, recipe: LabelRecipe, generator: torch.Generator
 ) -> None:
-    if recipe.checkpoint is None:
-        return
-    with appearing_whole(recipe.checkpoint) as part:
-        torch.save(
-            {
-                "settings": recipe.settings,
-                "step": step,
-                "scores": scores,
-                "best": best[0],
-                "best_parameters": best[1],
-                "parameters": [p.detach() for p in parameters],
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-            },
-            part,
-        )
+    """Minimise the cross-entropy of logits network(x) ``(n, m)`` against labels ``(n,)``, one cycle of step sizes."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=1e-2)
+    steps = recipe.epochs * -(-len(x) // recipe.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
+    for _ in range(recipe.epochs):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), recipe.batch):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(x[rows]), labels[rows], label_smoothing=recipe.smoothing)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)

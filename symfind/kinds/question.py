@@ -11,8 +11,8 @@ from torch import Tensor
 
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
-from symfind.kinds.request import Request
 from symfind.lie_derivative import OutputAction
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock
 from symfind.tensor_actions import TensorAction, TensorType
 
@@ -50,7 +50,7 @@ class Question:
     like_inputs: bool = False
     scalar_gauge: bool = False
     space: str = "linear"
-    examine: Callable[[Request, Dataset, int, torch.Generator, Clock], Examined] | None = None
+    examine: Callable[[DiscoverOptions, Dataset, int, torch.Generator, Clock], Examined] | None = None
     tensor: TensorType | None = None
 
     def outputs(self, shape: tuple[int, ...], acts_on: str) -> Objects:

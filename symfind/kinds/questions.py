@@ -20,7 +20,7 @@ from symfind.tensor_actions import TensorAction, TensorType, components_told, te
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
     from symfind.decision.evidence import Examined
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 
@@ -55,25 +55,29 @@ def _implied(action: OutputAction, why: str) -> Callable[[str, Objects, Objects]
     return choose
 
 
-def _images(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+def _images(
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+) -> Examined:
     from symfind.kinds.image.image import evidence_of_images
 
     return evidence_of_images(request, dataset, stop, generator, clock)
 
 
-def _pairs(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+def _pairs(request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
     from symfind.kinds.pairs.lconv import evidence_of_pairs  # only those pay for the import who ask
 
     return evidence_of_pairs(request, dataset, stop, generator, clock)
 
 
-def _field(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+def _field(request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
     from symfind.kinds.field.field import evidence_of_field
 
     return evidence_of_field(request, dataset, stop, generator, clock)
 
 
-def _operator(request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock) -> Examined:
+def _operator(
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+) -> Examined:
     from symfind.kinds.operator.operator import evidence_of_operator
 
     return evidence_of_operator(request, dataset, stop, generator, clock)

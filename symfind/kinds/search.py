@@ -26,9 +26,9 @@ from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.questions import question_of
 from symfind.kinds.reading import open_dataset
-from symfind.kinds.request import InputsRequest, Request
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
 from symfind.progress import Clock
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Origin:
     names: tuple[str, ...]
 
 
-def search(request: Request, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
+def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
     """Evidence from the dataset or the model at ``path``.
 
     Raises
@@ -81,10 +81,12 @@ def is_model(path: Path) -> bool:
     if head != HDF5_SIGNATURE:
         return False
     with opened(path) as file:
-        return bool(root_text(file, "model_config")) or root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
+        return root_text(file, "format")[:1] == (CHECKPOINT_FORMAT,)
 
 
-def _data_evidence(request: Request, path: Path, generator: torch.Generator, clock: Clock) -> tuple[Origin, Evidence]:
+def _data_evidence(
+    request: DiscoverOptions, path: Path, generator: torch.Generator, clock: Clock
+) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         dataset = open_dataset(
             path,
@@ -162,7 +164,7 @@ def thin_direction(geometry: Geometry, names: tuple[str, ...]) -> str:
 
 
 def _frame(
-    request: Request, dataset: Dataset, question: Question, stop: int, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, question: Question, stop: int, clock: Clock
 ) -> tuple[Frame, tuple[str, ...], tuple[str, ...]]:
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
@@ -182,7 +184,7 @@ def _frame(
 
 
 def _made_frame(
-    request: Request,
+    request: DiscoverOptions,
     question: Question,
     objects: tuple[int, int],
     outputs: tuple[int, int],
@@ -217,7 +219,7 @@ def _samples(dataset: Dataset, question: Question, stop: int, generator: torch.G
 
 
 def _fit(
-    request: Request,
+    request: DiscoverOptions,
     dataset: Dataset,
     question: Question,
     frame: Frame,
@@ -254,7 +256,7 @@ def _flat(y: Tensor) -> Tensor:
 
 
 def _model_evidence(
-    request: Request, path: Path, generator: torch.Generator, device: torch.device, clock: Clock
+    request: DiscoverOptions, path: Path, generator: torch.Generator, device: torch.device, clock: Clock
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         digest = sha256(path)
@@ -284,7 +286,7 @@ def _model_evidence(
 
 
 def model_inputs(
-    request: InputsRequest, model: Model, generator: torch.Generator
+    request: DiscoverOptions | ConserveOptions, model: Model, generator: torch.Generator
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:

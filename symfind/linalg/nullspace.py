@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -56,14 +55,6 @@ class GeneralisedSpectrum:
     trivial: Tensor
 
 
-class NullspaceSolver(Protocol):
-    """Solves min ‖Mc‖/‖Sc‖ over blocks of rows."""
-
-    def solve(self, blocks: Iterable[Pencil], columns: int) -> GeneralisedSpectrum:
-        """All generalised singular values of the stacked blocks."""
-        ...
-
-
 def generalised_spectrum(m: Tensor, s: Tensor, trivial_cut: float = TRIVIAL_CUT) -> GeneralisedSpectrum:
     """Quotients ‖Mc‖/‖Sc‖ of two factors ``(·, p)`` with the same number of columns.
 
@@ -95,25 +86,10 @@ def _right_singular(a: Tensor) -> tuple[Tensor, Tensor]:
     return sigma, vh
 
 
-class Dense:
-    """All rows at once and a singular value decomposition: the reference, for what fits into memory."""
-
-    def solve(self, blocks: Iterable[Pencil], columns: int) -> GeneralisedSpectrum:
-        """Stack every block and decompose."""
-        held = list(blocks)
-        empty = torch.zeros(0, columns, dtype=torch.float64)
-        m = torch.cat([empty, *(b.m.double().flatten(0, 1) for b in held)])
-        s = torch.cat([empty, *(b.s.double().flatten(0, 1) for b in held)])
-        return generalised_spectrum(m, s)
-
-
-class Streamed:
-    """Triangular factors of M and S block by block, then the small problem: O(p²) memory for any row count."""
-
-    def solve(self, blocks: Iterable[Pencil], columns: int) -> GeneralisedSpectrum:
-        """Fold every block into two triangular factors and decompose these."""
-        m, s = StreamedFactor(columns), StreamedFactor(columns)
-        for block in blocks:
-            m.add(block.m.flatten(0, 1))
-            s.add(block.s.flatten(0, 1))
-        return generalised_spectrum(m.factor(), s.factor())
+def streamed_pencil_spectrum(blocks: Iterable[Pencil], columns: int) -> GeneralisedSpectrum:
+    """The same from blocks of rows, folded into triangular factors of M and S: O(p²) memory for any row count."""
+    m, s = StreamedFactor(columns), StreamedFactor(columns)
+    for block in blocks:
+        m.add(block.m.flatten(0, 1))
+        s.add(block.s.flatten(0, 1))
+    return generalised_spectrum(m.factor(), s.factor())

@@ -13,7 +13,6 @@ from torch import Tensor
 from symfind.data import hdf5
 from symfind.data.files import CHECKPOINT_FORMAT, appearing_whole
 from symfind.errors import InputError
-from symfind.models.keras import load_keras
 from symfind.models.network import Activation, Layer, Network, Rearrangement, Step
 from symfind.models.sequential import sequential_network, shape_after
 from symfind.models.stored_weights import stored_tensor
@@ -78,25 +77,20 @@ def _array(path: Path, name: str, tensor: Tensor) -> Any:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Network:
-    """Load a sequential network from symfind's checkpoint, or from a legacy Keras ``.h5`` file.
+    """Load a sequential network from symfind's checkpoint.
 
     Raises
     ------
     InputError
-        Neither of the two, damaged, of a later version, or with steps that do not fit one another.
+        No checkpoint, damaged, of a later version, or with steps that do not fit one another.
     """
     with hdf5.opened(path) as file:
         form = _text(file, "format")
-        if keras_config := _text(file, "model_config"):
-            return load_keras(path, file, keras_config, _text(file, "keras_version"), device)
         if form != CHECKPOINT_FORMAT:
             if form.startswith("symfind.sequential/"):
                 raise InputError(f"{path}: format '{form}' is newer than '{CHECKPOINT_FORMAT}'; update symfind")
-            weights_only = bool(hdf5.root_text(file, "layer_names"))
-            hint = "save the whole model, not only its weights" if weights_only else "see docs/checkpoints.md"
             raise InputError(
-                f"{path}: HDF5, but no network in it (neither format '{CHECKPOINT_FORMAT}' nor Keras' model_config); "
-                f"{hint}"
+                f"{path}: HDF5, but no network in it (no format '{CHECKPOINT_FORMAT}'); see docs/checkpoints.md"
             )
         try:
             network = json.loads(_text(file, "network"))

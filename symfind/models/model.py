@@ -109,7 +109,7 @@ class Model:
 
     @property
     def format(self) -> str:
-        """``torchscript``, ``torch.export``, ``checkpoint`` or ``keras``."""
+        """``torchscript``, ``torch.export`` or ``checkpoint``."""
         return self._network.format
 
     @property

@@ -91,7 +91,7 @@ class Network:
     module
         In eval mode, its parameters without gradient, on the device it was loaded for.
     format
-        ``torchscript``, ``torch.export``, ``checkpoint`` or ``keras``.
+        ``torchscript``, ``torch.export`` or ``checkpoint``.
     steps
         Layers, activations and rearrangements in execution order.
     sequential

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from symfind.fits.surrogate import Samples
+from symfind.schema.promotion import HeldOut
 
 # Standard errors by which the promoted model must be worse before the data are said to speak against it: one-sided
 # 95 %. The difference must also be more than a twentieth of the error itself (a tie in practice).
@@ -17,17 +17,7 @@ _QUANTILE, _SHARE = 1.645, 0.05
 _EXACT = 1e-12
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Share of variance missed on held-out rows with promotion and without, and the error of the difference."""
-
-    rows: int
-    promoted: float
-    plain: float
-    error: float
-
-
-def held_out(promoted: Callable[[Tensor], Tensor], plain: Callable[[Tensor], Tensor], test: Samples) -> Compared:
+def held_out(promoted: Callable[[Tensor], Tensor], plain: Callable[[Tensor], Tensor], test: Samples) -> HeldOut:
     """Compare two models x ``(n, D)`` → ``(n, m)`` on rows, outputs that vary in units of their spread."""
     spread = test.y.std(0, correction=0)
     varies = spread > 0
@@ -38,19 +28,20 @@ def held_out(promoted: Callable[[Tensor], Tensor], plain: Callable[[Tensor], Ten
             return ((model(test.x) - test.y) / unit)[:, varies].square().mean(1)
 
     if not bool(varies.any()):
-        return Compared(len(test), 0.0, 0.0, 0.0)
+        return HeldOut(rows=len(test), promoted=0.0, plain=0.0, difference_error=0.0)
     ours, theirs = missed(promoted), missed(plain)
     groups = torch.arange(len(test)) if test.group is None else torch.unique(test.group, return_inverse=True)[1]
     count = int(groups.max()) + 1
     sums = torch.zeros(count, dtype=ours.dtype).index_add_(0, groups, ours - theirs - (ours - theirs).mean())
     error = float(sums.square().sum().sqrt() / len(test))
-    return Compared(len(test), float(ours.mean()), float(theirs.mean()), error)
+    share, plain_share = float(ours.mean()), float(theirs.mean())
+    return HeldOut(rows=len(test), promoted=share, plain=plain_share, difference_error=error)
 
 
-def against(compared: Compared) -> str:
+def against(compared: HeldOut) -> str:
     """Why nothing may be certified: the held-out rows are fitted worse with promotion. Empty if they are not."""
     gap = compared.promoted - compared.plain
-    if compared.promoted < _EXACT or gap <= max(_QUANTILE * compared.error, _SHARE * compared.plain):
+    if compared.promoted < _EXACT or gap <= max(_QUANTILE * compared.difference_error, _SHARE * compared.plain):
         return ""
     return (
         f"on {compared.rows} held-out rows the promoted model misses {compared.promoted:.3g} of the variance, the same "

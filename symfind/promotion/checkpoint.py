@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symfind.data.files import appearing_whole
-from symfind.errors import InputError
+from symfind.fits.checkpoint import held_state, keep_state
 
 EpochNumbers = tuple[int, float, float, float, float]
 
@@ -69,18 +67,7 @@ class Checkpoint:
     def __init__(self, path: Path | None, *, resume: bool, settings: str) -> None:
         self._path = path
         self._held: dict[str, Any] = {"settings": settings, "done": {}, "now": None}
-        if path is None or not resume or not path.exists():
-            return
-        try:
-            held = torch.load(path, weights_only=True)
-            same = held["settings"] == settings
-        except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
-            raise InputError(f"{path}: no checkpoint of symfind promote; give another --checkpoint") from None
-        if not same:
-            raise InputError(
-                f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"
-            )
-        self._held = held
+        self._held = held_state(path, settings, "symfind promote", resume=resume) or self._held
 
     def finished(self, name: str) -> Stage | None:
         """The stage, if it was finished."""
@@ -131,6 +118,4 @@ class Checkpoint:
         return stage
 
     def _write(self) -> None:
-        if self._path is not None:
-            with appearing_whole(self._path) as part:
-                torch.save(self._held, part)
+        keep_state(self._path, self._held)

@@ -19,6 +19,7 @@ from symfind.progress import Advance
 from symfind.promotion.debias import LieMap, Quadratic, Squares, debiased, null_directions
 from symfind.promotion.operator import Candidates, Library, LieOperator, candidates_at, whitened
 from symfind.promotion.setting import Setting, check_memory, points_needed
+from symfind.schema.promotion import PathEntry, RefitEntry
 
 # γ from where everything is symmetric down to where nothing is: six decades serve data without noise as well. Refits
 # take the shrinkage off, so that steps of less than a decade chose the same fits.
@@ -44,23 +45,6 @@ _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 _PARTITIONS, _PARTS = 6, 3
 # A refit with so many times the error of the penalised fit is not tried on the other folds.
 _HOPELESS = 10.0
-
-
-@dataclass(frozen=True)
-class PathPoint:
-    """One γ: the exact symmetries of the fit, and its cross-validated error."""
-
-    gamma: float
-    symmetries: int
-    error: float
-
-
-@dataclass(frozen=True)
-class Refit:
-    """A number of symmetries, and the cross-validated error of the fit that has as many exactly."""
-
-    symmetries: int
-    error: float
 
 
 @dataclass(frozen=True)
@@ -98,8 +82,8 @@ class Promoted:
     refitted: bool
     sparse: float | None
     freedom: int
-    path: tuple[PathPoint, ...]
-    refits: tuple[Refit, ...]
+    path: tuple[PathEntry, ...]
+    refits: tuple[RefitEntry, ...]
     error: float
     spectrum: Tensor
 
@@ -131,7 +115,7 @@ class _Sparse:
 class Explored:
     """A path: its points, errors and fits at the best of them, on the folds and on all rows; least squares, lasso."""
 
-    points: tuple[PathPoint, ...]
+    points: tuple[PathEntry, ...]
     best: int
     errors: tuple[float, ...]
     steps: tuple[_Step, ...]
@@ -286,7 +270,8 @@ class ConvexFit:
             if len(self._samples) >= _FEW and len(errors) - errors.index(min(errors)) > _PATIENCE:
                 break
         points = tuple(
-            PathPoint(g, self._lie.shape[1] - s[-1].rank, e) for g, s, e in zip(path, steps, errors, strict=False)
+            PathEntry(gamma=g, symmetries=self._lie.shape[1] - s[-1].rank, error=e)
+            for g, s, e in zip(path, steps, errors, strict=False)
         )
         best = errors.index(min(errors))
         # A γ or λ that was asked for is kept to.
@@ -297,7 +282,9 @@ class ConvexFit:
     def refitted(self, explored: Explored) -> Promoted:
         """The refits inside exact nullspaces, from the best point of the path; the best of everything."""
         step = explored.steps[-1]
-        refits = tuple(Refit(k, self._refitted_error(explored.steps, k)) for k in self._counts(step.w))
+        refits = tuple(
+            RefitEntry(symmetries=k, error=self._refitted_error(explored.steps, k)) for k in self._counts(step.w)
+        )
         point, sparse = explored.points[explored.best], explored.sparse
         smallest = min(explored.error, *(r.error for r in refits))
         good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +15,14 @@ from torch import Tensor, nn
 from symfind.errors import InputError, UsageError
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.models.model import load_model
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock
 from symfind.promotion.checkpoint import Checkpoint
 from symfind.promotion.convex import ConvexFit, Explored, Promoted
 from symfind.promotion.library import LibraryFeatures, read_library
 from symfind.promotion.modules import StandardisedNetwork, module_of
 from symfind.promotion.network import Recipe, TrainedNetwork, trained_network
-from symfind.promotion.reading import Ready, Request
+from symfind.promotion.reading import Ready
 
 _POLYNOMIAL = re.compile(r"(polynomial|sindy):([1-9])")
 # The degree where sindy names none: Lorenz, rigid bodies, Hopf normal forms are at most cubic.
@@ -41,35 +41,6 @@ _HIDDEN = (64, 64)
 _GAMMA = 0.03
 
 Linear = PolynomialFeatures | LibraryFeatures
-
-
-class ModelRequest(Request, Protocol):
-    """What is asked of the models."""
-
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def gamma(self) -> float | None: ...  # noqa: D102
-    @property
-    def sparsity(self) -> float: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def hidden(self) -> tuple[int, ...] | None: ...  # noqa: D102
-    @property
-    def steps(self) -> int: ...  # noqa: D102
-    @property
-    def learning_rate(self) -> float: ...  # noqa: D102
-    @property
-    def batch(self) -> int: ...  # noqa: D102
-    @property
-    def schedule(self) -> str: ...  # noqa: D102
-    @property
-    def checkpoint(self) -> str | None: ...  # noqa: D102
-    @property
-    def resume(self) -> bool: ...  # noqa: D102
-    @property
-    def trust_model(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -103,7 +74,7 @@ class Chosen:
     messages: tuple[str, ...] = ()
 
 
-def chosen_fit(request: ModelRequest, prepared: Ready, clock: Clock, generator: torch.Generator) -> Chosen:
+def chosen_fit(request: PromoteOptions, prepared: Ready, clock: Clock, generator: torch.Generator) -> Chosen:
     """Fit the models that were asked for.
 
     Raises
@@ -158,7 +129,7 @@ def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:
     )
 
 
-def _network_fit(request: ModelRequest, prepared: Ready, clock: Clock) -> Chosen:
+def _network_fit(request: PromoteOptions, prepared: Ready, clock: Clock) -> Chosen:
     """Train an MLP, or the user's network further, with promotion and without."""
     make = _mlp(request, prepared) if request.model == "mlp" else _users_network(request, prepared)
     gamma = _GAMMA if request.gamma is None else request.gamma
@@ -192,7 +163,7 @@ def _network_fit(request: ModelRequest, prepared: Ready, clock: Clock) -> Chosen
     )
 
 
-def _mlp(request: ModelRequest, prepared: Ready) -> Callable[[], nn.Module]:
+def _mlp(request: PromoteOptions, prepared: Ready) -> Callable[[], nn.Module]:
     """A fresh MLP in standard units, the same at every call."""
     x, y = prepared.train.x, prepared.train.y
 
@@ -209,7 +180,7 @@ def _mlp(request: ModelRequest, prepared: Ready) -> Callable[[], nn.Module]:
     return make
 
 
-def _users_network(request: ModelRequest, prepared: Ready) -> Callable[[], nn.Module]:
+def _users_network(request: PromoteOptions, prepared: Ready) -> Callable[[], nn.Module]:
     """The user's network as it was saved, in double precision."""
     path = Path(request.model)
     model = load_model(path, trust=request.trust_model)  # refuses what is unsafe, or is no model

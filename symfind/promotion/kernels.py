@@ -20,6 +20,7 @@ from symfind.kinds.operator.pencil import ModePencil
 from symfind.kinds.operator.spatial import SpatialGrid
 from symfind.linalg.nuclear import NuclearProblem, State
 from symfind.linalg.thresholding import DenseMap
+from symfind.schema.promotion import PathEntry, RefitEntry
 
 # Modes of inputs and outputs, whose product is the number of unknowns: whole shells of waves, |k| ≤ 14 on a line and
 # |k| ≤ 3 in the plane, which translations map to themselves.
@@ -109,7 +110,7 @@ class PromotedKernel:
     gamma
         γ that was chosen.
     path, refits
-        (γ, symmetries, error) and (symmetries, error) of what was tried.
+        What was tried.
     """
 
     fit: FittedOperator
@@ -117,8 +118,8 @@ class PromotedKernel:
     promoted: Tensor
     symmetries: int
     gamma: float
-    path: tuple[tuple[float, int, float], ...]
-    refits: tuple[tuple[int, float], ...]
+    path: tuple[PathEntry, ...]
+    refits: tuple[RefitEntry, ...]
 
 
 def small_basis(grid: SpatialGrid, u: Tensor, v: Tensor) -> FittedOperator:
@@ -131,7 +132,7 @@ def small_basis(grid: SpatialGrid, u: Tensor, v: Tensor) -> FittedOperator:
     inputs = wave_modes(grid, u).first(count)
     outputs = wave_modes(grid, v).first(MOST_MODES)
     x = (u @ inputs.columns) / inputs.size
-    return FittedOperator(inputs, len(inputs.size), outputs, x, v @ outputs.columns, 1.0, 0.0, ())
+    return FittedOperator(inputs, len(inputs.size), outputs, x, v @ outputs.columns, 1.0, 0.0)
 
 
 def promoted_kernel(frame: OperatorFrame, fit: FittedOperator, generator: torch.Generator) -> PromotedKernel:
@@ -153,25 +154,25 @@ def promoted_kernel(frame: OperatorFrame, fit: FittedOperator, generator: torch.
     problem = NuclearProblem(theta, y, lie, gram=gram)
     unit = float(y.square().sum()) / max(float(torch.linalg.svdvals(lie(plain.flatten())).sum()), 1e-300)
     start: State | None = None
-    path: list[tuple[float, int, float]] = []
+    path: list[PathEntry] = []
     best: tuple[float, float, Tensor, Tensor] | None = None  # … and the candidates, those with least L first
     for share in _PATH:
         solved = problem.solve(share * unit, start=start, tolerance=_TOLERANCE, most=_ITERATIONS)
         start, c = solved.state, solved.w.reshape(a, b)
         sigma, vh = torch.linalg.svd(solved.z, full_matrices=False)[1:]
         error = missed(c)
-        path.append((share * unit, int((sigma <= _ZERO * sigma.max()).sum()), error))
+        path.append(PathEntry(gamma=share * unit, symmetries=int((sigma <= _ZERO * sigma.max()).sum()), error=error))
         if best is None or error < best[0]:
             best = (error, share * unit, c, vh.flip(0).T)
     assert best is not None
     error, gamma, nuclear, order = best
-    c, count, refits = nuclear, 0, list[tuple[int, float]]()
+    c, count, refits = nuclear, 0, list[RefitEntry]()
     whole, weight = _system(fit.x, fit.y), 0.0
     for k in range(1, order.shape[1] + 1):
         squares = lie.squares(order[:, :k])
         errors = [(missed(_penalised(theta, y, squares, share, (a, b))), share) for share in _REFITS]
         found, share = next(pair for pair in errors if pair[0] <= _TIE * min(errors)[0])  # the largest weight first
-        refits.append((k, found))
+        refits.append(RefitEntry(symmetries=k, error=found))
         if found <= _TIE * error:
             weight, count, error = share, k, min(error, found)
     if count:

@@ -23,6 +23,7 @@ from symfind.promotion.checkpoint import Checkpoint, Stage
 from symfind.promotion.moved import Movement, movement
 from symfind.promotion.operator import Candidates, candidates_at, whitened
 from symfind.promotion.setting import Setting
+from symfind.schema.promotion import EpochEntry, RefitEntry
 
 # One row in six chooses; the rest is trained on.
 _VALIDATION = 6
@@ -54,17 +55,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What is told of the training at one look."""
-
-    epoch: int
-    gamma: float
-    loss: float
-    validation: float
-    nuclear: float
-
-
-@dataclass(frozen=True)
 class TrainedNetwork:
     """The network with promotion, the one without, and how they came about.
 
@@ -86,8 +76,8 @@ class TrainedNetwork:
     plain: nn.Module
     symmetries: Tensor
     moved: bool
-    epochs: tuple[Epoch, ...]
-    refits: tuple[tuple[int, float], ...]
+    epochs: tuple[EpochEntry, ...]
+    refits: tuple[RefitEntry, ...]
 
 
 def trained_network(
@@ -139,8 +129,12 @@ def trained_network(
     network, without = make(), make()
     network.load_state_dict(stage.state)
     without.load_state_dict(plain.state)
-    refits = tuple((count, stage.validation) for count, stage, _, _ in stages)
-    return TrainedNetwork(network, without, vectors, moved, tuple(Epoch(*e) for e in found.epochs), refits)
+    refits = tuple(RefitEntry(symmetries=count, error=stage.validation) for count, stage, _, _ in stages)
+    epochs = tuple(
+        EpochEntry(epoch=n, gamma=gamma, loss=loss, validation=error, nuclear=norm)
+        for n, gamma, loss, error, norm in found.epochs
+    )
+    return TrainedNetwork(network, without, vectors, moved, epochs, refits)
 
 
 def _ends(sigma: Tensor) -> list[int]:

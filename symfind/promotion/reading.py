@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,35 +19,13 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.questions import QUESTIONS
 from symfind.kinds.reading import open_dataset
+from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
 
 # Fewer leave nothing to hold out.
 _FEWEST_ROWS = 20
 # A derivative this share of the others is their rounding.
 _ROUNDING = 1e-13
-
-
-class Request(Protocol):
-    """What is asked, by the names of the options of ``promote`` (``symfind.verbs.options.PromoteOptions``)."""
-
-    @property
-    def kind(self) -> str | None: ...  # noqa: D102
-    @property
-    def input(self) -> str | None: ...  # noqa: D102
-    @property
-    def output_name(self) -> str | None: ...  # noqa: D102
-    @property
-    def mapping(self) -> str | Mapping[str, object] | None: ...  # noqa: D102
-    @property
-    def max_rows(self) -> int: ...  # noqa: D102
-    @property
-    def acts_on(self) -> str: ...  # noqa: D102
-    @property
-    def output_action(self) -> str: ...  # noqa: D102
-    @property
-    def metric(self) -> str: ...  # noqa: D102
-    @property
-    def held_out(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -100,7 +76,7 @@ class Ready:
         return self.question.scalar_gauge and self.frame.objects[0] == 1 and prod(self.frame.output_objects) == 1
 
 
-def ready(request: Request, path: Path, space: str | ReportedFields | None, generator: torch.Generator) -> Ready:
+def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | None, generator: torch.Generator) -> Ready:
     """Read the rows, split some off, and set up the candidates.
 
     Raises

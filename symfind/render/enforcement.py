@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from symfind.render.console import labelled, plain_table
 from symfind.schema.enforcement import (
     Enforcement,
     ErrorMeasured,
@@ -37,7 +37,7 @@ def enforcement_table(document: Enforcement) -> RenderableType:
         ("cost", f"{document.cost_ratio:.3g} times the time of a call"),
         ("written", document.output or "nothing (give --output FILE)"),
     ]
-    parts: list[RenderableType] = [_grid(pairs)]
+    parts: list[RenderableType] = [labelled(pairs)]
     if len(document.considered) > 1:
         header = ("method", "", "error", "loss", "change", "cost", "")
         rows_ = [
@@ -52,13 +52,13 @@ def enforcement_table(document: Enforcement) -> RenderableType:
             )
             for m in document.considered
         ]
-        parts += [Text(), Padding(_table(header, rows_), (0, 0, 0, 2))]
+        parts += [Text(), Padding(plain_table(header, rows_), (0, 0, 0, 2))]
     if document.layers:
         cells = [(m.layer, f"{m.distance:.3g}", str(m.dimension), m.representation) for m in document.layers]
-        parts += [Text(), Padding(_table(("layer", "moved", "dim Hom", "behind it"), cells), (0, 0, 0, 2))]
+        parts += [Text(), Padding(plain_table(("layer", "moved", "dim Hom", "behind it"), cells), (0, 0, 0, 2))]
     remarks = [("note", t) for t in document.notes] + [("warning", t) for t in document.warnings]
     if remarks:
-        parts += [Text(), _grid(remarks)]
+        parts += [Text(), labelled(remarks)]
     return Group(*parts)
 
 
@@ -73,9 +73,9 @@ def score_table(document: Score) -> RenderableType:
         rows.append((g.name, "" if g.defect is None else f"{g.defect:.3g}", *own))
     pairs = _headline(document.source, document.group)
     pairs.append(("error", f"{_error(document.error)} on {document.error.elements} elements of the whole group"))
-    parts: list[RenderableType] = [_grid(pairs), Text(), Padding(_table(header, rows), (0, 0, 0, 2))]
+    parts: list[RenderableType] = [labelled(pairs), Text(), Padding(plain_table(header, rows), (0, 0, 0, 2))]
     if document.notes:
-        parts += [Text(), _grid([("note", t) for t in document.notes])]
+        parts += [Text(), labelled([("note", t) for t in document.notes])]
     return Group(*parts)
 
 
@@ -83,9 +83,9 @@ def plain_document(
     pairs: Iterable[tuple[str, str]], table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
 ) -> RenderableType:
     """Labelled lines, and a table below them."""
-    parts: list[RenderableType] = [_grid(list(pairs))]
+    parts: list[RenderableType] = [labelled(list(pairs))]
     if table is not None:
-        parts += [Text(), Padding(_table(*table), (0, 0, 0, 2))]
+        parts += [Text(), Padding(plain_table(*table), (0, 0, 0, 2))]
     return Group(*parts)
 
 
@@ -110,22 +110,3 @@ def _error(error: ErrorMeasured) -> str:
 def _loss(loss: LossMeasured) -> str:
     accuracy = "" if loss.accuracy is None else f", accuracy {loss.accuracy:.4g}"
     return f"{loss.kind} {loss.value:.4g}{accuracy}"
-
-
-def _grid(pairs: Sequence[tuple[str, str]]) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True, min_width=9)
-    grid.add_column(overflow="fold")
-    for label, text in pairs:
-        grid.add_row(Text(label), Text(text))
-    return grid
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    used = [i for i in range(len(header)) if any(len(row) > i and row[i] for row in rows)]
-    for i in used:
-        out.add_column(header[i], overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(row[i] if i < len(row) else "") for i in used))
-    return out

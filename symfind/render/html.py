@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 
 from symfind.errors import UsageError
 from symfind.render.conservation import HEADER, conserved_rows
@@ -18,45 +19,7 @@ from symfind.schema.promotion import Promotion
 # Wider matrices are no longer read entry by entry; they are in the JSON report.
 _WIDEST_MATRIX = 16
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5c6675; --line: #dfe3e8; --paper: #ffffff;
-  --card: #f6f7f9; --good: #16794c; --unsure: #9a6700; --plus: 36, 99, 201; --minus: 201, 72, 36; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #98a2b0; --line: #333b47;
-  --paper: #14181e; --card: #1c222b; --good: #4ac38a; --unsure: #d9a531; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1.25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; margin: 2.25rem 0 .75rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: 0; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.generators { width: 100%; }
-.generators th { text-align: left; color: var(--soft); font-weight: 600; }
-.generators th, .generators td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-.expression { font-family: "STIX Two Math", "Cambria Math", Georgia, serif; font-size: 1.08em; }
-td.certified { color: var(--good); font-weight: 600; } td.undecided { color: var(--unsure); font-weight: 600; }
-tr.refuted td { color: var(--soft); }
-.warning { border-left: 4px solid var(--unsure); background: var(--card); padding: .6rem .9rem; margin: .6rem 0; }
-img { max-width: 100%; background: #ffffff; }
-svg { width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; }
-svg .grid { stroke: var(--line); } svg .bounds { stroke: var(--soft); stroke-width: 1.5; }
-svg .tolerance { stroke: var(--unsure); stroke-dasharray: 5 4; }
-svg .certified { fill: var(--good); } svg .undecided { fill: var(--unsure); } svg .refuted { fill: var(--soft); }
-.cards { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
-figcaption { color: var(--soft); margin-bottom: .5rem; max-width: 24rem; overflow-wrap: anywhere; }
-.matrix td { width: 3.2rem; padding: .2rem .35rem; text-align: right; font-size: .85rem;
-  border: 1px solid var(--line); }
-.brackets { columns: 16rem; padding-left: 1.2rem; margin: 0; }
-pre { overflow-x: auto; background: var(--card); padding: .8rem; border-radius: 8px; font-size: .85rem; }
-details { margin-top: 2.25rem; } summary { cursor: pointer; font-weight: 600; }
-.settings td { padding: .15rem 1.25rem .15rem 0; overflow-wrap: anywhere; }
-footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
-"""
+_STYLE = "\n" + Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
 def to_html(report: Report) -> str:

@@ -21,6 +21,7 @@ from symfind.schema.document import (
 )
 from symfind.schema.equation import EquationEntry
 from symfind.schema.numbers import bounds_text, number_text
+from symfind.schema.witness import Witness
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
@@ -59,6 +60,8 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
         yield "fit", fit_text(report)
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
+    if report.witness is not None:
+        yield "witness", witness_text(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
 
 
@@ -106,10 +109,18 @@ def generator_rows(report: Report) -> list[GeneratorRow]:
                 defect=number_text(first_refuted.defect),
                 interval=interval_text(first_refuted),
                 reach="",
-                verdict="refuted",
+                verdict=following_verdict(report, first_refuted),
             )
         )
     return rows
+
+
+def following_verdict(report: Report, entry: SpectrumEntry) -> str:
+    """Refuted where the lower bound is above the tolerance: a direction of which nothing is sure is only large."""
+    tolerance = report.settings.get("tolerance")
+    if entry.lower is None or not isinstance(tolerance, float) or entry.lower <= tolerance:
+        return "not decided"
+    return "refuted"
 
 
 def next_in_spectrum(report: Report) -> SpectrumEntry | None:
@@ -134,6 +145,18 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
+
+
+def witness_text(witness: Witness) -> str:
+    """Describe the symmetric model: its algebra, its invariants, what it explains of rows it has not seen."""
+    count = _count(witness.invariants, "invariant")
+    learned = ", learned" if witness.refined else ""
+    left = f", {100 * witness.left_over:.2g} % of it structured" if witness.left_over else ""
+    unexplained = 1.0 - witness.r2
+    return (
+        f"functions of {count} of {witness.candidate}{learned}: all but {100 * unexplained:.2g} % of unseen rows{left}; "
+        f"η ≤ {number_text(witness.eta_upper)}"
+    )
 
 
 def equation_text(equation: EquationEntry) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from symfind.render.conservation import HEADER, conserved_rows
+from symfind.render.console import labelled, plain_table, plain_text
 from symfind.render.promotion import promotion_tables
 from symfind.render.summary import (
     GeneratorRow,
@@ -26,8 +25,6 @@ from symfind.render.summary import (
 from symfind.schema.document import Report
 
 VERDICT_STYLES = {"certified": "green", "undecided": "yellow", "refuted": "dim"}
-# A width that most windows and mail programs show without wrapping, for tables that go to a file.
-_WIDTH_OF_A_FILE = 100
 # Below this the bounds would leave the expression less than 16 columns; they are in every other format.
 _WIDTH_FOR_BOUNDS = 62
 
@@ -36,21 +33,18 @@ def table(report: Report) -> RenderableType:
     """Return the report as a rich renderable that fits the width of the console it is printed on."""
     warnings = [("warning", text) for text in report.warnings]
     return Group(
-        _pairs(list(headline(report))),
+        labelled(list(headline(report))),
         Text(),
         *(_conserved_table(report) if report.conserved else ()),
         *((Padding(_GeneratorTable(rows), (0, 0, 0, 2)), Text()) if (rows := generator_rows(report)) else ()),
-        _pairs(list(conclusions(report))),
-        *([_pairs(warnings, style="yellow")] if warnings else []),
+        labelled(list(conclusions(report))),
+        *([labelled(warnings, style="yellow")] if warnings else []),
     )
 
 
 def to_table_text(report: Report) -> str:
     """Return the table as plain text for a file or a pipe."""
-    console = Console(file=io.StringIO(), width=_WIDTH_OF_A_FILE, color_system=None, force_terminal=False)
-    with console.capture() as captured:
-        console.print(table(report))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+    return plain_text(table(report))
 
 
 def to_markdown(report: Report) -> str:
@@ -66,18 +60,8 @@ def title(report: Report) -> str:
     return f"Continuous symmetries of {name}"
 
 
-def _pairs(pairs: list[tuple[str, str]], style: str = "bold") -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    # All blocks of a report share one left column, so that their texts stand below one another.
-    grid.add_column(style=style, no_wrap=True, min_width=9)
-    grid.add_column(overflow="fold")
-    for label, text in pairs:
-        grid.add_row(Text(label), Text(text))
-    return grid
-
-
 def _conserved_table(report: Report) -> tuple[RenderableType, ...]:
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid = plain_table()
     for heading in HEADER:
         grid.add_column(heading, no_wrap=heading not in ("conserved", "follows from"), overflow="fold")
     for row in conserved_rows(report):
@@ -103,7 +87,7 @@ class _GeneratorTable:
             ("verdict", lambda row: row.verdict, True),
         ]
         shown = [(heading, cell) for heading, cell, wanted in columns if wanted]
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        grid = plain_table()
         for heading, _ in shown:
             grid.add_column(
                 heading,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from symfind.schema.numbers import bounds_text, number_text
 from symfind.schema.records import Json, Record
-
-if TYPE_CHECKING:
-    pass
 
 _MOST_SHOWN = 40
 

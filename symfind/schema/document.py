@@ -17,9 +17,10 @@ from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
 from symfind.schema.records import Json, Mismatch, Record
 from symfind.schema.validity import ValidityCurve
+from symfind.schema.witness import Witness
 
 SCHEMA = "symfind.report/1"
-VERDICTS = ("certified", "undecided", "refuted")
+VERDICTS = ("certified", "approximate", "undecided", "refuted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +117,10 @@ class Generator(Record):
     latex
         The same for typesetting; may be empty.
     defect, lower, upper
-        ρ(ξ), without unit, and its 1 − α bounds.
+        ρ(ξ), without unit, and its 1 − α bounds; η where a witness decided, the distance of F in values to the functions
+        that have the symmetry.
     verdict
-        ``"certified"``, ``"undecided"`` or ``"refuted"``.
+        ``"certified"``, ``"approximate"``, ``"undecided"`` or ``"refuted"``.
     reach
         The largest |t| for which the finite defect of exp(tξ) stays below the tolerance, t scaled by the
         spectral radius of ξ; None where it was not measured.
@@ -332,6 +334,8 @@ class Report(Record):
         ``conserve`` was asked.
     discrete, discrete_group
         Finite candidates and what the certified ones generate; None unless they were asked for.
+    witness
+        The symmetric model that decided; None where F was given or no such model was sought.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -359,6 +363,7 @@ class Report(Record):
     conservation: Conservation | None = None
     discrete: tuple[Discrete, ...] | None = None
     discrete_group: DiscreteGroup | None = None
+    witness: Witness | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

@@ -1,1 +1,1 @@
-"""The verbs as functions: one file a verb, with its options."""
+"""The verbs as functions: one file a verb."""

@@ -28,12 +28,12 @@ from symfind.kinds.field.prolongation import Prolongation, Scales
 from symfind.kinds.field.transformed_jets import total_degree, transformed
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.threads import one_thread
+from symfind.options.of_verbs import AugmentOptions, ScoreOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.schema.document import Report
 from symfind.schema.store import read_report
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import AugmentOptions, ScoreOptions
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -122,7 +122,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
     Parameters
     ----------
     options
-        Data, generators and sizes, :class:`~symfind.verbs.options.AugmentOptions`.
+        Data, generators and sizes, :class:`~symfind.options.of_verbs.AugmentOptions`.
     to
         The HDF5 file to write; it appears when it is whole.
     progress

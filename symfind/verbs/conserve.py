@@ -29,6 +29,7 @@ from symfind.kinds.reading import open_dataset
 from symfind.kinds.search import is_model, model_inputs
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
+from symfind.options.of_verbs import ConserveOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
 from symfind.schema.conservation import Conservation as ConservationEntry
@@ -37,7 +38,6 @@ from symfind.schema.document import (
     Algebra,
     Coverage,
     Environment,
-    Fit,
     Report,
     Source,
     Space,
@@ -46,7 +46,6 @@ from symfind.schema.document import (
 from symfind.schema.store import from_json, read_report
 from symfind.verbs.contents import is_report
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import ConserveOptions
 
 _TARGETS = {"flow": "dx", "map": "x_next"}
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
@@ -90,7 +89,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.verbs.options.ConserveOptions`.
+        What is asked, :class:`~symfind.options.of_verbs.ConserveOptions`.
     progress
         Told how far the computation is.
 
@@ -236,19 +235,12 @@ def _report_of_rows(
     with clock.phase("dependence"):
         entries, together = _entries(options, rows, space, geometry, finding, poisson, generator)
     trivial = tuple(space.expression(c, rows.names) for c in evidence.spectrum.trivial.T)
-    surrogate = evidence.surrogate
     total = space.dim
     return Report(
         source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
         settings=options.settings(),
         environment=environment,
-        fit=None
-        if surrogate is None
-        else Fit(
-            surrogate=surrogate.name.removesuffix(f", degree {surrogate.degree}"),
-            degree=surrogate.degree,
-            r2=surrogate.r2,
-        ),
+        fit=evidence.surrogate,
         space=Space(name=options.library, dimension=total, trivial=trivial),
         spectrum=tuple(SpectrumEntry(defect=e, lower=lo, upper=up) for e, lo, up in finding.spectrum),
         algebra=Algebra(dimension=0),

@@ -34,7 +34,7 @@ class ModelContents:
     kind
         ``"model"``.
     format
-        ``torchscript``, ``torch.export``, ``checkpoint`` or ``keras``.
+        ``torchscript``, ``torch.export`` or ``checkpoint``.
     dtype
         Of the weights.
     input_shape, output_shape

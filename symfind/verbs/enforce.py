@@ -17,20 +17,20 @@ from symfind.data.axes import parse_grid
 from symfind.data.files import appearing_whole, readable, sha256
 from symfind.equivariance.choose import Choices, enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
-from symfind.equivariance.request import Prepared, RowsAsked, prepared, rows_for
+from symfind.equivariance.request import Prepared, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
 from symfind.errors import UsageError
 from symfind.kinds.search import is_model
 from symfind.models.model import load_model
+from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.progress import Progress, SilentProgress
 from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.augment import score_fields
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.version import __version__
 
 
@@ -40,7 +40,7 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     Parameters
     ----------
     options
-        Model, group and method, :class:`~symfind.verbs.options.EnforceOptions`.
+        Model, group and method, :class:`~symfind.options.of_verbs.EnforceOptions`.
     to
         The file to write, of the same kind as the model's; None writes none.
     progress
@@ -97,12 +97,12 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
     with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with _timed(seconds, "read"):
             model = load_model(path, trust=options.trust_model)
-            x, y, _, messages = rows_for(model, _asked(options), None, rng)
+            x, y, _, messages = rows_for(model, options, None, rng)
             model.bind(tuple(x.shape[1:]), x)
             group = grid_group(options.group, sources, x.shape[1:])
             subject = Subject(path, model, model.format, x, y, options.trust_model)
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
-        made = Path(folder) / f"project{path.suffix if subject.format != 'keras' else '.h5'}"
+        made = Path(folder) / f"project{path.suffix}"
         if to is not None:
             check_ending(to, format_written(subject, "project"), "project")
         with _timed(seconds, "enforce"):
@@ -126,7 +126,7 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
     Parameters
     ----------
     options
-        Model and group, :class:`~symfind.verbs.options.ScoreOptions`.
+        Model and group, :class:`~symfind.options.of_verbs.ScoreOptions`.
     progress
         Told how far the computation is.
 
@@ -154,21 +154,7 @@ def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepa
     generators = None
     if options.generators is not None:
         generators = generators_of(read_report(options.generators), options.generators)
-    return prepared(
-        path, options.group, generators, options.rep_in, options.rep_out, _asked(options), options.trust_model, rng
-    )
-
-
-def _asked(options: ActionOptions) -> RowsAsked:
-    return RowsAsked(
-        options.data,
-        options.shape,
-        options.max_rows,
-        options.n_samples,
-        options.input,
-        options.output_name,
-        options.mapping,
-    )
+    return prepared(path, options, generators, rng)
 
 
 @contextmanager

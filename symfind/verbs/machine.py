@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from symfind.errors import UsageError
+from symfind.options.option import ComputeOptions
 from symfind.schema.document import Environment
-from symfind.verbs.option import ComputeOptions
 from symfind.version import __version__
 
 

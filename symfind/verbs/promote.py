@@ -19,16 +19,16 @@ from symfind.errors import InputError, UsageError
 from symfind.kinds.maps.nullspace import evidence_of_model
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock, Progress, SilentProgress
-from symfind.promotion.certificate import Compared, against, held_out
+from symfind.promotion.certificate import against, held_out
 from symfind.promotion.discrete import with_orbits
 from symfind.promotion.families import Chosen, chosen_fit
 from symfind.promotion.reading import Ready, ReportedFields, ready
 from symfind.schema.document import Environment, Fit, Report, Source
-from symfind.schema.promotion import EpochEntry, HeldOut, PathEntry, Promotion, RefitEntry
+from symfind.schema.promotion import HeldOut, Promotion
 from symfind.schema.store import read_report
 from symfind.verbs.machine import on_cpu_in_double
-from symfind.verbs.options import PromoteOptions
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
 
@@ -46,7 +46,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     Parameters
     ----------
     options
-        Data, models and candidates, :class:`~symfind.verbs.options.PromoteOptions`.
+        Data, models and candidates, :class:`~symfind.options.of_verbs.PromoteOptions`.
     to
         The TorchScript file to write; None writes none.
     progress
@@ -135,14 +135,8 @@ def _certified(
     return replace(report, fit=fit, promotion=_promotion(chosen, compared, to))
 
 
-def _promotion(chosen: Chosen, compared: Compared, to: Path | None) -> Promotion:
+def _promotion(chosen: Chosen, compared: HeldOut, to: Path | None) -> Promotion:
     """How the model was chosen."""
-    rows = HeldOut(
-        rows=compared.rows,
-        promoted=compared.promoted,
-        plain=compared.plain,
-        difference_error=compared.error,
-    )
     output = None if to is None else str(to)
     if chosen.network is not None:
         network = chosen.network
@@ -151,12 +145,9 @@ def _promotion(chosen: Chosen, compared: Compared, to: Path | None) -> Promotion
             gamma=max((e.gamma for e in network.epochs), default=0.0),
             symmetries=network.symmetries.shape[1],
             unknowns=chosen.unknowns,
-            refits=tuple(RefitEntry(symmetries=k, error=e) for k, e in network.refits),
-            epochs=tuple(
-                EpochEntry(epoch=e.epoch, gamma=e.gamma, loss=e.loss, validation=e.validation, nuclear=e.nuclear)
-                for e in network.epochs
-            ),
-            held_out=rows,
+            refits=network.refits,
+            epochs=network.epochs,
+            held_out=compared,
             output=output,
         )
     linear = chosen.linear
@@ -167,8 +158,8 @@ def _promotion(chosen: Chosen, compared: Compared, to: Path | None) -> Promotion
         symmetries=linear.symmetries.shape[1],
         unknowns=chosen.unknowns,
         freedom=linear.freedom,
-        path=tuple(PathEntry(gamma=p.gamma, symmetries=p.symmetries, error=p.error) for p in linear.path),
-        refits=tuple(RefitEntry(symmetries=r.symmetries, error=r.error) for r in linear.refits),
-        held_out=rows,
+        path=linear.path,
+        refits=linear.refits,
+        held_out=compared,
         output=output,
     )

@@ -34,12 +34,12 @@ from symfind.kinds.operator.rows import OperatorRows
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock
-from symfind.promotion.certificate import Compared, against
+from symfind.promotion.certificate import against
 from symfind.promotion.kernels import KernelModule, PromotedKernel, promoted_kernel, small_basis
 from symfind.schema.document import Environment, Fit, Report, Source
-from symfind.schema.promotion import HeldOut, PathEntry, Promotion, RefitEntry
-from symfind.verbs.options import PromoteOptions
+from symfind.schema.promotion import HeldOut, Promotion
 from symfind.version import __version__
 
 _FEWEST_PAIRS = 20
@@ -134,18 +134,16 @@ def promote_kernel(
         gamma=done.gamma,
         symmetries=done.symmetries,
         unknowns=done.plain.numel(),
-        path=tuple(PathEntry(gamma=g, symmetries=k, error=e) for g, k, e in done.path),
-        refits=tuple(RefitEntry(symmetries=k, error=e) for k, e in done.refits),
-        held_out=HeldOut(
-            rows=compared.rows, promoted=compared.promoted, plain=compared.plain, difference_error=compared.error
-        ),
+        path=done.path,
+        refits=done.refits,
+        held_out=compared,
         output=None if to is None else str(to),
     )
     chosen = Fit(surrogate=fit.name, degree=None, r2=1 - compared.promoted)
     return replace(report, fit=chosen, promotion=promotion, timing=clock.seconds)
 
 
-def _compared(fit: FittedOperator, done: PromotedKernel, u: Tensor, v: Tensor) -> Compared:
+def _compared(fit: FittedOperator, done: PromotedKernel, u: Tensor, v: Tensor) -> HeldOut:
     """Both kernels on held-out pairs ``(n, D)``, errors in units of the fields' whole variance.
 
     Not point by point, as of other outputs: where fields end their spread is none.
@@ -154,7 +152,8 @@ def _compared(fit: FittedOperator, done: PromotedKernel, u: Tensor, v: Tensor) -
     x = fit.in_modes(u)
     ours, theirs = (((x @ c.T) @ fit.outputs.columns.T - v).square().sum(1) / unit for c in (done.promoted, done.plain))
     error = float((ours - theirs).std(correction=0)) / len(v) ** 0.5
-    return Compared(len(v), float(ours.mean()), float(theirs.mean()), error)
+    share, plain_share = float(ours.mean()), float(theirs.mean())
+    return HeldOut(rows=len(v), promoted=share, plain=plain_share, difference_error=error)
 
 
 def _blockwise(rows: Tensor, index: Tensor, block: Tensor) -> Tensor:

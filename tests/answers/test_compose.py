@@ -17,8 +17,8 @@ from symfind.answers import algebra as algebra_module
 from symfind.answers import compose
 from symfind.decision.evidence import Finding
 from symfind.errors import NumericalError
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 
 class Radius(nn.Module):

@@ -17,8 +17,8 @@ import symfind
 from symfind import AugmentOptions, ScoreOptions
 from symfind.cli import main
 from symfind.errors import InputError, UsageError
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.store import to_json
-from symfind.verbs.options import DiscoverOptions
 
 KDV = "u_t + u*u_x + u_xxx = 0"
 LENGTH = 40.0

@@ -18,9 +18,9 @@ import pytest
 import symfind
 from symfind.cli import main
 from symfind.errors import InputError, NumericalError
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema import store
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 
 @dataclass

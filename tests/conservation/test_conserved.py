@@ -211,7 +211,7 @@ def test_a_model_of_a_flow_is_asked_itself(tmp_path: Path) -> None:
 
 
 def test_nothing_conserved_ends_with_status_4_where_it_is_required(tmp_path: Path) -> None:
-    from symfind.cli.commands.conserve import conserve
+    from symfind.cli.commands import conserve
     from symfind.cli.output import Output
     from symfind.errors import NothingCertified
 

@@ -13,8 +13,8 @@ from symfind.data.axes import parse_grid
 from symfind.equivariance.methods.kernels import GridGroup, class_means, grid_group
 from symfind.errors import UsageError
 from symfind.models.model import load_model
+from symfind.options.of_verbs import EnforceOptions
 from symfind.verbs.enforce import enforce
-from symfind.verbs.options import EnforceOptions
 
 TORUS = "x=0:1 periodic, y=0:1 periodic"
 

@@ -77,16 +77,6 @@ def test_whitened_features_have_unit_gram() -> None:
     torch.testing.assert_close(moved.T @ moved / 300, torch.eye(5, dtype=torch.float64), rtol=1e-10, atol=1e-10)
 
 
-def test_an_offset_is_added_to_value_and_slope() -> None:
-    x = normal(30, 3)
-    family = Family(PolynomialFeatures.of_degree(standard_of(x), 1))
-    weights, _ = fit_weights(family, [(x, x[:, :2])], 2)
-    base = LinearFit(family.features, weights, (3,), (2,))
-    twice = LinearFit(family.features, weights, (3,), (2,), base)
-    torch.testing.assert_close(twice(x), 2 * base(x))
-    torch.testing.assert_close(twice.value_and_jacobian(x)[1], 2 * base.value_and_jacobian(x)[1])
-
-
 def test_folds_are_even_and_keep_groups_whole() -> None:
     labels = fold_labels(101, None, 4, seeded())
     assert sorted(torch.bincount(labels).tolist()) == [25, 25, 25, 26]

@@ -1,9 +1,8 @@
-"""Checkpoints of sequential networks: symfind's own, and those that Keras wrote."""
+"""Checkpoints of sequential networks: the layout of docs/checkpoints.md."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,13 @@ import model_zoo as zoo
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from symfind.data.files import CHECKPOINT_FORMAT
 from symfind.errors import InputError
 from symfind.models.checkpoint import write_checkpoint
-from symfind.models.keras import _same
 from symfind.models.model import load_model
 from symfind.models.network import Activation, Layer, Rearrangement, Step
-
-KERAS = Path(__file__).parents[1] / "data" / "keras"
 
 
 def convolution(weight: Tensor, bias: Tensor | None, padding: tuple[tuple[int, int], ...]) -> Layer:
@@ -206,99 +200,3 @@ def test_layout_as_documented(tmp_path: Path) -> None:
     # x = (3, 1): (2, 7, -4) → (2, 7, -0.4) → 8.6
     y = load_model(tmp_path / "a.h5")(torch.tensor([[3.0, 1.0]]))
     torch.testing.assert_close(y, torch.tensor([[8.6]], dtype=torch.float64))
-
-
-@pytest.mark.parametrize("name", ["dense", "conv2d"])
-def test_file_written_by_keras(name: str) -> None:
-    model = load_model(KERAS / f"{name}.h5")
-    answers = json.loads((KERAS / f"{name}.json").read_text())
-    x = torch.tensor(answers["x"], dtype=torch.float64)
-    assert model.format == "keras"
-    assert model.is_sequential
-    assert model.input_shape == tuple(x.shape[1:])
-    # Keras computed in float32.
-    torch.testing.assert_close(model(x), torch.tensor(answers["y"], dtype=torch.float64), rtol=1e-5, atol=1e-6)
-
-
-def test_layers_of_a_keras_file() -> None:
-    kinds = [step.kind for step in load_model(KERAS / "dense.h5").layers()]
-    assert kinds == ["linear", "gelu", "leaky_relu", "linear", "silu", "softplus", "linear"]
-    first = load_model(KERAS / "dense.h5").layers()[0]
-    assert isinstance(first, Layer)
-    with h5py.File(KERAS / "dense.h5") as file:
-        assert np.array_equal(file[str(first.path)][()].T, first.weight.numpy())
-
-
-def keras_copy(name: str, folder: Path, change: Callable[[Any, h5py.File], None]) -> Path:
-    path = Path(shutil.copy(KERAS / f"{name}.h5", folder / f"{name}.h5"))
-    with h5py.File(path, "r+") as file:
-        config = json.loads(file.attrs["model_config"])
-        change(config, file)
-        file.attrs["model_config"] = json.dumps(config)
-    return path
-
-
-def test_names_and_shapes_of_keras_2(tmp_path: Path) -> None:
-    def age(config: Any, file: h5py.File) -> None:
-        layers = config["config"]["layers"]
-        config["config"].pop("build_input_shape", None)
-        layers.pop(0)  # no InputLayer: the first layer carries the shape
-        layers[0]["config"]["batch_input_shape"] = [None, 3]
-        layers[1]["config"]["alpha"] = layers[1]["config"].pop("negative_slope")
-        for group in list(file["model_weights"]):
-            for kind in ("kernel", "bias"):
-                old = f"model_weights/{group}/sequential/{group}/{kind}"
-                if old in file:
-                    file[f"model_weights/{group}/{group}/{kind}:0"] = file[old][()]
-                    del file[old]
-        file.attrs["keras_version"] = "2.15.0"
-
-    model = load_model(keras_copy("dense", tmp_path, age))
-    answers = json.loads((KERAS / "dense.json").read_text())
-    y = model(torch.tensor(answers["x"], dtype=torch.float64))
-    torch.testing.assert_close(y, torch.tensor(answers["y"], dtype=torch.float64), rtol=1e-5, atol=1e-6)
-
-
-def layer(config: Any, kind: str) -> Any:
-    return next(layer for layer in config["config"]["layers"] if layer["class_name"] == kind)
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "word"),
-    [
-        ("dense", lambda config, file: config.update(class_name="Functional"), "expected Sequential"),
-        ("dense", lambda config, file: layer(config, "Dense").update(class_name="LSTM"), "is a LSTM"),
-        ("dense", lambda config, file: layer(config, "Dense")["config"].update(activation="warp"), "'warp'"),
-        ("dense", lambda config, file: layer(config, "InputLayer")["config"].update(batch_shape=[None, None]), "fix"),
-        ("dense", lambda config, file: layer(config, "InputLayer")["config"].update(batch_shape=[None, 4]), "(4,)"),
-        ("dense", lambda config, file: file.__delitem__("model_weights/dense"), "no weights 'kernel'"),
-        ("dense", lambda config, file: config.pop("config"), "cannot be read"),
-        ("conv2d", lambda config, file: file.attrs.update(keras_version="2.15.0"), "hard_sigmoid"),
-        ("conv2d", lambda config, file: layer(config, "ReLU")["config"].update(threshold=1.0), "threshold"),
-        ("conv2d", lambda config, file: layer(config, "Conv2D")["config"].update(padding="causal"), "'causal'"),
-    ],
-)
-def test_keras_files_that_cannot_be_used(
-    name: str, change: Callable[[Any, h5py.File], None], word: str, tmp_path: Path
-) -> None:
-    path = keras_copy(name, tmp_path, change)
-    with pytest.raises(InputError) as caught:
-        load_model(path)
-    assert word in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_keras_weights_without_a_model(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "weights.h5", "w") as file:
-        file.attrs["layer_names"] = ["dense"]
-        file["dense/kernel:0"] = np.ones((3, 2))
-    with pytest.raises(InputError, match="save the whole model"):
-        load_model(tmp_path / "weights.h5")
-
-
-@given(size=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 5), dilation=st.integers(1, 3))
-def test_same_padding_gives_the_size_over_the_stride(size: int, kernel: int, stride: int, dilation: int) -> None:
-    before, after = _same(size, kernel, stride, dilation)
-    assert after - before in (0, 1)
-    reach = dilation * (kernel - 1) + 1
-    starts = [start for start in range(0, size + before + after - reach + 1, stride)]
-    assert len(starts) == -(-size // stride)

@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.kinds.points.level_sets import fitted_levels, onto, typed_levels
 from symfind.kinds.points.local_planes import set_shape
-from symfind.verbs.options import DiscoverOptions
+from symfind.options.of_verbs import DiscoverOptions
 
 
 def angles(n: int, seed: int) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from symfind import api
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 

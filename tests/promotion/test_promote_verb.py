@@ -14,10 +14,10 @@ import torch
 from symfind.answers.enforcement import generators_of
 from symfind.api import enforce, promote
 from symfind.errors import InputError, UsageError
+from symfind.options.of_verbs import EnforceOptions, PromoteOptions
 from symfind.render.html import to_html
 from symfind.render.tables import to_markdown, to_table_text
 from symfind.schema.store import from_hdf5, from_json, read_report, to_hdf5, to_json
-from symfind.verbs.options import EnforceOptions, PromoteOptions
 
 _F64 = torch.float64
 

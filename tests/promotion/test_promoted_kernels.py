@@ -12,8 +12,8 @@ from symfind.api import promote
 from symfind.data.hdf5 import write
 from symfind.errors import InputError, UsageError
 from symfind.models.model import load_model
+from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.kernels import CommutatorMap
-from symfind.verbs.options import PromoteOptions
 
 LINE = -1 + 2 * torch.arange(32, dtype=torch.float64) / 32
 WAVES = torch.pi * torch.fft.fftfreq(32, 1 / 32, dtype=torch.float64)

@@ -15,11 +15,11 @@ from symfind.fields.catalogue import make_space
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.fits.geometry import Moments, input_geometry
 from symfind.lie_derivative import Bracket, Free, Invariant, OutputAction, Same
+from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.checkpoint import Checkpoint
 from symfind.promotion.moved import movement
 from symfind.promotion.setting import Setting
 from symfind.schema.store import to_json
-from symfind.verbs.options import PromoteOptions
 
 _F64 = torch.float64
 

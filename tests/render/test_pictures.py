@@ -15,10 +15,10 @@ from symfind.api import discover
 from symfind.data.hdf5 import write
 from symfind.errors import UsageError
 from symfind.fields.plane import Grid
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.render.html import to_html
 from symfind.render.pictures import pictures, write_pictures
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 SIDE = 8
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import symfind
 from symfind.errors import UsageError
-from symfind.verbs.option import ComputeOptions, Options, read_settings
-from symfind.verbs.options import DiscoverOptions, SampleOptions
+from symfind.options.of_verbs import DiscoverOptions, SampleOptions
+from symfind.options.option import ComputeOptions, Options, read_settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from symfind.errors import UsageError
+from symfind.options.of_verbs import EnforceOptions
 from symfind.verbs.machine import device_named, environment, on_cpu_in_double
-from symfind.verbs.options import EnforceOptions
 
 
 def test_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

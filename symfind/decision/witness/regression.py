@@ -433,7 +433,7 @@ def _network_features(
         value = torch.einsum("na,nam->nm", hidden(u, layers) @ layers[4], covariants)
         total = (value - y).square().mean() + 1e-8 * flat.square().sum()
         (slope,) = torch.autograd.grad(total, flat)
-        return float(total), slope.numpy()
+        return total.item(), slope.numpy()
 
     flat = torch.cat([part.flatten() for part in start]).numpy()
     found = minimize(loss, flat, jac=True, method="L-BFGS-B", options={"maxiter": settings.network_steps, "maxcor": 30})

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from symfind.data.axes import AxisSource
-from symfind.equivariance.equivariance import EquivarianceError, Function, spread
-from symfind.equivariance.measure import Loss, loss_of, relative_change
+from symfind.equivariance.equivariance import Function, error_of, spread
+from symfind.equivariance.measure import loss_of, relative_change
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import save_projection
 from symfind.errors import UsageError
 from symfind.models.network import Layer, Step
+from symfind.schema.enforcement import ErrorMeasured, LossMeasured
 
 _TURNS = ("", "c4", "d4", "so2")
 _NAMES = {"p4": "translations+c4", "p4m": "translations+d4", "se2": "translations+so2"}
@@ -91,14 +92,14 @@ class GridGroup:
             out.append([turn, flip, *shifts])
         return out
 
-    def error(self, function: Function, x: Tensor, elements: Sequence[Sequence[int]], unit: float) -> EquivarianceError:
+    def error(self, function: Function, x: Tensor, elements: Sequence[Sequence[int]], unit: float) -> ErrorMeasured:
         """‖F(gx) − gF(x)‖ over pairs of an element and a row, in units of the spread of F."""
         rows = x[torch.arange(len(elements)) % len(x)]
         moved = torch.cat([self.moved(row[None], g) for row, g in zip(rows, elements, strict=True)])
         values = function(rows)
         wanted = torch.cat([self.moved(y[None], g) for y, g in zip(values, elements, strict=True)])
         size = (function(moved) - wanted).reshape(len(rows), -1).double().norm(dim=1) / unit
-        return EquivarianceError(float(size.max()), float(size.square().mean().sqrt()), len(rows))
+        return error_of(size)
 
     def classes(self) -> Tensor:
         """Class of each pair of points ``(G, G)``: pairs of one class have one value of a kernel that commutes."""
@@ -292,10 +293,10 @@ def _convolution(layer: Layer, group: GridGroup) -> KernelLayer:
 class GridMeasured:
     """Errors and losses of a network before and after, and the change between them, on rows and moves of the grid."""
 
-    before: EquivarianceError
-    after: EquivarianceError
-    loss_before: Loss | None
-    loss_after: Loss | None
+    before: ErrorMeasured
+    after: ErrorMeasured
+    loss_before: LossMeasured | None
+    loss_after: LossMeasured | None
     change: float
     notes: tuple[str, ...]
 
@@ -324,7 +325,7 @@ def enforce_kernels(
     values, moved = subject.model(x), projected(x)
     unit = spread(values)
     elements = group.elements(_ELEMENTS, rng)
-    losses: list[Loss | None] = [None, None]
+    losses: list[LossMeasured | None] = [None, None]
     if y is not None:
         losses = [loss_of(model(subject.x), y) for model in (subject.model, projected)]
     notes = [f"errors over {_ELEMENTS} moves of the grid itself"]

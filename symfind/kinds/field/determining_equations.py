@@ -16,7 +16,6 @@ from torch import Tensor
 
 from symfind.decision.evidence import Evidence
 from symfind.decision.halves import gram_by_block, halves
-from symfind.decision.obeyed_equation import ObeyedEquation
 from symfind.errors import InputError
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.surrogate import Samples
@@ -28,6 +27,7 @@ from symfind.kinds.field.superposition import EquationExtent
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 from symfind.linalg.tsqr import StreamedFactor
+from symfind.schema.equation import EquationEntry
 
 # Points for the spectrum (fewer for larger spaces, at least two an unknown), and for the bounds of an identified
 # equation, which are computed anew for each refit.
@@ -344,15 +344,22 @@ def evidence_of_equation(
     )
 
 
-def _obeyed(judged: Judged, jets: JetSample) -> ObeyedEquation:
+def _obeyed(judged: Judged, jets: JetSample) -> EquationEntry:
     found = judged.identified
     if found is None:
         residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
-        return ObeyedEquation(judged.equation.text, True, residual, expected)
-    return ObeyedEquation(found.text, False, found.residual, found.expected, found.coefficients, found.library)
+        return EquationEntry(text=judged.equation.text, given=True, residual=residual, expected=expected)
+    return EquationEntry(
+        text=found.text,
+        given=False,
+        residual=found.residual,
+        expected=found.expected,
+        coefficients=found.coefficients,
+        library=found.library,
+    )
 
 
-def _doubts(judged: Judged, obeyed: ObeyedEquation) -> list[str]:
+def _doubts(judged: Judged, obeyed: EquationEntry) -> list[str]:
     """Reasons not to certify anything."""
     doubts = []
     if obeyed.residual > _POOR:

@@ -14,12 +14,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from symfind.decision.obeyed_equation import Coefficient
 from symfind.errors import InputError
 from symfind.kinds.field.equation import Equation, make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.sparse_regression import SHARE, Regression, Shape, chosen_terms
 from symfind.kinds.field.weak_form import WeakRows
+from symfind.schema.equation import CoefficientEntry
 
 _REFINEMENTS = 30
 
@@ -50,7 +50,7 @@ class IdentifiedEquation:
 
     equation: Equation
     rich: Equation
-    coefficients: tuple[Coefficient, ...]
+    coefficients: tuple[CoefficientEntry, ...]
     residual: float
     expected: float
     frequency: float
@@ -344,7 +344,7 @@ def _names(e: int, part: Regression, shape: Shape) -> tuple[str, str]:
 
 def _intervals(
     equation: Equation, parts: Sequence[Regression], shaped: Sequence[Sequence[Shape]], spread: Tensor
-) -> tuple[Coefficient, ...]:
+) -> tuple[CoefficientEntry, ...]:
     out = []
     values = dict(zip((a for a, _ in equation.parameters), equation.theta.tolist(), strict=True))
     widths = dict(zip(values, (1.96 * spread).tolist(), strict=True))
@@ -354,7 +354,7 @@ def _intervals(
             for name, what in zip(_names(e, part, shape), (shape.term, f"{label}, {shape.term}"), strict=True):
                 if name in values:
                     v, w = values[name], widths[name]
-                    out.append(Coefficient(what, v, v - w, v + w))
+                    out.append(CoefficientEntry(term=what, value=v, lower=v - w, upper=v + w))
     return tuple(out)
 
 

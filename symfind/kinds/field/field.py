@@ -21,7 +21,7 @@ from symfind.kinds.field.learned.search import learned_evidence, orders_of_varia
 from symfind.kinds.field.weak_form import weak_rows
 
 if TYPE_CHECKING:
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Points: identification of some twenty numbers and pencils of some hundred columns saturate well below.
@@ -35,7 +35,7 @@ _NOISY = 3e-3
 
 
 def evidence_of_field(
-    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
 ) -> Examined:
     """Point symmetries of the equation that is given, or of the one that is identified.
 

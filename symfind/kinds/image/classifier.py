@@ -5,16 +5,15 @@ Axis letters: n images, C channels, H × W pixels, m classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from symfind.fits.training import LabelRecipe, train_on_labels
+
 # On 4,000 turned digits: 0.89 after 10 s on one core; without the normalisation and the dropout 0.85.
-_EPOCHS = 11
-_BATCH = 128
-_RATE = 8e-3
-_SMOOTHING = 0.05
+_RECIPE = LabelRecipe(epochs=11, batch=128, rate=8e-3, smoothing=0.05)
 _DROPOUT = 0.3
 _PLACES = 8
 
@@ -54,7 +53,7 @@ class Classifier:
 
 
 def trained_classifier(
-    images: Tensor, labels: Tensor, classes: int, generator: torch.Generator, epochs: int = _EPOCHS
+    images: Tensor, labels: Tensor, classes: int, generator: torch.Generator, epochs: int = _RECIPE.epochs
 ) -> Classifier:
     """Two convolutions and two layers, smooth activations, no augmentation: that would put a symmetry in.
 
@@ -74,18 +73,7 @@ def trained_classifier(
     mean, scale = float(images.mean()), float(images.std().clamp(min=1e-300))
     x = ((images - mean) / scale).float()
     network = _network(x.shape[1], (x.shape[2], x.shape[3]), classes, generator)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
-    steps = epochs * -(-len(x) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
-    for _ in range(epochs):
-        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
-            optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(network(x[rows]), labels[rows], label_smoothing=_SMOOTHING)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
+    train_on_labels(network, x, labels, replace(_RECIPE, epochs=epochs), generator)
     return Classifier(network.eval(), mean, scale)
 
 

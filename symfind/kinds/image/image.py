@@ -32,7 +32,7 @@ from symfind.models.model import load_model
 
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Images in memory, and those on which the derivative is taken: its norm is an average, not a bound.
@@ -94,7 +94,7 @@ class Task:
 
 
 def evidence_of_images(
-    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
 ) -> Examined:
     """Candidates ordered by the derivative of a classifier, and their accuracy along finite transformations.
 
@@ -156,7 +156,7 @@ def evidence_of_images(
     return Examined(replace(evidence, judge=judge), space.names())
 
 
-def _task(request: Request, held: dict[str, Tensor], generator: torch.Generator) -> Task:
+def _task(request: DiscoverOptions, held: dict[str, Tensor], generator: torch.Generator) -> Task:
     images = held["x"]
     labels = None if "y" not in held else _labels(held["y"], request.source)
     if request.model is None:

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from symfind.errors import UsageError
 from symfind.fields.plane import Grid, ImageFields
+from symfind.fits.training import LabelRecipe, train_on_labels
 from symfind.kinds.image.ranges import Candidate, candidate_along, unit_of
 from symfind.linalg.nullspace import generalised_spectrum
 
 _GENERATORS, _FILTERS = 3, 6
-_EPOCHS, _BATCH, _RATE = 6, 64, 3e-3
+_RECIPE = LabelRecipe(epochs=6, batch=64, rate=3e-3)
 # More images bring little to so small a network; they judge instead.
 _MOST_IMAGES = 4000
 # The span is known by its singular values: below this share of the largest it has no further direction.
@@ -100,15 +101,7 @@ def learn_inside(images: Tensor, labels: Tensor, space: ImageFields, generator: 
     mean, scale = float(images[seen].mean()), float(images[seen].std().clamp(min=1e-30))
     x, y = (images[seen] - mean) / scale, labels[seen]
     network = FieldLConv(space, x, int(labels.max()) + 1, generator)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
-    steps = _EPOCHS * -(-len(x) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
-    for _ in range(_EPOCHS):
-        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
-            optimiser.zero_grad()
-            torch.autograd.backward(nn.functional.cross_entropy(network(x[rows]), y[rows]))
-            optimiser.step()
-            schedule.step()
+    train_on_labels(network, x, y, _RECIPE, generator)
     with torch.no_grad():
         right = [network((images[r] - mean) / scale).argmax(1) == labels[r] for r in torch.split(rest, 500)]
     return LearnedInside(network.span(), float(torch.cat(right).float().mean()), len(seen))

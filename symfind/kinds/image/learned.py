@@ -36,7 +36,7 @@ from symfind.fits.training import Recipe, train
 from symfind.kinds.image.ranges import Candidate
 
 if TYPE_CHECKING:
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Two fields more than the space has: they show what is not a symmetry.
@@ -110,7 +110,7 @@ class LearnedOnPlane:
 
 
 def learn_on_plane(
-    request: Request,
+    request: DiscoverOptions,
     images: Tensor,
     judges: Sequence[tuple[Logits, Tensor]],
     space: ImageFields,

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from symfind.decision.bounds import exponential_weights
-from symfind.decision.evidence import Evidence, Finding, Generator, Validity
+from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.reach import LEAST_REACH
 from symfind.fields.plane import Grid, ImageFields
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.linalg.threads import side_by_side
+from symfind.schema.validity import ValidityCurve
 
 # Two points of accuracy: what may be lost along the way (DESIGN §2).
 MARGIN = 0.02
@@ -302,7 +303,7 @@ class RangeJudge:
         generators.sort(key=lambda g: g.verdict != "certified")
         entries = tuple((float(v), None, None) for v in self.evidence.spectrum.values)
         notes = tuple(f"{self._name(curve)}: {self._range(curve)}; {_table(curve)}" for curve in self.curves)
-        validity = tuple(_validity(curve) for curve in self.curves)
+        validity = tuple(_validity(curve, self._name(curve)) for curve in self.curves)
         doubts = tuple(self.evidence.doubts)
         return Finding(self.evidence, entries, tuple(generators), 0.0, doubts, tuple(apart), notes, validity)
 
@@ -323,16 +324,17 @@ class RangeJudge:
         return f"holds up to {c.told(curve.held, curve.grid)} both ways"
 
 
-def _validity(curve: Curve) -> Validity:
+def _validity(curve: Curve, expression: str) -> ValidityCurve:
     c, steps = curve.candidate, sorted(curve.steps, key=lambda s: s.amount)
-    return Validity(
-        c.vector,
-        tuple(s.amount * c.unit for s in steps),
-        tuple(s.moved for s in steps),
-        tuple(s.control for s in steps),
-        tuple(s.lower for s in steps),
-        tuple(s.upper for s in steps),
-        curve.held * c.unit,
+    return ValidityCurve(
+        expression=expression,
+        amounts=tuple(s.amount * c.unit for s in steps),
+        accuracy=tuple(s.moved for s in steps),
+        control=tuple(s.control for s in steps),
+        lower=tuple(s.lower for s in steps),
+        upper=tuple(s.upper for s in steps),
+        range=curve.held * c.unit,
+        coefficients=tuple(c.vector.tolist()),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from symfind.decision.bounds import Side
 from symfind.decision.coverage import coverage_factors
-from symfind.decision.evidence import Evidence, Surrogate
+from symfind.decision.evidence import Evidence
 from symfind.decision.gauge import Parting, parting
 from symfind.decision.given import GivenSide
 from symfind.decision.halves import Half, halves
@@ -185,8 +185,8 @@ def evidence_of_fit(
         doubts.append(f"half of the {len(samples)} rows is too few to fit {choice.family.name} again")
     else:
         sides = (
-            RefitSide(split[0], derivative, choice.family, None, seed),
-            RefitSide(split[1], derivative, choice.family, None, seed + 1),
+            RefitSide(split[0], derivative, choice.family, seed),
+            RefitSide(split[1], derivative, choice.family, seed + 1),
         )
     doubts += _constant(derivative)
     if choice.r2 < POOR_FIT:
@@ -206,7 +206,7 @@ def evidence_of_fit(
                   _degree(frame.space), frame.question.scalar_gauge),
         given=False,
         doubts=tuple(doubts),
-        surrogate=Surrogate(choice.family.name, choice.family.degree, choice.r2, choice.tried),
+        surrogate=choice.entry,
         rank=spectrum.values.shape[0],
         bracket_points=points.reshape(-1, frame.objects[1])[:_REACH_POINTS],
     )  # fmt: skip

@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from symfind.decision.evidence import Evidence, Finding, Generator, WitnessRecord
+from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import canonical_vectors, decide
 from symfind.decision.halves import half_labels
 from symfind.decision.witness.leftover import judged_alone
@@ -32,6 +32,7 @@ from symfind.kinds.maps.nullspace import MapExtent
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
 from symfind.linalg.threads import one_thread
 from symfind.progress import Clock
+from symfind.schema.witness import Alternative, Witness
 
 # Rows beyond these sharpen a verdict by less than the root of their number, and cost their square among neighbours.
 _ROWS = 12_000
@@ -368,23 +369,29 @@ def _is_new(vector: Tensor, span: Sequence[Tensor]) -> bool:
     return float(rest.norm()) > 0.05 * float(vector.norm())
 
 
-def _record(found: Found | None, outcome: Outcome) -> WitnessRecord | None:
+def _record(found: Found | None, outcome: Outcome) -> Witness | None:
     if found is None:
         return None
-    share = found.trial.share
-    return WitnessRecord(
+    share, told = found.trial.share, found.verdict
+    return Witness(
         candidate=found.candidate.structure.name,
         dimension=found.candidate.algebra.dimension,
-        invariants=int(found.trial.invariants),
+        invariants=found.trial.invariants,
         r2=1.0 - share,
-        eta=found.verdict.eta,
-        eta_lower=found.verdict.lower,
-        eta_upper=found.verdict.upper,
-        noise=max(0.0, share - found.verdict.left_over),
-        left_over=found.verdict.left_over,
+        eta=told.eta,
+        eta_lower=min(told.lower, told.eta),
+        eta_upper=told.upper,
+        noise=max(0.0, share - told.left_over),
+        left_over=told.left_over,
         refined=found.candidate.learned,
+        fit=found.trial.fit.name,
         alternatives=tuple(
-            (f.candidate.structure.name, f.candidate.algebra.dimension, f.trial.share, f.verdict.word)
+            Alternative(
+                candidate=f.candidate.structure.name,
+                dimension=f.candidate.algebra.dimension,
+                share=f.trial.share,
+                verdict=f.verdict.word,
+            )
             for f in outcome.tried
         ),
     )

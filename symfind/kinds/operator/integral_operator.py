@@ -119,8 +119,6 @@ class FittedOperator:
         Held-out share of the mean square of y that is left.
     noise
         Mean square of what white noise adds to one coefficient of y: what the outputs hold outside their modes.
-    tried
-        (basis, modes, held-out share left) of every candidate.
     """
 
     inputs: Modes
@@ -130,7 +128,6 @@ class FittedOperator:
     y: Tensor
     unexplained: float
     noise: float
-    tried: tuple[tuple[str, int, float], ...]
 
     @property
     def name(self) -> str:
@@ -199,27 +196,23 @@ def fit_operator(grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Te
     y = v @ outputs.columns
     outside = max(v.shape[1] - y.shape[1], 1)
     noise = float((v - y @ outputs.columns.T).square().sum()) / (n * outside)
-    tried: list[tuple[str, int, float]] = []
-    principal = _best(u, y, fold, principal_modes(u, "principal modes of the inputs"), tried)
-    waves = _best(u, y, fold, wave_modes(grid, u), tried)
+    principal = _best(u, y, fold, principal_modes(u, "principal modes of the inputs"))
+    waves = _best(u, y, fold, wave_modes(grid, u))
     # Waves that the inputs excite together only are told apart by rounding: the principal modes are preferred where
     # they do as well.
     left, modes, count = principal if principal[0] <= max(_AS_GOOD * waves[0], _EXACT) else waves
     if modes is waves[1]:
         modes, count = excited(u, modes, count)
     x = (u @ modes.columns[:, :count]) / modes.size[:count]
-    return FittedOperator(modes, count, outputs, x, y, left, noise, tuple(tried))
+    return FittedOperator(modes, count, outputs, x, y, left, noise)
 
 
-def _best(
-    u: Tensor, y: Tensor, fold: Tensor, modes: Modes, tried: list[tuple[str, int, float]]
-) -> tuple[float, Modes, int]:
-    """The number of modes with the least held-out share left; what was tried is noted."""
+def _best(u: Tensor, y: Tensor, fold: Tensor, modes: Modes) -> tuple[float, Modes, int]:
+    """The number of modes with the least held-out share left."""
     x = (u @ modes.columns) / modes.size
     most = min(modes.columns.shape[1], len(u) // _ROWS_PER_MODE, _MOST_MODES)
     counts = sorted({*(count for count in _LADDER if count < most), most})
     found = [(held_out_share(x[:, :count], y, fold), count) for count in counts]
-    tried.extend((modes.name, count, left) for left, count in found)
     left, count = min(found)
     return left, modes, count
 

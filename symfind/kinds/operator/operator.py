@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.bounds import Side
-from symfind.decision.evidence import Evidence, Examined, Surrogate
+from symfind.decision.evidence import Evidence, Examined
 from symfind.decision.halves import Half, with_duplicates_grouped
 from symfind.errors import UsageError
 from symfind.fits.surrogate import Samples, fold_labels
@@ -37,10 +37,11 @@ from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.models.model import load_model
+from symfind.schema.document import Fit
 
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Pairs of fields in memory, and numbers in them.
@@ -52,7 +53,7 @@ _POOR = 0.5
 
 
 def evidence_of_operator(
-    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
 ) -> Examined:
     """Pairs of fields: the kernel of the map between them fitted, or a network that is given judged on the inputs.
 
@@ -127,7 +128,7 @@ def _evidence_of_pairs(
         OperatorExtent(beyond, frame.scaling()),
         given=False,
         doubts=tuple(doubts),
-        surrogate=Surrogate(fit.name, None, 1.0 - fit.unexplained, tuple((f"{k} {b}", 1 - e) for b, k, e in fit.tried)),
+        surrogate=Fit(surrogate=fit.name, r2=1.0 - fit.unexplained),
         rank=spectrum.values.shape[0],
         messages=messages_of(frame),
         bracket_points=bracket_points(frame, u, generator),

@@ -43,7 +43,7 @@ from symfind.kinds.question import objects_of
 
 if TYPE_CHECKING:
     from symfind.data.dataset import Dataset
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 _ROWS = 20_000
@@ -62,7 +62,7 @@ _MOST_PIXELS = 1024
 
 
 def evidence_of_pairs(
-    request: Request, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, stop: int, generator: torch.Generator, clock: Clock
 ) -> Examined:
     """Generators from pairs, judged on rows that the fit has not seen.
 
@@ -121,7 +121,7 @@ def _amounts(held: dict[str, Tensor], source: str) -> Tensor | None:
 # ------------------------------------------------------------------ fields on the image plane
 
 
-def _plane(request: Request, x: Tensor, moved: Tensor, amounts: Tensor | None) -> Parametrisation:
+def _plane(request: DiscoverOptions, x: Tensor, moved: Tensor, amounts: Tensor | None) -> Parametrisation:
     channels = x.shape[1] if x.dim() == 4 else 1
     images, partners = (u.reshape(len(u), channels, *u.shape[-2:]) for u in (x, moved))
     space = image_space(request.space or "image-affine", channels)
@@ -216,7 +216,9 @@ def _candidates(name: str, d: int, names: tuple[str, ...]) -> tuple[Candidates, 
     return Candidates(name, None if full else basis, name == "so", space.has_constants), space
 
 
-def _matrices(request: Request, dataset: Dataset, x: Tensor, moved: Tensor, amounts: Tensor | None) -> Parametrisation:
+def _matrices(
+    request: DiscoverOptions, dataset: Dataset, x: Tensor, moved: Tensor, amounts: Tensor | None
+) -> Parametrisation:
     row = tuple(x.shape[1:])
     grid = Grid(*row[-2:]) if len(row) == 3 and min(row[-2:]) >= _SMALLEST_SIDE else None
     k, d = (row[0], row[1] * row[2]) if grid is not None else objects_of(row, request.acts_on)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -34,6 +33,7 @@ from symfind.kinds.points.level_sets import (
 from symfind.kinds.points.local_planes import SetShape, local_planes, set_shape
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import Pencil, generalised_spectrum
+from symfind.options.of_verbs import DiscoverOptions
 
 _REFERENCE = 8000
 # A cloud that fills the space is taken for a flat set with noise where it is this much thinner than wide.
@@ -45,15 +45,6 @@ _MOST_NAMED = 12
 
 # x ``(n, d)`` → points on the set and its normals there as covectors of whitened coordinates ``(n, c, d)``.
 Normals = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-class Request(Protocol):
-    """What is asked, by the names of the options of ``discover``."""
-
-    @property
-    def surrogate(self) -> str: ...  # noqa: D102
-    @property
-    def level_set(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ class NormalPencil:
 
 
 def evidence_of_tangency(
-    request: Request, frame: Frame, names: tuple[str, ...], samples: Samples, generator: torch.Generator
+    request: DiscoverOptions, frame: Frame, names: tuple[str, ...], samples: Samples, generator: torch.Generator
 ) -> Evidence:
     """Fields tangent to the set of the points, a curve or a surface of any codimension.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.lie.algebras.balancing import balancing_path
-from symfind.lie.algebras.closure import Bracket, MatrixBracket, TensorBracket, nearest_subalgebra
+from symfind.lie.algebras.closure import MatrixBracket, nearest_subalgebra
 from symfind.linalg.subspaces import largest_sine, orthogonal_complement
 
 # An error of f is known from a few draws only: three times the largest of them, and never less than rounding.
@@ -210,52 +210,6 @@ def in_coordinates(algebra: LieAlgebra, q: Tensor) -> LieAlgebra:
     )
 
 
-def algebra_of_fields(
-    coefficients: Tensor, bracket: Callable[[Tensor, Tensor], Tensor], noise: float | None = None
-) -> LieAlgebra:
-    """The Lie algebra nearest to the span of fields Σ c_i ξ_i, for a space with a bracket that need not be closed.
-
-    Parameters
-    ----------
-    coefficients
-        ``(k, p)``, a generator in each row.
-    bracket
-        Takes two coefficient vectors ``(p,)`` to the coefficients ``(q,)``, q ≥ p, of their bracket in a larger space
-        whose first p fields are the space itself.
-    noise
-        As in :func:`algebra_of_matrices`, of the coefficients.
-
-    Raises
-    ------
-    InputError
-        If shapes do not fit, or the rows are not finite and independent.
-    """
-    if coefficients.ndim != 2 or coefficients.shape[1] == 0:
-        raise InputError(f"coefficients of shape (k, p) are expected, got {tuple(coefficients.shape)}")
-    c = coefficients.double()
-    p = c.shape[1]
-    unit = torch.eye(p, dtype=torch.float64)
-    table = torch.stack([torch.stack([bracket(a, b).double() for b in unit]) for a in unit])
-    if table.shape[2] < p:
-        raise InputError(f"a bracket on {p} fields must have at least {p} coefficients, got {table.shape[2]}")
-    # Commutators of matrices obey ‖[A, B]‖ ≤ √2 ‖A‖‖B‖; the same unit is used for any bracket.
-    size = float(torch.linalg.matrix_norm(table.reshape(p, -1), 2)) / p**0.5
-    ambient = TensorBracket(table / size if size > 0 else table)
-    closed = nearest_subalgebra(c, ambient, noise)
-    f = _constants(closed.basis, ambient)
-    constant_draws = torch.stack([_constants(rows, ambient) for rows in closed.spread])
-    return LieAlgebra(
-        structure_constants=f,
-        error=_error(f, constant_draws, closed.closure_after),
-        constant_draws=constant_draws,
-        closure=closed.closure,
-        distance=largest_sine(c, closed.basis),
-        noise=closed.noise,
-        basis=closed.basis,
-        defect=closed.closure_after,
-    )
-
-
 def algebra_of_structure_constants(f: Tensor, error: float = _ROUNDING) -> LieAlgebra:
     """An abstract Lie algebra from f ``(k, k, k)``.
 
@@ -302,7 +256,7 @@ def _error(f: Tensor, constant_draws: Tensor, defect: float) -> float:
     return max(_ROUNDING, SAFETY * max(changes, default=0.0), SAFETY * defect)
 
 
-def _constants(rows: Tensor, bracket: Bracket) -> Tensor:
+def _constants(rows: Tensor, bracket: MatrixBracket) -> Tensor:
     """Constants f with [rᵢ, rⱼ] = Σ f_ijk r_k in the least-squares sense."""
     k, p = rows.shape
     value = bracket(rows, rows)[..., :p].reshape(k * k, p)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -28,14 +27,6 @@ _UNSEEN = 1e-6
 _PROBES = 24
 
 
-class Bracket(Protocol):
-    """A bilinear antisymmetric bracket on R^p with values in R^q, whose first p coordinates are the space itself."""
-
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """[aᵢ, bⱼ]: ``(x, p)`` and ``(y, p)`` → ``(x, y, q)``."""
-        ...
-
-
 @dataclass(frozen=True)
 class MatrixBracket:
     """[A, B] = AB − BA on d × d matrices, as vectors of their d² entries."""
@@ -46,23 +37,6 @@ class MatrixBracket:
         """Commutators ``(x, y, d²)``."""
         left, right = a.reshape(-1, 1, self.d, self.d), b.reshape(1, -1, self.d, self.d)
         return (left @ right - right @ left).flatten(2)
-
-
-@dataclass(frozen=True)
-class TensorBracket:
-    """[e_i, e_j] = Σ table[i, j, r] e_r, scaled so that its largest value on unit vectors is about one.
-
-    Attributes
-    ----------
-    table
-        ``(p, p, q)``.
-    """
-
-    table: Tensor
-
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Brackets ``(x, y, q)``."""
-        return torch.einsum("xsr,ys->xyr", torch.einsum("xp,psr->xsr", a, self.table), b)
 
 
 @dataclass(frozen=True)
@@ -94,7 +68,7 @@ class ClosedSpan:
     noise: float
 
 
-def closure_residual(basis: Tensor, bracket: Bracket) -> float:
+def closure_residual(basis: Tensor, bracket: MatrixBracket) -> float:
     """Root mean square of ‖P⊥[bᵢ, bⱼ]‖ over pairs i < j of orthonormal rows ``(k, p)``; 0 for k = 1."""
     k, p = basis.shape
     if k < 2:
@@ -107,7 +81,7 @@ def closure_residual(basis: Tensor, bracket: Bracket) -> float:
 
 
 def nearest_subalgebra(
-    generators: Tensor, bracket: Bracket, noise: float | None = None, *, draws: int = 8, steps: int = 30
+    generators: Tensor, bracket: MatrixBracket, noise: float | None = None, *, draws: int = 8, steps: int = 30
 ) -> ClosedSpan:
     """The subalgebra nearest to the span of noisy ``generators`` ``(k, p)``.
 
@@ -183,7 +157,7 @@ class _Graph:
     basis: Tensor  # (k, p)
     complement: Tensor  # (m, p)
     s: Tensor  # (k,)
-    bracket: Bracket
+    bracket: MatrixBracket
 
     def span(self, z: Tensor) -> Tensor:
         return self.basis + (z / self.s[:, None]) @ self.complement

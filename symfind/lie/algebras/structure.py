@@ -152,32 +152,6 @@ class Structure:
         """Whether the lower central series ends in 0."""
         return self.lower_central_dimensions[-1] == 0
 
-    @cached_property
-    def levi_factor(self) -> Tensor:
-        """Rows ``(s, k)`` of a semisimple subalgebra with g = s ⊕ rad g; not orthonormal.
-
-        Representatives x of g/rad g are moved by ρ(x) in rad g until [x, y] closes; Gauss–Newton on ρ ends after as
-        many steps as the derived series of the radical is long (Levi's theorem).
-        """
-        radical = self.radical
-        x = orthogonal_complement(radical)
-        s, r = x.shape[0], radical.shape[0]
-        if s == 0 or r == 0:
-            return x
-        f = self.algebra.structure_constants
-        quotient = torch.einsum("xi,yj,ijk,zk->xyz", x, x, f, x)
-        moved = x
-        eye = torch.eye(s, dtype=f.dtype)
-        for _ in range(6):
-            defect = torch.einsum("xi,yj,ijk->xyk", moved, moved, f) - torch.einsum("xyz,zk->xyk", quotient, moved)
-            residual = defect @ radical.T  # (s, s, r)
-            a = torch.einsum("xi,rj,ijk,tk->xrt", moved, radical, f, radical)
-            jacobian = torch.einsum("xrt,yz->xytzr", a, eye) - torch.einsum("yrt,xz->xytzr", a, eye)
-            jacobian = jacobian - torch.einsum("xyz,rt->xytzr", quotient, torch.eye(r, dtype=f.dtype))
-            step = torch.linalg.lstsq(jacobian.reshape(s * s * r, s * r), -residual.reshape(-1, 1), driver="gelsd")
-            moved = moved + step.solution.reshape(s, r) @ radical
-        return moved
-
 
 @dataclass(frozen=True)
 class Summands:

@@ -18,10 +18,11 @@ from torch import Tensor
 from symfind.errors import NumericalError, UsageError
 from symfind.lie.groups import atoms
 from symfind.lie.groups.atoms import Atom
-from symfind.lie.groups.invariants import Action, action_of, component_invariants, connected_invariants, one_thread
+from symfind.lie.groups.invariants import Action, action_of, component_invariants, connected_invariants
 from symfind.lie.groups.irreps import clebsch_gordan
 from symfind.lie.groups.matrix_groups import CompactGroup, Group
 from symfind.lie.groups.representations import Representation, Word
+from symfind.linalg.threads import one_thread
 
 _F64 = torch.float64
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from symfind.errors import UsageError
-from symfind.lie.groups.invariant_cache import InvariantCache
 from symfind.lie.groups.invariant_spaces import InvariantSpace, invariant_space
-from symfind.lie.groups.invariants import apply_derivation, apply_product, one_thread
+from symfind.lie.groups.invariants import apply_derivation, apply_product
 from symfind.lie.groups.representations import Representation, Word, trivial
+from symfind.linalg.threads import one_thread
 
 _F64 = torch.float64
 
@@ -200,15 +200,13 @@ class HomSpace:
             )
 
 
-def intertwiners(source: Representation, target: Representation, cache: InvariantCache | None = None) -> HomSpace:
+def intertwiners(source: Representation, target: Representation) -> HomSpace:
     """Hom_G(V, W) for any group and representations of the catalogue.
 
     Parameters
     ----------
     source, target
         V and W, representations of one group.
-    cache
-        Where slow solves are kept; the user's cache directory when absent, ``InvariantCache(None)`` for none.
 
     Raises
     ------
@@ -221,21 +219,20 @@ def intertwiners(source: Representation, target: Representation, cache: Invarian
         raise UsageError(
             f"no intertwiners between representations of {source.group.name} and {target.group.name}; use one group"
         )
-    cache = InvariantCache.of_user() if cache is None else cache
     solved: dict[Hashable, InvariantSpace] = {}
     blocks = []
     with one_thread():
         for out_word, rows in _kinds(target):
             for in_word, columns in _kinds(source.dual):
-                block = _block(source, out_word, rows, in_word, columns, solved, cache)
+                block = _block(source, out_word, rows, in_word, columns, solved)
                 if block.count:
                     blocks.append(block)
     return HomSpace(source, target, tuple(blocks))
 
 
-def invariants(representation: Representation, cache: InvariantCache | None = None) -> HomSpace:
+def invariants(representation: Representation) -> HomSpace:
     """V^G as Hom_G(1, V): basis elements are columns ``(dim V, 1)``."""
-    return intertwiners(trivial(representation.group), representation, cache)
+    return intertwiners(trivial(representation.group), representation)
 
 
 def _applied(representation: Representation, element: Tensor, x: Tensor, *, derivation: bool) -> tuple[Tensor, float]:
@@ -271,7 +268,6 @@ def _block(
     in_word: Word,
     columns: Tensor,
     solved: dict[Hashable, InvariantSpace],
-    cache: InvariantCache,
 ) -> HomBlock:
     word = out_word + in_word
     groups = source.group.factors or (source.group,)
@@ -282,7 +278,7 @@ def _block(
         part = tuple(word[i] for i in mine)
         key = (index, tuple(a.key for a in part))
         if key not in solved:
-            solved[key] = invariant_space(group, part, cache)
+            solved[key] = invariant_space(group, part)
         order.extend(mine)
         size = 1
         for a in part:

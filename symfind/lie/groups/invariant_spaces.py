@@ -7,7 +7,6 @@ for long words of compact groups, the kernel of one element for the rest.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,11 +16,8 @@ from torch import Tensor
 from symfind.errors import NumericalError
 from symfind.lie.groups.clebsch_gordan import ClebschGordan
 from symfind.lie.groups.finite_invariants import induced_invariants, orbit_labels
-from symfind.lie.groups.invariant_cache import InvariantCache
 from symfind.lie.groups.invariants import (
     action_of,
-    apply_derivation,
-    apply_product,
     component_invariants,
     connected_invariants,
 )
@@ -41,9 +37,6 @@ _MAX_AVERAGED = 20_000_000
 
 _MAX_DENSE = 4000
 """Largest product of a big finite group that is not a permutation: its Gram matrix is of this size."""
-
-_WORTH_KEEPING = 0.05
-"""Seconds: a basis that was found faster is found again faster than it is read."""
 
 
 class InvariantSpace(Protocol):
@@ -105,7 +98,7 @@ class OrbitInvariants:
         return (c / self.sizes.to(c).sqrt())[..., self.labels.to(c.device)]
 
 
-def invariant_space(group: Group, word: Word, cache: InvariantCache) -> InvariantSpace:
+def invariant_space(group: Group, word: Word) -> InvariantSpace:
     """(V₁ ⊗ … ⊗ V_m)^G for atoms of one group that is no product.
 
     Raises
@@ -121,15 +114,7 @@ def invariant_space(group: Group, word: Word, cache: InvariantCache) -> Invarian
         ]
         labels = orbit_labels(permutations)
         return OrbitInvariants(labels, torch.bincount(labels))
-    key = " ".join([group.key, *(str(a) for a in word)])
-    stored = cache.load(key, word_dimension(word))
-    if stored is not None and _is_invariant(group, word, stored):
-        return DenseInvariants(stored)
-    start = time.perf_counter()
-    basis = _finite(group, word) if group.is_finite else _continuous(group, word)
-    if time.perf_counter() - start > _WORTH_KEEPING:
-        cache.store(key, basis)
-    return DenseInvariants(basis)
+    return DenseInvariants(_finite(group, word) if group.is_finite else _continuous(group, word))
 
 
 def _continuous(group: Group, word: Word) -> Tensor:
@@ -166,20 +151,3 @@ def _finite(group: Group, word: Word) -> Tensor:
     basis = induced_invariants(points, rest).reshape(*(word[i].dim for i in order), -1)
     back = [order.index(i) for i in range(len(word))]
     return basis.permute(*back, len(word)).reshape(dim, -1)
-
-
-def _is_invariant(group: Group, word: Word, x: Tensor) -> bool:
-    """Whether a stored basis is orthonormal and invariant, to 1e-10: more than rounding leaves, less than any error."""
-    if x.shape[1] == 0:
-        return True
-    actions = {a.key: action_of(a, group) for a in word}
-    worst = float((x.mT @ x - torch.eye(x.shape[1], dtype=_F64)).abs().max())
-    for i in range(group.dimension):
-        parts = [actions[a.key].algebra[i] for a in word]
-        size = max(sum(float(torch.linalg.matrix_norm(p)) for p in parts), 1e-300)
-        worst = max(worst, float(apply_derivation(parts, x).abs().max()) / size)
-    for j in range(len(group.components)):
-        parts = [actions[a.key].components[j] for a in word]
-        size = math.prod(float(torch.linalg.matrix_norm(p)) for p in parts)
-        worst = max(worst, float((apply_product(parts, x) - x).abs().max()) / size)
-    return worst < 1e-10

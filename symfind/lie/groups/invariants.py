@@ -10,8 +10,7 @@ representation has its orbits, and R[X] ⊗ W has ⊕ W^Stab(x) over the orbits 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -64,17 +63,6 @@ class Action:
 def action_of(atom: Atom, group: Group) -> Action:
     """The atom evaluated on the generators and components of its group."""
     return Action(atom.key, atom.drho(group.generators), atom.rho(group.components), atom.orthogonal)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run small solves on one thread: threads cost more than they bring on matrices of a few hundred rows."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def apply_derivation(matrices: Sequence[Tensor], x: Tensor) -> Tensor:

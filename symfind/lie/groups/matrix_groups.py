@@ -99,25 +99,6 @@ class Group:
         """Dimension of the space of points acted on: d, or d − 1 for homogeneous matrices."""
         return self.degree - 1 if self.affine else self.degree
 
-    @property
-    def affine_generators(self) -> list[tuple[Tensor, Tensor]]:
-        """Vector fields ξ(x) = A x + b of the generators, pairs ``(n, n)``, ``(n,)`` with n = ``point_dimension``.
-
-        Raises
-        ------
-        UsageError
-            For a product, whose matrices are block-diagonal carriers: ask its action on data instead.
-        """
-        if self.factors:
-            raise UsageError(
-                f"the product {self.name} acts on arrays of vectors; "
-                "use the drho of its representation V in place of affine generators"
-            )
-        n = self.point_dimension
-        if self.affine:
-            return [(a[:n, :n].clone(), a[:n, n].clone()) for a in self.generators]
-        return [(a.clone(), torch.zeros(n, dtype=_F64)) for a in self.generators]
-
     def split(self, g: Tensor) -> tuple[Tensor, ...]:
         """Blocks of ``g`` ``(…, d, d)`` that belong to the factors; ``(g,)`` where there are none."""
         if not self.factors:

@@ -18,7 +18,6 @@ from symfind.errors import UsageError
 from symfind.lie.groups import atoms
 from symfind.lie.groups.atoms import Atom
 from symfind.lie.groups.matrix_groups import Group
-from symfind.lie.groups.matrix_representation import matrices
 
 _F64 = torch.float64
 
@@ -225,22 +224,6 @@ def data_shape(group: Group) -> tuple[int, ...]:
     if group.factors:
         return tuple(group.factors[i].degree for i in _axes(group))
     return (group.point_dimension,)
-
-
-def representation_from_matrices(
-    group: Group, generators: Tensor, components: Tensor | None = None, name: str = "U"
-) -> Representation:
-    """ρ from the images of generators ``(k, D, D)`` and components ``(c, D, D)``.
-
-    Raises
-    ------
-    UsageError
-        If the shapes do not fit or the images are no representation.
-    """
-    if components is None:
-        d = generators.shape[-1]
-        components = torch.eye(d, dtype=_F64).repeat(len(group.components), 1, 1)
-    return of_word(group, (matrices(group, generators, components, name),))
 
 
 def natural_representation(group: Group, shape: Sequence[int]) -> Representation:

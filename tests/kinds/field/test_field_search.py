@@ -11,9 +11,9 @@ import torch
 
 import symfind
 from symfind.errors import InputError, UsageError
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
 from symfind.schema.store import from_hdf5, from_json, to_hdf5, to_json
-from symfind.verbs.options import DiscoverOptions
 
 ROOT = Path(__file__).parents[3]
 

@@ -22,8 +22,8 @@ from symfind.kinds.field.learned.search import learned_evidence, learned_fields,
 from symfind.kinds.field.learned.validity import Measure, derivative_loss, flow_loss
 from symfind.kinds.field.transformed_jets import total_degree
 from symfind.linalg.subspaces import principal_cosines
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, SilentProgress
-from symfind.verbs.options import DiscoverOptions
 
 BURGERS = "u_t + u*u_x - u_xx = 0"
 GENERIC = "u_t + (1 + 0.5*sin(3*x + 2*t))*u*u_x - (1 + 0.3*cos(4*t - x))*u_xx - sin(2*x)*t = 0"

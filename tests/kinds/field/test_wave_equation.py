@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import symfind
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 
 def discovered(path: Path, mass: float) -> Report:

@@ -17,8 +17,8 @@ from symfind.fields.plane import Grid, image_space
 from symfind.kinds.image.lconv import FieldLConv
 from symfind.kinds.image.learned import LearnedOnPlane, _Plane, learn_on_plane
 from symfind.nn import FieldGenerators, LConv
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import SilentProgress
-from symfind.verbs.options import DiscoverOptions
 
 SIDE = 12
 GRID = Grid(SIDE, SIDE)

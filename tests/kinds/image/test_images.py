@@ -15,8 +15,8 @@ from symfind.data.hdf5 import write
 from symfind.errors import InputError, UsageError
 from symfind.fields.plane import Grid
 from symfind.kinds.reading import open_dataset
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 SIDE = 12
 

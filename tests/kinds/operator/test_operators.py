@@ -16,8 +16,8 @@ from symfind.kinds.operator.frame import operator_frame
 from symfind.kinds.operator.integral_operator import coefficients, fit_operator, wave_modes
 from symfind.kinds.operator.pencil import ModePencil, OperatorSide
 from symfind.kinds.operator.spatial import SpatialGrid
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 LINE = -1 + 2 * torch.arange(64, dtype=torch.float64) / 64
 WAVES = torch.pi * torch.fft.fftfreq(64, 1 / 64, dtype=torch.float64)

@@ -15,8 +15,8 @@ from symfind.data.hdf5 import write
 from symfind.errors import InputError, UsageError
 from symfind.fields.plane import Grid, image_space
 from symfind.kinds.pairs.lconv import plane_matrix, spectral_radius
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
-from symfind.verbs.options import DiscoverOptions
 
 TURN = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
 

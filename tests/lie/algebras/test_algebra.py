@@ -9,7 +9,6 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.lie.algebras.algebra import (
     LieAlgebra,
-    algebra_of_fields,
     algebra_of_matrices,
     algebra_of_structure_constants,
     in_coordinates,
@@ -125,37 +124,11 @@ def test_random_matrices_are_far_from_an_algebra() -> None:
     assert a.closure > 0.1 and a.distance > 0.1 and a.noise > 0.1
 
 
-def test_levi_factor_is_a_subalgebra_that_complements_the_radical() -> None:
-    a = algebra_of_matrices(conjugated(parse_group("se3").generators, 4))
-    s = Structure(a)
-    levi = s.levi_factor
-    assert levi.shape[0] == 3
-    brackets = torch.einsum("xi,yj,ijk->xyk", levi, levi, a.structure_constants).reshape(9, 6)
-    basis = span_basis(levi)
-    assert float((brackets - (brackets @ basis.T) @ basis).abs().max()) < 1e-9
-    assert torch.linalg.matrix_rank(torch.cat([levi, s.radical])) == 6
-
-
 def test_so4_splits_into_two_ideals_and_lorentz_does_not() -> None:
     four = direct_summands(Structure(algebra_of_matrices(conjugated(parse_group("so4").generators, 0))))
     assert [rows.shape[0] for rows in four.ideals] == [3, 3] and four.complex_type == (False, False)
     lorentz = direct_summands(Structure(algebra_of_matrices(conjugated(parse_group("so(1,3)").generators, 0))))
     assert [rows.shape[0] for rows in lorentz.ideals] == [6] and lorentz.complex_type == (True,)
-
-
-def test_fields_that_leave_the_space_count_in_the_closure() -> None:
-    # x^i ∂ for i = 0 … 2 with [x^i, x^j] = (j − i) x^(i+j−1) in powers up to 3: sl(2, R).
-    table = torch.zeros(3, 3, 4, dtype=F64)
-    for i in range(3):
-        for j in range(3):
-            if 0 <= i + j - 1 <= 3:
-                table[i, j, i + j - 1] = j - i
-    bracket = lambda a, b: torch.einsum("i,j,ijk->k", a, b, table)  # noqa: E731
-    whole = algebra_of_fields(torch.eye(3, dtype=F64), bracket)
-    assert whole.closure < 1e-12
-    assert Structure(whole).killing_signature == (2, 1)
-    outside = algebra_of_fields(torch.tensor([[1.0, 0, 0], [0, 0, 1.0]], dtype=F64), bracket)
-    assert outside.closure > 0.1  # [∂, x²∂] = 2x∂
 
 
 def test_other_coordinates_describe_the_same_algebra() -> None:

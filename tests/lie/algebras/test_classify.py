@@ -18,7 +18,7 @@ from benchmarks.names import (
     upper_triangular,
     with_identity,
 )
-from symfind.lie.algebras.algebra import algebra_of_fields, algebra_of_matrices, algebra_of_structure_constants
+from symfind.lie.algebras.algebra import algebra_of_matrices, algebra_of_structure_constants
 from symfind.lie.algebras.classify import identify
 from symfind.lie.algebras.simple import SimpleType, names_of, simple_type
 from symfind.lie.groups.catalogue import parse_group
@@ -192,17 +192,6 @@ def test_abstract_algebras_have_names_too() -> None:
     flat = identify(algebra_of_structure_constants(torch.zeros(2, 2, 2, dtype=F64)))
     # Without matrices orbits are not known: lines and circles cannot be told apart.
     assert (flat.name, flat.compact) == ("R^2", None)
-
-
-def test_projective_fields_on_the_line_are_sl2() -> None:
-    table = torch.zeros(3, 3, 4, dtype=F64)
-    for i in range(3):
-        for j in range(3):
-            if 0 <= i + j - 1 <= 3:
-                table[i, j, i + j - 1] = j - i
-    change = torch.tensor([[1.0, 2.0, 0.5], [0.0, 1.0, -1.0], [0.3, 0.0, 1.0]], dtype=F64)
-    algebra = algebra_of_fields(change, lambda a, b: torch.einsum("i,j,ijk->k", a, b, table))
-    assert identify(algebra).name == "sl(2,R)"
 
 
 def test_b3_and_c3_are_told_apart_by_their_roots() -> None:

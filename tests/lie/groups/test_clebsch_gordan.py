@@ -7,7 +7,6 @@ from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import parse_group
 from symfind.lie.groups.clebsch_gordan import ClebschGordan, isotypic_parts
 from symfind.lie.groups.intertwiners import intertwiners
-from symfind.lie.groups.invariant_cache import InvariantCache
 from symfind.lie.groups.invariants import action_of, connected_invariants
 from symfind.lie.groups.notation import parse_representation
 
@@ -74,7 +73,7 @@ def test_invariants_by_chain_and_by_kernel_agree(group, power):
 def test_high_rank_goes_through_the_chain():
     """T(9) of so(3) has 232 invariants (Riordan number) in 19,683 dimensions."""
     g = parse_group("so3")
-    space = intertwiners(parse_representation(g, "V^4"), parse_representation(g, "V^5"), InvariantCache(None))
+    space = intertwiners(parse_representation(g, "V^4"), parse_representation(g, "V^5"))
     assert space.dim == 232
     m = space.matrix(torch.randn(232, dtype=F64, generator=torch.Generator().manual_seed(0)))
     assert space.residual(m) < 1e-13

@@ -63,17 +63,6 @@ def test_preserved_forms():
     assert float((determinant - 1).abs().max()) < 1e-11
 
 
-def test_affine_generators():
-    se2 = parse_group("se2")
-    assert se2.affine and se2.point_dimension == 2
-    (a, b), *shifts = se2.affine_generators
-    assert torch.equal(a, torch.tensor([[0.0, -1], [1, 0]], dtype=F64)) and not b.any()
-    assert torch.equal(torch.stack([s[1] for s in shifts]), torch.eye(2, dtype=F64))
-    assert not torch.stack([s[0] for s in shifts]).any()
-    with pytest.raises(UsageError, match="product"):
-        _ = parse_group("so3 x s2").affine_generators
-
-
 def test_right_handed_rotations():
     lx, ly, lz = parse_group("so3").generators
     assert torch.equal(lx @ ly - ly @ lx, lz)

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from symfind.errors import NumericalError, UsageError
 from symfind.lie.groups.catalogue import conjugate, group_from_generators, parse_group
 from symfind.lie.groups.intertwiners import intertwiners, invariants
-from symfind.lie.groups.invariant_cache import InvariantCache
 from symfind.lie.groups.notation import parse_representation
-from symfind.lie.groups.representations import defining, representation_from_matrices, trivial
+from symfind.lie.groups.representations import defining, trivial
 
 F64 = torch.float64
-OFF = InvariantCache(None)
 
 
 def rng(seed=0):
@@ -25,7 +23,7 @@ def rng(seed=0):
 
 def hom(group, source, target):
     g = parse_group(group) if isinstance(group, str) else group
-    return intertwiners(parse_representation(g, source), parse_representation(g, target), OFF)
+    return intertwiners(parse_representation(g, source), parse_representation(g, target))
 
 
 def equivariance_error(space, matrix, seed=1, scale=0.3):
@@ -49,7 +47,7 @@ def test_invariants_of_so3_are_riordan_numbers():
     riordan = [1, 0, 1, 1, 3, 6, 15, 36, 91]  # A005043
     for power, expected in enumerate(riordan):
         assert invariants_by_character(power) == expected
-        space = invariants(defining(g) ** power, OFF)
+        space = invariants(defining(g) ** power)
         assert space.dim == expected, power
         if 0 < power < 8 and expected:
             basis = space.basis()
@@ -177,8 +175,8 @@ def test_dimension_survives_a_change_of_coordinates(seed, power):
     moved = tilt @ torch.einsum("ab,bij->aij", mixed, plain.generators) @ torch.linalg.inv(tilt)
     v = defining(group_from_generators(moved)) ** power
     w = defining(plain) ** power
-    space = intertwiners(v, v, OFF)
-    assert space.dim == intertwiners(w, w, OFF).dim
+    space = intertwiners(v, v)
+    assert space.dim == intertwiners(w, w).dim
     near = space.project(torch.randn(v.dim, v.dim, dtype=F64, generator=r))
     assert space.residual(near) < 1e-11
 
@@ -187,7 +185,7 @@ def test_units_of_the_generators_do_not_matter():
     g = parse_group("so13")
     scales = torch.tensor([1e-6, 1, 1e4, 1, 1e-3, 1], dtype=F64)
     moved = group_from_generators(g.generators * scales[:, None, None])
-    assert intertwiners(defining(moved) ** 2, defining(moved) ** 2, OFF).dim == 4
+    assert intertwiners(defining(moved) ** 2, defining(moved) ** 2).dim == 4
 
 
 def test_oblique_finite_groups():
@@ -197,19 +195,9 @@ def test_oblique_finite_groups():
     moved = group_from_generators(torch.empty(0, 2, 2), tilt @ d6.components @ torch.linalg.inv(tilt))
     for g in (moved, conjugate(d6, tilt)):
         v = defining(g)
-        space = intertwiners(v, v, OFF)
+        space = intertwiners(v, v)
         assert space.dim == 1 and float(space.basis()[0][0, 1].abs()) < 1e-14
-        assert intertwiners(v, v.dual, OFF).dim == 1
-
-
-def test_equivalent_but_unequal_representations_meet():
-    g = parse_group("so3")
-    tilt = torch.linalg.qr(torch.randn(3, 3, dtype=F64, generator=rng()))[0]
-    u = representation_from_matrices(g, tilt @ g.generators @ tilt.mT)
-    space = intertwiners(defining(g), u, OFF)
-    assert space.dim == 1
-    found = space.basis()[0] * math.sqrt(3)
-    assert min(float((found - tilt).abs().max()), float((found + tilt).abs().max())) < 1e-12
+        assert intertwiners(v, v.dual).dim == 1
 
 
 def test_projection_in_the_metric_of_the_data():
@@ -245,9 +233,9 @@ def test_gradients_pass_through():
 def test_mistakes_are_named():
     so3, so4 = parse_group("so3"), parse_group("so4")
     with pytest.raises(UsageError, match="one group"):
-        intertwiners(defining(so3), defining(so4), OFF)
+        intertwiners(defining(so3), defining(so4))
     with pytest.raises(UsageError, match="expected"):
-        intertwiners(defining(so3), trivial(so3), OFF).project(torch.zeros(3, 3))
+        intertwiners(defining(so3), trivial(so3)).project(torch.zeros(3, 3))
     with pytest.raises(NumericalError, match="lower"):
         hom("so13", "V^5", "V^5")
 
@@ -256,66 +244,6 @@ def test_threads_are_given_back():
     before = torch.get_num_threads()
     hom("so3", "V", "V")
     assert torch.get_num_threads() == before
-
-
-class TestCache:
-    """What is on disk may be missing, old, cut short or wrong: the answer is the same."""
-
-    def solve(self, directory, power=6):
-        g = parse_group("so3")
-        return intertwiners(defining(g) ** (power // 2), defining(g) ** (power - power // 2), InvariantCache(directory))
-
-    @pytest.fixture
-    def eager(self, monkeypatch):
-        monkeypatch.setattr("symfind.lie.groups.invariant_spaces._WORTH_KEEPING", -1.0)
-
-    def test_second_solve_is_read(self, tmp_path, eager, monkeypatch):
-        first = self.solve(tmp_path)
-        assert len(list(tmp_path.iterdir())) == 1
-
-        def forbidden(*_):
-            raise AssertionError("solved again")
-
-        monkeypatch.setattr("symfind.lie.groups.invariant_spaces._continuous", forbidden)
-        assert torch.equal(self.solve(tmp_path).basis(), first.basis())
-
-    @pytest.mark.parametrize("damage", ["empty", "cut", "flip", "noise", "header", "other"])
-    def test_damaged_files_are_ignored(self, tmp_path, eager, damage):
-        first = self.solve(tmp_path)
-        (path,) = tmp_path.iterdir()
-        data = bytearray(path.read_bytes())
-        if damage == "flip":
-            data[-5] ^= 0xFF
-        new = {
-            "empty": b"", "cut": data[:-8], "flip": data, "noise": bytes(range(256)) * 40, "header": b"[1]\n" + data,
-            "other": data.replace(b'"rows": 729', b'"rows": 728'),
-        }[damage]  # fmt: skip
-        path.write_bytes(bytes(new))
-        assert torch.equal(self.solve(tmp_path).basis(), first.basis())
-        assert path.read_bytes() != bytes(new)  # and replaced
-
-    def test_wrong_content_with_a_right_digest_is_ignored(self, tmp_path, eager):
-        first = self.solve(tmp_path)
-        (path,) = tmp_path.iterdir()
-        g = parse_group("so3")
-        key = " ".join([g.key, *["V"] * 6])
-        InvariantCache(tmp_path).store(key, torch.eye(729, 15, dtype=F64))
-        assert len(list(tmp_path.iterdir())) == 1
-        assert torch.equal(self.solve(tmp_path).basis(), first.basis())
-
-    def test_unwritable_directory_is_no_error(self, tmp_path, eager):
-        blocker = tmp_path / "file"
-        blocker.write_text("")
-        assert self.solve(blocker / "below").dim == 15
-
-    def test_environment(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert InvariantCache.of_user().directory == tmp_path / "symfind" / "invariants"
-        monkeypatch.setenv("SYMFIND_CACHE", "off")
-        assert InvariantCache.of_user().directory is None
-        monkeypatch.delenv("SYMFIND_CACHE")
-        monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-        assert InvariantCache.of_user().directory.is_absolute()
 
 
 def test_random_products_of_irreps_obey_the_triangle_rule():

@@ -10,7 +10,6 @@ from symfind.lie.groups.representations import (
     data_shape,
     defining,
     natural_representation,
-    representation_from_matrices,
     trivial,
 )
 
@@ -117,26 +116,6 @@ def test_points_of_an_affine_group():
     out = natural_representation(g, (3, 2)).rho(x) @ torch.cat([p.reshape(-1), torch.ones(1, dtype=F64)])
     expected = p @ x[:2, :2].mT + x[:2, 2]
     assert torch.allclose(out[:-1].reshape(3, 2), expected) and float(out[-1]) == 1.0
-
-
-def test_matrices_given_by_the_user():
-    g = parse_group("o3")
-    v = parse_representation(g, "1x2+1x1e")
-    tilt = torch.linalg.qr(torch.randn(8, 8, dtype=F64, generator=rng()))[0]
-    u = representation_from_matrices(g, tilt @ v.drho(g.generators) @ tilt.mT, tilt @ v.rho(g.components) @ tilt.mT)
-    x = g.sample(6, rng(4))
-    assert u.is_orthogonal
-    assert float((u.rho(x) - tilt @ v.rho(x) @ tilt.mT).abs().max()) < 1e-9
-    with pytest.raises(UsageError, match="brackets"):
-        representation_from_matrices(g, g.generators[[1, 0, 2]], g.components)
-    with pytest.raises(UsageError, match="expected"):
-        representation_from_matrices(g, g.generators[:2], g.components)
-
-
-def test_finite_group_by_matrices():
-    g = parse_group("c4")
-    u = representation_from_matrices(g, torch.empty(0, 1, 1), torch.tensor([[[-1.0]]]))
-    assert [round(float(x)) for x in u.rho(g.elements).flatten()] == [1, -1, 1, -1]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from symfind.linalg.nullspace import generalised_spectrum
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symfind.kinds.request import Request
+    from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
 
 # Two fields more than wanted: the last ones of a logarithmic sum are the least exact.
@@ -98,7 +98,7 @@ class LearnedJudge:
 
 
 def learned_fields(
-    request: Request, judged: Judged, jets: JetSample, wanted: int, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions, judged: Judged, jets: JetSample, wanted: int, generator: torch.Generator, clock: Clock
 ) -> Learned:
     """Train fields on the jets, by derivative or along finite flows.
 
@@ -196,7 +196,12 @@ def _digest(jets: JetSample) -> str:
 
 
 def learned_evidence(
-    request: Request, judged: Judged, jets: JetSample, closed: Evidence, generator: torch.Generator, clock: Clock
+    request: DiscoverOptions,
+    judged: Judged,
+    jets: JetSample,
+    closed: Evidence,
+    generator: torch.Generator,
+    clock: Clock,
 ) -> Evidence:
     """The closed form's evidence with learned fields in place of its nullspace.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
-from symfind.verbs.option import (
+from symfind.options.option import (
     ComputeOptions,
     EquationOptions,
     ModelInputOptions,

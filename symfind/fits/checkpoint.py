@@ -1,0 +1,42 @@
+"""The state of a training in a file, so that it goes on after an interruption with the same numbers."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from symfind.data.files import appearing_whole
+from symfind.errors import InputError
+
+
+def held_state(path: Path | None, settings: str, what: str, *, resume: bool) -> dict[str, Any] | None:
+    """What a file holds, if it is there and to be gone on from; ``what`` it is a checkpoint of.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or was written with other ``settings``: the numbers would not be the same.
+    """
+    if path is None or not resume or not path.exists():
+        return None
+    try:
+        held: dict[str, Any] = torch.load(path, weights_only=True)
+        same = held["settings"] == settings
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
+        raise InputError(f"{path}: no checkpoint of {what}; give another --checkpoint") from None
+    if not same:
+        raise InputError(
+            f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"
+        )
+    return held
+
+
+def keep_state(path: Path | None, state: Mapping[str, Any]) -> None:
+    """Write the state, whole or not at all; without a path nothing is kept."""
+    if path is not None:
+        with appearing_whole(path) as part:
+            torch.save(dict(state), part)

@@ -1,0 +1,1 @@
+"""What can be asked: every option of every verb, declared once."""

@@ -1,0 +1,63 @@
+"""The symmetric model that decided: part of the report of ``discover`` on data without a given F (DESIGN §9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symfind.schema.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative(Record):
+    """One class of symmetric functions that was judged.
+
+    Attributes
+    ----------
+    candidate, dimension
+        The algebra in words, and its dimension in the space asked for.
+    share
+        R_g = E‖y − F_g‖²/E‖y − Ey‖² on unseen rows.
+    verdict
+        The word for it.
+    """
+
+    candidate: str
+    dimension: int
+    share: float
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witness(Record):
+    """An exactly symmetric model F_g, and how it predicts rows that it was not fitted to.
+
+    Attributes
+    ----------
+    candidate, dimension, invariants
+        The algebra in words, its dimension in the space asked for, and the number of its invariants.
+    r2
+        1 − R_g on unseen rows.
+    eta, eta_lower, eta_upper
+        Distance of F to the symmetric functions, in values, relative to the spread of F; and its interval.
+    noise, left_over
+        Shares of the variance of unseen rows: what no judge predicts, and what one does beyond the invariants.
+    refined
+        Whether forms, centres or exponents were learned.
+    fit
+        The regressor on the invariants.
+    alternatives
+        All that was judged.
+    """
+
+    candidate: str
+    dimension: int
+    invariants: int
+    r2: float
+    eta: float
+    eta_lower: float
+    eta_upper: float
+    noise: float
+    left_over: float
+    refined: bool
+    fit: str = ""
+    alternatives: tuple[Alternative, ...] = ()
