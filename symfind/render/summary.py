@@ -154,8 +154,8 @@ def witness_text(witness: Witness) -> str:
     left = f", {100 * witness.left_over:.2g} % of it structured" if witness.left_over else ""
     unexplained = 1.0 - witness.r2
     return (
-        f"functions of {count} of {witness.candidate}{learned}: all but {100 * unexplained:.2g} % of unseen rows{left}; "
-        f"η ≤ {number_text(witness.eta_upper)}"
+        f"functions of {count} of {witness.candidate}{learned}: all but {100 * unexplained:.2g} % of unseen rows{left}"
+        f"; η ≤ {number_text(witness.eta_upper)}"
     )
 
 

@@ -24,7 +24,13 @@ from symfind.render.summary import (
 )
 from symfind.schema.document import Report
 
-VERDICT_STYLES = {"certified": "green", "undecided": "yellow", "refuted": "dim"}
+VERDICT_STYLES = {
+    "certified": "green",
+    "approximate": "cyan",
+    "undecided": "yellow",
+    "refuted": "dim",
+    "not decided": "dim",
+}
 # Below this the bounds would leave the expression less than 16 columns; they are in every other format.
 _WIDTH_FOR_BOUNDS = 62
 

@@ -117,8 +117,8 @@ class Generator(Record):
     latex
         The same for typesetting; may be empty.
     defect, lower, upper
-        ρ(ξ), without unit, and its 1 − α bounds; η where a witness decided, the distance of F in values to the functions
-        that have the symmetry.
+        ρ(ξ), without unit, and its 1 − α bounds; η where a witness decided: the distance of F, in values, to the
+        functions that have the symmetry.
     verdict
         ``"certified"``, ``"approximate"``, ``"undecided"`` or ``"refuted"``.
     reach

@@ -1,19 +1,20 @@
 """y ≈ f(uᵀQu): forms Q and centres c that are learned, by Gauss–Newton on f fitted anew at each step.
 
-The columns of the features of f are projected out of the Jacobian (variable projection, Golub and Pereyra 1973), so that
-what is left moves Q alone; the scale of Q, which f absorbs, is then a null direction of the step.
+The features of f are projected out of the Jacobian (variable projection, Golub and Pereyra 1973), so that what is left
+moves Q alone; the scale of Q, which f absorbs, is then a null direction of the step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.regression import RegressionSettings, design, fitted
-from symfind.decision.witness.structure import Block, Structure
+from symfind.decision.witness.regression import RegressionSettings, SymmetricFit, design, fitted
+from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.trial import Rows, features_of
 
 # Relative step of central differences in the invariants.
@@ -21,10 +22,11 @@ _STEP = 1e-4
 _ROUNDS = 25
 _ROWS = 3000
 _STOP = 1e-3
+C = TypeVar("C", bound=SymmetricClass)
 
 
 @dataclass(frozen=True)
-class Refined:
+class Refined(Generic[C]):
     """A structure with learned parameters.
 
     Attributes
@@ -39,7 +41,7 @@ class Refined:
         ``(θ,)``.
     """
 
-    structure: Structure
+    structure: C
     share: float
     parameters: Tensor
     errors: Tensor
@@ -67,24 +69,25 @@ def with_form(structure: Structure, parameters: Tensor, centred: bool) -> Struct
     return replace(structure, blocks=(new, *structure.blocks[1:]))
 
 
-def parameters_of(block: Block, centred: bool) -> Tensor:
-    """The parameters of a block's form and centre."""
-    b = block.form.shape[0]
-    entries = torch.stack([block.form[i, j] for i in range(b) for j in range(i, b)])
-    if not centred:
-        return entries
-    return torch.cat([entries, block.centre if block.centre is not None else entries.new_zeros(b)])
+@dataclass(frozen=True)
+class _State:
+    """Where the iteration is: what is left, and the fit with its arguments."""
+
+    share: float
+    residual: Tensor
+    fit: SymmetricFit
+    invariants: Tensor
+    covariants: Tensor
 
 
 def refined(
-    structure: Structure,
-    make: Callable[[Tensor], Structure],
+    make: Callable[[Tensor], C],
     parameters: Tensor,
     rows: Rows,
     seed: int,
     settings: RegressionSettings,
     scaled: int | None = None,
-) -> Refined:
+) -> Refined[C]:
     """Gauss–Newton with damping from a start; ``make`` builds the class from its parameters.
 
     The first ``scaled`` parameters (all by default) have a common factor that f absorbs.
@@ -95,14 +98,14 @@ def refined(
     light = replace(settings, selection_rows=1000, centres=160, unknowns=400, ridges=(1e-9, 1e-5), knots=(8, 24, 48))
     spread = (rows.y - rows.y.mean(0)).square().mean().clamp(min=1e-300)
 
-    def error_of(theta: Tensor):  # type: ignore[no-untyped-def]
+    def error_of(theta: Tensor) -> _State | None:
         made = make(theta)
         z, k = features_of(made, rows)
         if not bool(torch.isfinite(z).all()):
             return None
         fit = fitted(z, k, rows.y, rows.group, seed, light)
         residual = rows.y - fit(z, k)
-        return float(residual.square().mean() / spread), residual, fit, z, k
+        return _State(float(residual.square().mean() / spread), residual, fit, z, k)
 
     def unit(theta: Tensor) -> Tensor:
         """The free scale of the first ``scaled`` parameters taken out."""
@@ -115,7 +118,7 @@ def refined(
     damping = 1e-3
     covariance = torch.full((theta.shape[0],), torch.inf, dtype=torch.float64)
     for _ in range(_ROUNDS):
-        share, residual, fit, z, k = state
+        share, residual, fit, z, k = state.share, state.residual, state.fit, state.invariants, state.covariants
         jacobian = _parameter_slopes(make, theta, rows, fit, z, k)  # (n·m, θ)
         phi = design(fit.features(z), k)
         basis = torch.linalg.qr(phi / phi.norm(dim=0).clamp(min=1e-300)).Q
@@ -136,17 +139,19 @@ def refined(
             step = torch.linalg.solve(normal + damping * torch.diag(size) + 1e-14 * level * eye, gradient)
             new = unit(theta + step)
             trial = error_of(new) if bool(torch.isfinite(new).all()) else None
-            if trial is not None and trial[0] < share:
+            if trial is not None and trial.share < share:
                 theta, state, moved = new, trial, True
                 damping = max(damping / 10, 1e-9)
                 break
             damping *= 10
-        if not moved or state[0] > (1 - _STOP) * share:
+        if not moved or state.share > (1 - _STOP) * share:
             break
-    return Refined(make(theta), state[0], theta, covariance.clamp(min=0).sqrt())
+    return Refined(make(theta), state.share, theta, covariance.clamp(min=0).sqrt())
 
 
-def _parameter_slopes(make, theta: Tensor, rows: Rows, fit, z: Tensor, k: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+def _parameter_slopes(
+    make: Callable[[Tensor], C], theta: Tensor, rows: Rows, fit: SymmetricFit, z: Tensor, k: Tensor
+) -> Tensor:
     """∂(Σ f_a K_a)/∂θ ``(n·m, θ)``: of f by central differences in z, of z and K exactly."""
     spread = z.std(0).clamp(min=1e-300) * _STEP
     slopes = []
@@ -159,7 +164,7 @@ def _parameter_slopes(make, theta: Tensor, rows: Rows, fit, z: Tensor, k: Tensor
     for i in range(theta.shape[0]):
         unit = torch.zeros_like(theta)
         unit[i] = 1.0
-        _, (dz, dk) = torch.func.jvp(lambda t: features_of(make(t), rows), (theta,), (unit,))
+        dz, dk = torch.func.jvp(lambda t: features_of(make(t), rows), (theta,), (unit,))[1]
         moved = torch.einsum("nmr,nr->nm", by_z, dz)
         if bool((dk != 0).any()):
             moved = moved + fit(z, dk)
@@ -205,7 +210,7 @@ def start_from_moments(vectors: Tensor, y: Tensor, centred: bool) -> Tensor:
     _, _, vh = torch.linalg.svd(table, full_matrices=False)
     form = vh[0]
     if not centred:
-        return form
+        return torch.as_tensor(form)
     matrix = torch.einsum("k,kij->ij", solution[1 + q * b :], basis)
     centre = -0.5 * torch.linalg.pinv(matrix, rtol=1e-3) @ solution[1 : 1 + b]
     return torch.cat([form, centre])

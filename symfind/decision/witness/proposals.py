@@ -106,7 +106,7 @@ def _with_outputs(
     m = shape.outputs
     if shape.vectors:
         taken: list[int] = []
-        turned = []
+        turned: list[Block] = []
         for groups, block in blocks:
             places = _output_groups(shape, groups)
             if places is None:

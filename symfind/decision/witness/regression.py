@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -220,6 +221,26 @@ def _joined(parts: Sequence[Features]) -> Features:
     return lambda z: torch.cat([parts[0](z), *(part(z)[:, 1:] for part in parts[1:])], 1)
 
 
+def _ones(z: Tensor) -> Tensor:
+    return torch.ones(z.shape[0], 1, dtype=torch.float64)
+
+
+def _spline_family(count: int, standard: Standard, u: Tensor, most: int) -> Features:
+    return _spline(standard, u, count)
+
+
+def _polynomial_family(degree: int, standard: Standard, u: Tensor, most: int) -> Features:
+    return _polynomial(standard, u.shape[1], degree)
+
+
+def _radial_family(length: float, smooth: bool, standard: Standard, u: Tensor, most: int) -> Features:
+    return _radial(standard, u[:most], length, smooth)
+
+
+def _joined_family(standard: Standard, u: Tensor, most: int) -> Features:
+    return _joined([_additive(standard, u, 12), _radial(standard, u[: most // 2], 1.0, True)])
+
+
 @dataclass(frozen=True)
 class Family:
     """One way of making features: (rows of z, most features) → φ."""
@@ -245,14 +266,12 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
         for chart in charts:
             for count in settings.knots:
                 if count * 6 < z.shape[0]:
-                    out.append(
-                        Family(f"spline, {count} intervals", chart, lambda s, u, most, c=count: _spline(s, u, c))
-                    )
+                    out.append(Family(f"spline, {count} intervals", chart, partial(_spline_family, count)))
         return out
     for chart in charts:
         degrees = [p for p in range(1, 10) if math.comb(r + p, p) <= min(settings.degree_features, z.shape[0] // 6)]
         for p in degrees[1:] if settings.rich else degrees[-2:]:
-            out.append(Family(f"polynomial, degree {p}", chart, lambda s, u, most, p=p: _polynomial(s, r, p)))
+            out.append(Family(f"polynomial, degree {p}", chart, partial(_polynomial_family, p)))
         if r > settings.most_radial:
             continue
         if settings.rich or chart != "root":
@@ -262,7 +281,7 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
                         Family(
                             f"{'Gaussian' if smooth else 'Matérn'} functions, length {length:g}",
                             chart,
-                            lambda s, u, most, length=length, smooth=smooth: _radial(s, u[:most], length, smooth),
+                            partial(_radial_family, length, smooth),
                         )
                     )
         if settings.rich:
@@ -270,7 +289,7 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
                 Family(
                     "splines and Gaussian functions",
                     chart,
-                    lambda s, u, most: _joined([_additive(s, u, 12), _radial(s, u[: most // 2], 1.0, True)]),
+                    _joined_family,
                 )
             )
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from symfind.decision.witness.regression import SymmetricFit
 from symfind.decision.witness.structure import Scaling, Structure
 from symfind.decision.witness.trial import Rows, Trial
 from symfind.errors import NumericalError
@@ -37,13 +38,13 @@ def _scaled(structure: Structure, x: Tensor, part: int, factor: float) -> Tensor
 
 
 def proposed_scalings(
-    found: Trial, rows: Rows, slots: list[list[int]], tied: bool, rescaled_time: bool
+    structure: Structure, fit: SymmetricFit, rows: Rows, slots: list[list[int]], tied: bool, rescaled_time: bool
 ) -> list[tuple[Scaling, int]]:
     """Spans of scalings, largest first, that the witness suggests.
 
     Parameters
     ----------
-    found
+    structure, fit
         A witness without scalings.
     slots
         Outputs that are scaled together; empty where the output does not move.
@@ -52,7 +53,7 @@ def proposed_scalings(
     rescaled_time
         Whether a common factor of all outputs is free as well: a flow.
     """
-    structure = found.structure
+    found = Trial(structure, fit, 0.0, 0.0)
     if any(block.centre is not None for block in structure.blocks):
         return []
     parts = len(structure.blocks) + structure.scalars.shape[0]
@@ -81,7 +82,7 @@ def proposed_scalings(
     out = []
     for k in range(count, 0, -1):
         rows_k = spectrum.vectors[:, :k].T / spectrum.vectors[:, :k].norm(dim=0)[:, None]
-        error = torch.full_like(rows_k, float(max(spectrum.values[k - 1], 1e-6)) * 0.5)
+        error = torch.full_like(rows_k, max(float(spectrum.values[k - 1]), 1e-6) * 0.5)
         try:
             basis = canonical_basis(rows_k, error, largest_denominator=_DENOMINATOR).coefficients
         except NumericalError:

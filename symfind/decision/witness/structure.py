@@ -8,9 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class SymmetricClass(Protocol):
+    """𝓕_g as Σ_a f_a(I(x)) K_a(x).
+
+    Attributes
+    ----------
+    name
+        In words.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def invariants(self, x: Tensor) -> Tensor:
+        """I(x): ``(n, D)`` → ``(n, r)``, differentiable."""
+        ...
+
+    def covariants(self, x: Tensor) -> Tensor:
+        """K(x): ``(n, D)`` → ``(n, A, m)``, differentiable."""
+        ...
+
+    def usable(self, x: Tensor) -> bool:
+        """Whether both are finite on rows ``(n, D)``."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.structure import Structure
+from symfind.decision.witness.structure import SymmetricClass
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import generalised_spectrum
@@ -42,18 +42,18 @@ class Symmetries:
         return self.vectors.shape[1]
 
 
-def _pushed(structure: Structure, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+def _pushed(structure: SymmetricClass, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
     """dI·v ``(n, r)`` and dK·v ``(n, A, m)``."""
 
     def both(at: Tensor) -> tuple[Tensor, Tensor]:
         return structure.invariants(at), structure.covariants(at)
 
-    _, out = torch.func.jvp(both, (x,), (tangent,))
+    out: tuple[Tensor, Tensor] = torch.func.jvp(both, (x,), (tangent,))[1]
     return out
 
 
 def symmetries(
-    structure: Structure,
+    structure: SymmetricClass,
     space: VectorFieldSpace,
     action: OutputAction,
     objects: tuple[int, int],
@@ -106,7 +106,7 @@ def symmetries(
     parts.append((moved / scale[None, :, None, None]).reshape(-1, unknowns))
     if fixed:
         still = torch.cat([fields[..., list(fixed)], fields.new_zeros(n, k, action.extra, len(fixed))], 2)
-        parts.append(still.transpose(2, 3).reshape(-1, unknowns) / whiten.norm() ** 0)
+        parts.append(still.transpose(2, 3).reshape(-1, unknowns))
     m = torch.cat(parts)
     white = torch.einsum("nkpd,rd->nkrp", fields, whiten).reshape(-1, space.dim)
     s = torch.cat([white, white.new_zeros(white.shape[0], action.extra)], 1) / (n * k) ** 0.5
@@ -130,7 +130,7 @@ def _span_with_fields(null: Tensor, s: Tensor) -> Tensor:
     return null @ (vh[keep].T / sigma[keep]) if bool(keep.any()) else null[:, :0]
 
 
-def _without_blind(structure: Structure, x: Tensor, fields: Tensor, whiten: Tensor, null: Tensor) -> Symmetries:
+def _without_blind(structure: SymmetricClass, x: Tensor, fields: Tensor, whiten: Tensor, null: Tensor) -> Symmetries:
     """Null fields less those along directions of an object that no invariant sees."""
     n, k, p, d = fields.shape
     at = x.clone().requires_grad_(True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
 from symfind.decision.witness.regression import RegressionSettings, SymmetricFit, fitted
-from symfind.decision.witness.structure import Structure
+from symfind.decision.witness.structure import SymmetricClass
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Trial:
         What the judges found; None where they were not asked.
     """
 
-    structure: Structure
+    structure: SymmetricClass
     fit: SymmetricFit
     share: float
     error: float
@@ -102,13 +102,13 @@ class Verdict:
     judge: str = ""
 
 
-def features_of(structure: Structure, rows: Rows) -> tuple[Tensor, Tensor]:
+def features_of(structure: SymmetricClass, rows: Rows) -> tuple[Tensor, Tensor]:
     """I ``(n, r)`` and the weighted K ``(n, A, m)`` of rows."""
     return structure.invariants(rows.x), structure.covariants(rows.x) * rows.weights
 
 
 def trial(
-    structure: Structure,
+    structure: SymmetricClass,
     fit_rows: Rows,
     judge_rows: Rows,
     seed: int,
@@ -159,3 +159,11 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings) 
     else:
         word = "undecided"
     return Verdict(max(eta, 0.0), lower, max(upper, lower), word, share, judge)
+
+
+def rough_error(structure: SymmetricClass, rows: Rows, seed: int, settings: RegressionSettings) -> float | None:
+    """Held-out share of variance of a fit to few rows, by which candidates are ranked; None where it is not usable."""
+    if not structure.usable(rows.x):
+        return None
+    z, k = features_of(structure, rows)
+    return fitted(z, k, rows.y, rows.group, seed, settings, quick=True).error

@@ -1,4 +1,4 @@
-"""Functions, maps and flows judged by prediction: the search for a witness, and what it finds as a finding (DESIGN §9)."""
+"""Functions, maps and flows judged by prediction: the search for a witness, and the finding it makes (DESIGN §9)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import canonical_vectors, decide
 from symfind.decision.halves import half_labels
 from symfind.decision.witness.leftover import judged_alone
+from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape
-from symfind.decision.witness.search import (
-    Found,
-    Outcome,
-    Problem,
-    WitnessSettings,
-    finite_defect,
-    kept_share,
-    searched,
-)
+from symfind.decision.witness.search import Found, Outcome, searched
+from symfind.decision.witness.support import finite_defect, kept_share
 from symfind.decision.witness.symmetries import Symmetries
 from symfind.decision.witness.trial import Rows, Trial
 from symfind.fits.surrogate import Choice, Samples, fit_weights
@@ -261,7 +255,7 @@ class WitnessJudge:
         if rest:
             lower = self._refuted(problem, rows, outcome, generators)
             rest[0] = (max(rest[0][0], lower), lower, None)
-        leading = (certified or approximate or undecided or [None])[0]
+        leading = next(iter([*certified, *approximate, *undecided]), None)
         return Finding(
             evidence if leading is None else self._with_witness(evidence, leading, rows),
             (*entries, *rest),
@@ -325,7 +319,8 @@ class WitnessJudge:
         out = []
         for vector in vectors.T:
             reach = extent.reach(vector, tolerance)
-            out.append(Generator(vector, eta, min(lower, eta), upper, word, reach and reach.distance, noise))
+            distance = None if reach is None else reach.distance
+            out.append(Generator(vector, eta, min(lower, eta), upper, word, distance, noise))
         return out
 
     def _doubts(self, outcome: Outcome, undecided: Sequence[Found]) -> tuple[str, ...]:
@@ -338,13 +333,13 @@ class WitnessJudge:
                 )
             elif found.verdict.left_over:
                 out.append(
-                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of the "
-                    f"variance of unseen rows, of which {found.verdict.judge} finds structure"
+                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of "
+                    f"the variance of unseen rows, of which {found.verdict.judge} finds structure"
                 )
             else:
                 out.append(
-                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of the "
-                    f"variance of unseen rows; broken by less than {found.verdict.upper:.2g} cannot be told from exact"
+                    f"{found.candidate.structure.name}: a symmetric model leaves {100 * found.trial.share:.2g} % of "
+                    f"the variance of unseen rows: what is broken by less than {found.verdict.upper:.2g} is not seen"
                 )
         return tuple(out)
 
@@ -357,7 +352,8 @@ class WitnessJudge:
         for vector in spectrum.vectors.T:
             rest = vector - basis @ (basis.T @ vector)
             if float(rest.norm()) > 0.5 * float(vector.norm()) and float(rest[:p].norm()) > 0:
-                return finite_defect(problem, outcome, rows, rest, self.settings)
+                trials = [t for t in (outcome.whole, *(f.trial for f in outcome.tried)) if t is not None]
+                return finite_defect(problem, trials, rows, rest)
         return 0.0
 
 

@@ -1,0 +1,164 @@
+"""Classes of functions whose forms, centres or exponents the data suggest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from symfind.decision.witness.forms import refined, start_from_gradient, start_from_moments, with_form
+from symfind.decision.witness.problem import Problem, WitnessSettings
+from symfind.decision.witness.proposals import general
+from symfind.decision.witness.regression import SymmetricFit, fitted
+from symfind.decision.witness.structure import Block, LogIndex, Structure, SymmetricClass, euclidean
+from symfind.decision.witness.trial import Rows, features_of, rough_error
+from symfind.errors import NumericalError
+from symfind.lie.algebras.canonical import canonical_basis
+
+# A principal value below this share of the largest changes a function by less than the resolution of a verdict.
+_FAINT = 0.01
+
+
+def learned_index(
+    problem: Problem, rows: Rows, seed: int, settings: WitnessSettings
+) -> list[tuple[SymmetricClass, float, float]]:
+    """F ≈ f(W log|x|) with fewer indices than coordinates: dimensionless numbers that the data suggest."""
+    shape = problem.shape
+    k, d = shape.objects
+    constant = torch.eye(shape.outputs, dtype=torch.float64)
+    whole = LogIndex("logarithms", torch.eye(shape.width, dtype=torch.float64), constant)
+    if k != 1 or shape.vectors or not shape.matrices or d < 2 or problem.fixed or not whole.usable(rows.x):
+        return []
+    z, kk = features_of(whole, rows)
+    fit = fitted(z, kk, rows.y, rows.group, seed, settings.rough, quick=True)
+    logs = z[:2000]
+    step = 1e-3 * logs.std(0)
+    slopes = []
+    for j in range(d):
+        move = torch.zeros_like(logs)
+        move[:, j] = step[j]
+        slopes.append((fit(logs + move, kk[:2000]) - fit(logs - move, kk[:2000])) / (2 * step[j]))
+    gradient = torch.stack(slopes, -1).reshape(-1, d) * logs.std(0)  # in units of the spread
+    _, _, vh = torch.linalg.svd(gradient, full_matrices=False)
+    regression = torch.linalg.lstsq(torch.cat([torch.ones_like(z[:, :1]), z], 1), rows.y, driver="gelsd").solution[1:].T
+    out: list[tuple[SymmetricClass, float, float]] = []
+    for count in range(1, d):
+        starts = [vh[:count] / logs.std(0)]
+        if count == 1:
+            starts.append(regression[:1])
+        best: tuple[SymmetricClass, float, float] | None = None
+        for start in starts:
+
+            def make(theta: Tensor, count: int = count) -> LogIndex:
+                return LogIndex(f"{count} product{'s' * (count > 1)} of powers", theta.reshape(count, d), constant)
+
+            try:
+                got = refined(make, start.reshape(-1), rows, seed, settings.regression)
+            except RuntimeError:
+                continue
+            found = _rational(got.structure, got.errors.reshape(count, d))
+            size = float(got.errors.max() / got.parameters.abs().max())
+            for index, noise in ((found, 1e-10), (got.structure, size)):
+                error = rough_error(index, rows, seed, settings.rough)
+                if error is not None and (best is None or error < 0.9 * best[1]):
+                    best = (index, error, noise)
+        if best is not None:
+            out.append(best)
+    return out
+
+
+def _rational(index: LogIndex, errors: Tensor) -> LogIndex:
+    """The span of W by its sparsest basis with rational entries where they lie within the errors."""
+    size = index.directions.norm(dim=1, keepdim=True)
+    try:
+        basis = canonical_basis(index.directions / size, (errors / size).clamp(max=0.05), largest_denominator=12)
+    except NumericalError:
+        return index
+    return replace(index, directions=basis.coefficients)
+
+
+def learned_forms(
+    problem: Problem, rows: Rows, seed: int, settings: WitnessSettings
+) -> list[tuple[SymmetricClass, float, float]]:
+    """Forms, and a centre where the space has shifts, that gradients and moments of the data suggest."""
+    shape = problem.shape
+    k, d = shape.objects
+    if shape.outputs != 1 or shape.vectors or not shape.matrices or d < 2 or problem.fixed:
+        return []
+    out: list[tuple[SymmetricClass, float, float]] = []
+    starts: list[tuple[Structure, Tensor, bool]] = []
+    eye = torch.eye(shape.width, dtype=torch.float64)
+    view = torch.stack([eye[a * d : (a + 1) * d] for a in range(k)])
+    constant = torch.eye(1, dtype=torch.float64)
+    none = torch.zeros(0, shape.width, dtype=torch.float64)
+    y = rows.y[:, 0]
+    if k == 1:
+        centred = shape.shifts
+        structure = Structure("a quadratic form", (Block(view, euclidean(d)),), none, constant)
+        z, kk = features_of(general(shape), rows)
+        fit = fitted(z, kk, rows.y, rows.group, seed, settings.rough, quick=True)
+        gradient = _gradient(fit, rows.x[:2000], rows)
+        starts.append((structure, start_from_gradient(rows.x[:2000], gradient, centred), centred))
+        starts.append((structure, start_from_moments(rows.x[:, None, :], y, centred), centred))
+    else:
+        structure = Structure("one form for all objects", (Block(view, euclidean(d)),), none, constant)
+        starts.append((structure, start_from_moments(structure.blocks[0].vectors(rows.x), y, False), False))
+        if shape.shifts:
+            pairs = torch.stack([view[a] - view[b] for a in range(k) for b in range(a + 1, k)])
+            apart = Structure("one form for all differences", (Block(pairs, euclidean(d), None, True),), none, constant)
+            independent = torch.einsum("qbd,nd->nqb", view[:-1] - view[-1:], rows.x)
+            starts.append((apart, start_from_moments(independent, y, False), False))
+    for structure, start, centred in starts:
+        if not bool(torch.isfinite(start).all()) or float(start.norm()) == 0:
+            continue
+
+        def make(theta: Tensor, structure: Structure = structure, centred: bool = centred) -> Structure:
+            return with_form(structure, theta, centred)
+
+        try:
+            got = refined(make, start, rows, seed, settings.regression, d * (d + 1) // 2)
+        except RuntimeError:
+            continue
+        form = d * (d + 1) // 2
+        noise = max(float(got.errors[:form].max() / got.parameters[:form].abs().max()), 1e-9)
+        found = [got.structure, *_of_less_rank(got.structure, problem, noise)]
+        errors = [rough_error(each, rows, seed, settings.rough) for each in found]
+        kept = [(each, e) for each, e in zip(found, errors, strict=True) if e is not None]
+        if kept:
+            # The form of the least rank that loses nothing: what it does not see is blind, not a boost into nothing.
+            least = min(e for _, e in kept)
+            chosen = [pair for pair in kept if pair[1] <= 1.05 * least][-1]
+            out.append((*chosen, noise))
+    return out
+
+
+def _of_less_rank(structure: Structure, problem: Problem, noise: float) -> list[Structure]:
+    """The same with the smallest principal values of the form, in units of the spread, made zero one after another."""
+    block = structure.blocks[0]
+    colour = torch.linalg.pinv(problem.whiten)
+    values, vectors = torch.linalg.eigh(colour.T @ block.form @ colour)
+    order = values.abs().argsort()
+    out = []
+    for count in range(1, len(values)):
+        small = order[:count]
+        if float(values[small[-1]].abs()) > max(30 * noise, _FAINT) * float(values.abs().max()):
+            break
+        kept = values.clone()
+        kept[small] = 0.0
+        form = problem.whiten.T @ vectors @ torch.diag(kept) @ vectors.T @ problem.whiten
+        symmetric = 0.5 * (form + form.T)
+        out.append(replace(structure, blocks=(replace(block, form=symmetric), *structure.blocks[1:])))
+    return out
+
+
+def _gradient(fit: SymmetricFit, x: Tensor, rows: Rows) -> Tensor:
+    """∇F of a general fit by central differences ``(n, D)``."""
+    step = 1e-3 * x.std(0)
+    one = torch.ones(x.shape[0], 1, 1, dtype=x.dtype) * rows.weights
+    out: list[Tensor] = []
+    for j in range(x.shape[1]):
+        move = torch.zeros_like(x)
+        move[:, j] = step[j]
+        out.append(((fit(x + move, one) - fit(x - move, one)) / (2 * step[j]))[:, 0])
+    return torch.stack(out, 1)

@@ -1,0 +1,96 @@
+"""What is asked of the rows, and what the search for a witness is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from symfind.decision.witness.leftover import JudgeSettings
+from symfind.decision.witness.proposals import Shape
+from symfind.decision.witness.regression import RegressionSettings
+from symfind.decision.witness.structure import SymmetricClass
+from symfind.decision.witness.symmetries import Symmetries, symmetries
+from symfind.fields.space import VectorFieldSpace
+from symfind.lie_derivative import OutputAction
+
+
+@dataclass(frozen=True)
+class WitnessSettings:
+    """What the search is allowed.
+
+    Attributes
+    ----------
+    regression, rough, judges
+        Of the fits, of the fits that only rank candidates, and of the judges.
+    near
+        A candidate is followed if its held-out share of variance is at most this multiple of the least one …
+    slack
+        … plus this: a rough fit of few rows. The functions of a larger algebra have fewer variables, so that an exact
+        one is fitted better than by its parts.
+    scaled
+        Classes on top of which scalings are looked for.
+    trials
+        Most candidates that are judged on the other half.
+    step
+        Root mean square displacement of a finite step, in units of the spread of the data.
+    kept
+        Share of the rows that such a step must keep among the data: otherwise they cannot speak of it.
+    """
+
+    regression: RegressionSettings = RegressionSettings()
+    rough: RegressionSettings = RegressionSettings(
+        selection_rows=1000, lengths=(1.0, 3.0), ridges=(1e-9, 1e-4), degree_features=130, rich=False
+    )
+    judges: JudgeSettings = JudgeSettings()
+    near: float = 2.0
+    slack: float = 0.003
+    trials: int = 6
+    scaled: int = 5
+    step: float = 0.35
+    kept: float = 0.5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is asked.
+
+    Attributes
+    ----------
+    shape
+        Of the rows.
+    space, action, objects, output_objects
+        The fields and what they do to y.
+    whiten
+        ``(r, d)`` of one object.
+    fixed
+        Coordinates of an object that are categories.
+    flow
+        Whether y is dx/dt.
+    free
+        Whether the action on y is an unknown matrix.
+    """
+
+    shape: Shape
+    space: VectorFieldSpace
+    action: OutputAction
+    objects: tuple[int, int]
+    output_objects: tuple[int, int]
+    whiten: Tensor
+    fixed: tuple[int, ...] = ()
+    flow: bool = False
+    free: bool = False
+
+    def algebra(self, structure: SymmetricClass, x: Tensor) -> Symmetries:
+        """The symmetries of a class of functions in the space."""
+        return symmetries(
+            structure,
+            self.space,
+            self.action,
+            self.objects,
+            self.output_objects,
+            x,
+            self.whiten,
+            self.fixed,
+            blind_counts=self.flow,
+        )
