@@ -109,7 +109,7 @@ def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, t
     if fields is None or space.d > _MOST_COORDINATES:
         constants = constants_at_points(space, vectors, points)
         return algebra_of_abstract(lambda: algebra_at_points(space, vectors, points, noise), len(certified), constants)
-    if finding.apart:  # then the leading directions are not the span of what was kept
+    if finding.apart or finding.witness is not None:  # then the leading directions are not the span of what was kept
         return algebra_of_affine(fields, names)
     # The directions as they were measured: recognised entries close exactly, whatever was measured.
     raw = evidence.spectrum.vectors[:, : len(certified)].double().cpu()
