@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,4 +178,17 @@ def in_random_coordinates(case: Case, condition: float = 4.0) -> Case:
         sample = case.draw(rng)
         return sample.observed(random_coordinates(sample.x.shape[-1], rng, condition), case.kind)
 
-    return replace(case, name=case.name + " in random coordinates", draw=draw)
+    moved = None if case.breaking is None else Moved(case)
+    return replace(case, name=case.name + " in random coordinates", draw=draw, breaking=moved)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What breaks a case in its own coordinates breaks it in any: measured there, on rows of the same distribution."""
+
+    case: Case
+
+    def measured(self, case: Case, sample: Sample, seed: int, noise: float) -> dict[str, object]:
+        """Of the case before it was moved."""
+        own: Any = self.case.breaking
+        return dict(own.measured(self.case, self.case.sample(seed), seed, noise))
