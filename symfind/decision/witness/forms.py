@@ -6,6 +6,7 @@ moves Q alone; the scale of Q, which f absorbs, is then a null direction of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -95,7 +96,16 @@ def refined(
     generator = torch.Generator().manual_seed(seed)
     if len(rows) > _ROWS:
         rows = rows.take(torch.randperm(len(rows), generator=generator)[:_ROWS])
-    light = replace(settings, selection_rows=1000, centres=160, unknowns=400, ridges=(1e-9, 1e-5), knots=(8, 24, 48))
+    # Features that are the same from step to step: a network would be another one each time.
+    light = replace(
+        settings,
+        selection_rows=1000,
+        centres=160,
+        unknowns=400,
+        ridges=(1e-9, 1e-5),
+        knots=(8, 24, 48),
+        network=math.inf,
+    )
     spread = (rows.y - rows.y.mean(0)).square().mean().clamp(min=1e-300)
 
     def error_of(theta: Tensor) -> _State | None:

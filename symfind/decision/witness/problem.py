@@ -30,6 +30,9 @@ class WitnessSettings:
         one is fitted better than by its parts.
     scaled
         Classes on top of which scalings are looked for.
+    clear
+        Forms of several objects are learned, which takes seconds, unless a named algebra leaves less than this share of
+        what a general fit leaves.
     trials
         Most candidates that are judged on the other half.
     step
@@ -45,6 +48,7 @@ class WitnessSettings:
     judges: JudgeSettings = JudgeSettings()
     near: float = 2.0
     slack: float = 0.003
+    clear: float = 0.3
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

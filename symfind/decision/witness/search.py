@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -120,7 +121,9 @@ def searched(
         error = rough_error(structure, p, seed, settings.rough)
         if error is not None:
             ranked.append((structure, error, 0.0))
-    ranked += learned_forms(problem, p, seed, settings)
+    named = min((error for _, error, _ in ranked[1:]), default=math.inf)
+    if problem.objects[0] == 1 or named > settings.clear * ranked[0][1]:
+        ranked += learned_forms(problem, p, seed, settings)
     ranked += learned_index(problem, p, seed, settings)
     enough = settings.near * min(error for _, error, _ in ranked) + settings.slack
     near = [r for r in ranked if r[1] <= enough]
