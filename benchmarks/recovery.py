@@ -12,17 +12,17 @@ import os
 # Before torch is imported: each process works on one thread, processes share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: E402
-from multiprocessing import get_context  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
 
-from recovery_suite import simulations, tables, worst_case  # noqa: E402
-from recovery_suite.catalogue import chosen, suite  # noqa: E402
-from recovery_suite.evaluation import Outcome, evaluate  # noqa: E402
+from recovery_suite import simulations, tables, worst_case
+from recovery_suite.catalogue import chosen, suite
+from recovery_suite.evaluation import Outcome, evaluate
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "recovery.md"
 

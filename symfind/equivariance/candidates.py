@@ -235,9 +235,10 @@ def _averaged_weights(subject: Subject, task: Equivariance, rule: HaarQuadrature
     """Nodes and weights of the quadrature, and the orbit of the first layer where it is linear and not too large."""
     out = {"nodes": rule.nodes, "node_weights": rule.weights}
     first = subject.steps[0] if subject.steps else None
-    if isinstance(first, Layer) and first.kind == "linear" and _on_whole_rows(subject, first):
-        if len(rule.nodes) * first.weight.numel() <= _WRITTEN_BASIS:
-            out |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
+    if not isinstance(first, Layer) or first.kind != "linear" or not _on_whole_rows(subject, first):
+        return out
+    if len(rule.nodes) * first.weight.numel() <= _WRITTEN_BASIS:
+        out |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
     return out
 
 
