@@ -24,13 +24,13 @@ from symfind.equivariance.methods.average import (
 from symfind.equivariance.methods.distill import distilled_network
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.equivariance.methods.project import Projection, project_network
-from symfind.equivariance.plain_modules import plain_module
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import save_module, save_projection
 from symfind.errors import UsageError
 from symfind.lie.groups.haar import HaarQuadrature
 from symfind.lie.groups.intertwiners import HomSpace
 from symfind.models.model import Model
+from symfind.models.modules import plain_module
 from symfind.models.network import Layer
 from symfind.progress import Advance
 from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
