@@ -29,8 +29,8 @@ from symfind.decision.evidence import Finding
 from symfind.decision.finding import decide
 from symfind.kinds.search import search
 from symfind.linalg.subspaces import principal_cosines
-from symfind.progress import Clock, SilentProgress
 from symfind.options.of_verbs import DiscoverOptions
+from symfind.progress import Clock, SilentProgress
 
 # Parts of the page with runs of their own, each between two marks; they are kept when another part is written anew.
 PARTS = {"learned": "Learned generators", "augmentation": "Augmentation"}

@@ -61,7 +61,7 @@ def emlp(case: str) -> tuple[float, torch.Tensor]:
 
     name, (p, q) = INVARIANTS[case][2:] if case in INVARIANTS else ("SO(3)", (0, 0))
     start = time.perf_counter()
-    group = eval(name, vars(emlp.groups))  # noqa: S307 (a literal of this file)
+    group = eval(name, vars(emlp.groups))
     if case in INVARIANTS:
         basis = T(p, q)(group).equivariant_basis()
     else:

@@ -10,16 +10,16 @@ import os
 # Before torch is imported: every number is that of one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse  # noqa: E402
-import platform  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Mapping  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-import torch  # noqa: E402
-from promotion import beside_scs, fits, recovery  # noqa: E402
-from promotion.published import CASES, Case  # noqa: E402
+import torch
+from promotion import beside_scs, fits, recovery
+from promotion.published import CASES, Case
 
 _TITLE = "# Promotion: measured"
 

@@ -12,14 +12,14 @@ import os
 # Before torch is imported: each process works on one thread, processes share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
+import argparse
+import sys
+import time
 
-from recovery_suite import simulations, tables, worst_case  # noqa: E402
-from recovery_suite.catalogue import chosen, suite  # noqa: E402
-from recovery_suite.document import computed, write_section  # noqa: E402
-from recovery_suite.evaluation import Outcome, evaluate  # noqa: E402
+from recovery_suite import simulations, tables, worst_case
+from recovery_suite.catalogue import chosen, suite
+from recovery_suite.document import computed, write_section
+from recovery_suite.evaluation import Outcome, evaluate
 
 
 def outcome(name: str, seed: int) -> Outcome:

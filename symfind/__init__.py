@@ -50,29 +50,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "__version__": "symfind.version",
-    "augment": "symfind.api",
-    "conserve": "symfind.api",
-    "discover": "symfind.api",
-    "enforce": "symfind.api",
-    "groups": "symfind.api",
-    "identify": "symfind.api",
-    "inspect": "symfind.api",
-    "promote": "symfind.api",
-    "sample": "symfind.api",
-    "score": "symfind.api",
-    "AugmentOptions": "symfind.options.of_verbs",
-    "ConserveOptions": "symfind.options.of_verbs",
-    "DiscoverOptions": "symfind.options.of_verbs",
-    "EnforceOptions": "symfind.options.of_verbs",
-    "PromoteOptions": "symfind.options.of_verbs",
-    "ScoreOptions": "symfind.options.of_verbs",
-    "Augmentation": "symfind.schema.augmentation",
-    "FieldScore": "symfind.schema.augmentation",
-    "Enforcement": "symfind.schema.enforcement",
-    "Score": "symfind.schema.enforcement",
-    "Report": "symfind.schema.document",
-    "read_report": "symfind.schema.store",
+    name: home
+    for home, names in {
+        "symfind.version": "__version__",
+        "symfind.api": "augment conserve discover enforce groups identify inspect promote sample score",
+        "symfind.options.of_verbs": "AugmentOptions ConserveOptions DiscoverOptions EnforceOptions PromoteOptions "
+        "ScoreOptions",
+        "symfind.schema.augmentation": "Augmentation FieldScore",
+        "symfind.schema.document": "Report",
+        "symfind.schema.enforcement": "Enforcement Score",
+        "symfind.schema.store": "read_report",
+    }.items()
+    for name in names.split()
 }
 
 

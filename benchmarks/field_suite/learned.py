@@ -16,9 +16,9 @@ from symfind.decision.evidence import Evidence
 from symfind.fields.expressions import parse_expression
 from symfind.kinds.field.learned.search import LearnedJudge
 from symfind.kinds.search import search
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, SilentProgress
 from symfind.samples.simulators import SIMULATORS
-from symfind.options.of_verbs import DiscoverOptions
 
 CASES = (
     Case("kdv", "point:1", KDV),
@@ -78,7 +78,7 @@ def chosen(equations: Sequence[str], methods: Sequence[str], seeds: int) -> Iter
     """The runs asked for; closed forms have one seed."""
     for case in CASES:
         for method, how in METHODS.items():
-            if any(equations) and case.data not in equations or any(methods) and method not in methods:
+            if (any(equations) and case.data not in equations) or (any(methods) and method not in methods):
                 continue
             for seed in range(seeds if isinstance(how, int) else 1):
                 yield case, method, seed

@@ -14,9 +14,9 @@ import numpy as np
 from benchmarks.image_suite.kept import Kept
 from symfind import api
 from symfind.data.hdf5 import write
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.render.pictures import pictures
 from symfind.schema.document import Report
-from symfind.options.of_verbs import DiscoverOptions
 
 TURNED = "sample_data/rotated_digits.h5"
 _UPRIGHT_IMAGES = 6000

@@ -20,6 +20,7 @@ from symfind.fits.geometry import Moments, input_geometry, output_root
 from symfind.fits.surrogate import Samples, fold_labels
 from symfind.lie_derivative import Invariant
 from symfind.linalg.lasso import lasso
+from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock, SilentProgress
 from symfind.promotion.checkpoint import Checkpoint
 from symfind.promotion.convex import ConvexFit
@@ -27,7 +28,6 @@ from symfind.promotion.modules import StandardisedNetwork
 from symfind.promotion.moved import movement
 from symfind.promotion.network import Recipe, Training, trained_network
 from symfind.promotion.setting import Setting
-from symfind.options.of_verbs import PromoteOptions
 
 _F64 = torch.float64
 _FRESH = 4000

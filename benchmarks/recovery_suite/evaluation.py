@@ -18,8 +18,8 @@ from recovery_suite.problem import Array, Data, Problem
 from recovery_suite.truth import Truth, gradient_share, pencil, principal_cosine
 from symfind.api import discover
 from symfind.errors import InputError, UsageError
-from symfind.schema.document import Generator, Report
 from symfind.options.of_verbs import DiscoverOptions
+from symfind.schema.document import Generator, Report
 
 # Below this a problem is not without symmetry: it has an approximate one.
 SMALLEST_GAP = 0.09

@@ -140,10 +140,7 @@ def pencil(data: Data, space: str, action: str, rows: Array | None = None) -> Pe
     xi = matrix_units(d, n, affine, points) * live[:, None]
     p = xi.shape[3]
     white = np.einsum("rd,nkdp->nkrp", w, xi)
-    if not affine:
-        sized = white - white.mean((0, 1))
-    else:
-        sized = white
+    sized = white - white.mean((0, 1)) if not affine else white
     dual = np.einsum("hm,nmj,jD->nhD", h, slope, ck @ support)
     lifted = np.einsum("jD,njp->nDp", support, white.reshape(n, -1, p))
     sized = np.einsum("jD,njp->nDp", support, sized.reshape(n, -1, p))

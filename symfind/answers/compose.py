@@ -58,7 +58,6 @@ def report_of_finding(
     names = source.names
     actions = _input_actions(evidence, [g.vector for g in finding.generators])
     generators = tuple(_generator(evidence, g, a, names) for g, a in zip(finding.generators, actions, strict=True))
-    certified = sum(g.verdict == "certified" for g in generators)
     algebra, algebra_warnings = _algebra(finding, names)
     return Report(
         source=source,
@@ -77,7 +76,7 @@ def report_of_finding(
         validity=finding.validity,
         witness=finding.witness,
         algebra=algebra,
-        coverage=_coverage(finding, certified),
+        coverage=_coverage(finding),
         notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
@@ -205,7 +204,7 @@ def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, l
     return text
 
 
-def _coverage(finding: found.Finding, certified: int) -> Coverage:
+def _coverage(finding: found.Finding) -> Coverage:
     evidence = finding.evidence
     total = evidence.space.dim + evidence.action.extra
     rank = evidence.rank

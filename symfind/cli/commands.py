@@ -239,6 +239,7 @@ def _list_samples(output: Output) -> None:
 
 def groups(options: GroupsOptions, output: Output) -> None:
     """List the groups that other commands know by name."""
+    del options  # there are none
     from symfind import api
     from symfind.cli.listing import write_listing
 

@@ -86,7 +86,7 @@ def run() -> NoReturn:
     """Run the command line and exit: a line on standard error and a status of DESIGN §6 for whatever fails."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us (`>&-`)
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
         # A terminal whose encoding lacks ∂ shows a question mark rather than a traceback.
         getattr(sys, name).reconfigure(errors="replace")
     status = _status()

@@ -86,56 +86,19 @@ def _value_shown(parsed: Any) -> str:
     return "NUMBER" if parsed is float else "N" if parsed in (int, int | None) else "TEXT"
 
 
+def _shared(name: str, hint: Any, default: Any, shown_as: str, panel: str, text: str, *short: str) -> inspect.Parameter:
+    described = typer.Option(f"--{name}", *short, metavar=shown_as, help=text, rich_help_panel=panel)
+    return _keyword(name, Annotated[hint, described], default)
+
+
+_WHERE = "Write to a file; its ending chooses: .json, .h5, .md or .html. - is standard output."
+_FORM = f"Of what is written: {', '.join(FORMATS)}. If not given, a table on a terminal and JSON in a pipe."
+_VALUES = "A YAML file of option values; what the command line gives wins."
 _SHARED = (
-    _keyword(
-        "output",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--output",
-                "-o",
-                metavar="FILE",
-                help="Write to a file; its ending chooses: .json, .h5, .md or .html. - is standard output.",
-                rich_help_panel="Output",
-            ),
-        ],
-        None,
-    ),
-    _keyword(
-        "format",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--format",
-                metavar="NAME",
-                help=f"Of what is written: {', '.join(FORMATS)}. "
-                "If not given, a table on a terminal and JSON in a pipe.",
-                rich_help_panel="Output",
-            ),
-        ],
-        None,
-    ),
-    _keyword(
-        "quiet",
-        Annotated[
-            bool,
-            typer.Option("--quiet", "-q", metavar=" ", help="No messages, no progress.", rich_help_panel="Output"),
-        ],
-        False,
-    ),
-    _keyword(
-        "config",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--config",
-                metavar="FILE",
-                help="A YAML file of option values; what the command line gives wins.",
-                rich_help_panel="Run",
-            ),
-        ],
-        None,
-    ),
+    _shared("output", str | None, None, "FILE", "Output", _WHERE, "-o"),
+    _shared("format", str | None, None, "NAME", "Output", _FORM),
+    _shared("quiet", bool, False, " ", "Output", "No messages, no progress.", "-q"),
+    _shared("config", str | None, None, "FILE", "Run", _VALUES),
 )
 
 

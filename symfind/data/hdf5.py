@@ -18,11 +18,11 @@ from typing import Any
 # library starts, hence before the import; a user who wants a plugin sets the variable first.
 os.environ.setdefault("HDF5_PLUGIN_PRELOAD", "::")
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import h5py
+import numpy as np
+from numpy.typing import NDArray
 
-from symfind.errors import InputError  # noqa: E402
+from symfind.errors import InputError
 
 # What h5py raises for the different faults of a file (missing filter, broken link, bad type, corrupt chunk …).
 _FAULTS = (OSError, KeyError, RuntimeError, TypeError, ValueError, NotImplementedError, UnicodeError)

@@ -97,6 +97,7 @@ def _searched(
     assert isinstance(side, WeakSide)
 
     def worth(element: Element, sign: int) -> bool:
+        del sign  # a distribution has no F whose sign could change
         move = signed_permutation(element, names, k)
         ((_, found),) = discrete_symmetries(evidence, [move], tolerance, 0.05, _REFITS, seed)
         return found.defect < _WORTH * tolerance

@@ -24,13 +24,13 @@ from symfind.equivariance.methods.average import (
 from symfind.equivariance.methods.distill import distilled_network
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.equivariance.methods.project import Projection, project_network
-from symfind.equivariance.plain_modules import plain_module
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import save_module, save_projection
 from symfind.errors import UsageError
 from symfind.lie.groups.haar import HaarQuadrature
 from symfind.lie.groups.intertwiners import HomSpace
 from symfind.models.model import Model
+from symfind.models.modules import plain_module
 from symfind.models.network import Layer
 from symfind.progress import Advance
 from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
@@ -235,9 +235,10 @@ def _averaged_weights(subject: Subject, task: Equivariance, rule: HaarQuadrature
     """Nodes and weights of the quadrature, and the orbit of the first layer where it is linear and not too large."""
     out = {"nodes": rule.nodes, "node_weights": rule.weights}
     first = subject.steps[0] if subject.steps else None
-    if isinstance(first, Layer) and first.kind == "linear" and _on_whole_rows(subject, first):
-        if len(rule.nodes) * first.weight.numel() <= _WRITTEN_BASIS:
-            out |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
+    if not isinstance(first, Layer) or first.kind != "linear" or not _on_whole_rows(subject, first):
+        return out
+    if len(rule.nodes) * first.weight.numel() <= _WRITTEN_BASIS:
+        out |= _layer_arrays("layers/000", first_layer_orbit(first.weight, task, rule), first.bias)
     return out
 
 

@@ -178,7 +178,7 @@ def enforce_model(
         return Enforced("unchanged", reason, path, None, (), before, loss, yardstick)
     trial = _Trial(subject, task, choices, provenance, folder, rng, progress, yardstick)
     if choices.method == "auto":
-        verdicts, index, reason = _best_of(trial, before, loss)
+        verdicts, index, reason = _best_of(trial, loss)
     else:
         verdicts, index, reason = [Verdict(choices.method, trial.made(choices.method))], 0, "asked for by --method"
     chosen = verdicts[index].candidate
@@ -237,7 +237,7 @@ class _Trial:
         return evaluated(candidate.path, self.subject.x, self.subject.trust), f"{candidate.made.method} of the model"
 
 
-def _best_of(trial: _Trial, before: ErrorMeasured, loss: LossMeasured | None) -> tuple[list[Verdict], int, str]:
+def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], int, str]:
     """Every method in turn; the index of the one to take, and why."""
     first = _tried(trial, "project")
     verdicts = [first]

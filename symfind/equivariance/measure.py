@@ -36,7 +36,7 @@ def _labels(flat: Tensor, target: Tensor) -> bool:
         target.shape[1] == 1
         and classes > 1
         and bool((target == target.round()).all())
-        and 0 <= float(target.min())
+        and float(target.min()) >= 0
         and float(target.max()) < classes
     )
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from symfind.equivariance.plain_modules import plain_module
 from symfind.models.model import Model, load_model
 from symfind.models.model_file import model_format
+from symfind.models.modules import plain_module
 from symfind.models.network import Layer, Network, Step
 
 

@@ -115,6 +115,7 @@ def question_of(kind: str, output_type: str | None) -> Question:
 
 
 def _scalars(asked: str, x: Objects, y: Objects) -> tuple[OutputAction, str]:
+    del x, y
     if asked not in ("auto", "invariant"):
         raise UsageError(f"--output-action {asked} does not go with --output-type scalar; leave one of them out")
     return Invariant(), "invariant, as scalars are"

@@ -51,6 +51,7 @@ def _operators(file: h5py.File, arrays: Arrays, given: RoleMapping) -> Rows:
 
 
 def _is_flow(arrays: Arrays, present: Set[str]) -> bool:
+    del arrays
     return "x" in present and ("dx" in present or ("t" in present and "y" not in present))
 
 

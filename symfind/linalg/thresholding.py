@@ -159,7 +159,7 @@ class SingularValueThreshold:
         """Σ (1 − τ/σᵢ)₊ (Xvᵢ)vᵢᵀ over ascending σᵢ; the last vectors are kept for the next call."""
         rank = int((sigma > tau).sum())
         held = self._held(rank, v.shape[0])
-        warm = _FEW_COLUMNS < v.shape[0] and held <= _WARM_SHARE * v.shape[0]
+        warm = v.shape[0] > _FEW_COLUMNS and held <= _WARM_SHARE * v.shape[0]
         self._basis = v[:, -held:].contiguous() if warm else None
         if rank == 0:
             return Thresholded(torch.zeros_like(scaled[:, :1] * v[:, 0]), 0)

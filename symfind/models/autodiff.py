@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from math import prod
 
 import torch
-import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from symfind.errors import InputError
 

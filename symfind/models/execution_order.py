@@ -104,7 +104,7 @@ class _Walk:
         self.steps: list[Step] = []
         self.sequential = True
         self.first_layer: FirstLayer | None = None
-        self._axis: int | None | str = -1  # of x that the next layer sees: the last, None if flattened
+        self._axis: int | str | None = -1  # of x that the next layer sees: the last, None if flattened
         self._data = {x}
         self._shapes: set[str] = set()
         self._stored: dict[str, Stored] = {}

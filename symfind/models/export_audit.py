@@ -90,7 +90,7 @@ def _dangers_in_config(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
 
 def _dangers_in_description(description: Any) -> Iterator[str]:
     for key, value in _entries(description):
-        if key == "node_target" or key == "as_operator":
+        if key in {"node_target", "as_operator"}:
             operator = str(value)
             if _OPERATORS.fullmatch(operator) is None or _OPERATORS_ON_FILES.fullmatch(operator):
                 yield f"the operator '{operator}', which is none of torch's tensor operators"

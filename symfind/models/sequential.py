@@ -2,91 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import torch
-import torch.nn.functional as fn
-from torch import Tensor, nn
 
 from symfind.errors import InputError
+from symfind.models.modules import CONVOLUTIONS, MODULES, plain_module
 from symfind.models.network import Activation, FirstLayer, Layer, Network, Rearrangement, Step
-
-_Function = Callable[..., Tensor]
-
-# σ by the names and attributes of symfind.models.execution_order.ACTIVATIONS.
-_SIGMA: Mapping[str, _Function] = {
-    "relu": fn.relu,
-    "relu6": fn.relu6,
-    "silu": fn.silu,
-    "mish": fn.mish,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "log_sigmoid": fn.logsigmoid,
-    "selu": fn.selu,
-    "softsign": fn.softsign,
-    "hardswish": fn.hardswish,
-    "hardsigmoid": fn.hardsigmoid,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "exp": torch.exp,
-    "abs": torch.abs,
-    "square": torch.square,
-    "gelu": fn.gelu,
-    "softplus": fn.softplus,
-    "elu": torch.ops.aten.elu,
-    "celu": fn.celu,
-    "leaky_relu": fn.leaky_relu,
-    "hardtanh": fn.hardtanh,
-    "softmax": torch.softmax,
-    "log_softmax": torch.log_softmax,
-}
-_CONVOLUTION: Mapping[str, _Function] = {"conv1d": fn.conv1d, "conv2d": fn.conv2d, "conv3d": fn.conv3d}
-
-
-class SequentialNetwork(nn.Module):
-    """F = σ_L ∘ W_L ∘ … ∘ σ₁ ∘ W₁ from its steps, rows independent."""
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        super().__init__()
-        self.steps = tuple(steps)
-        for i, step in enumerate(self.steps):
-            if isinstance(step, Layer):
-                self.register_parameter(f"weight{i}", nn.Parameter(step.weight.clone(), requires_grad=False))
-                bias = None if step.bias is None else nn.Parameter(step.bias.clone(), requires_grad=False)
-                self.register_parameter(f"bias{i}", bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """F(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""
-        for i, step in enumerate(self.steps):
-            if isinstance(step, Layer):
-                x = _affine(step, x, getattr(self, f"weight{i}"), getattr(self, f"bias{i}"))
-            elif isinstance(step, Activation):
-                x = _SIGMA[step.kind](x, **step.attributes)
-            else:
-                x = _rearranged(step, x)
-        return x
-
-
-def _affine(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    if layer.kind == "linear":
-        return fn.linear(x, weight, bias)
-    pairs = layer.attributes["padding"]
-    padded = fn.pad(x, [zeros for pair in reversed(pairs) for zeros in pair]) if any(map(any, pairs)) else x
-    return _CONVOLUTION[layer.kind](
-        padded,
-        weight,
-        bias,
-        stride=layer.attributes["stride"],
-        dilation=layer.attributes["dilation"],
-        groups=layer.attributes["groups"],
-    )
-
-
-def _rearranged(step: Rearrangement, x: Tensor) -> Tensor:
-    if step.kind == "flatten":
-        return x.flatten(1) if x.ndim > 1 else x[:, None]
-    return x.permute(0, *(axis + 1 for axis in step.attributes["axes"]))
 
 
 def sequential_network(
@@ -107,7 +30,7 @@ def sequential_network(
     if layers and steps[0] is layers[0]:
         axis = -1 if layers[0].kind == "linear" else 1 - layers[0].weight.ndim
         first = FirstLayer(layers[0].path, axis, input_shape[axis])
-    module = SequentialNetwork(steps).to(device).eval()
+    module = plain_module(steps).requires_grad_(False).to(device).eval()
     return Network(module, form, tuple(steps), True, first, input_shape)
 
 
@@ -120,8 +43,8 @@ def shape_after(source: str, step: Step, shape: tuple[int, ...]) -> tuple[int, .
         The step does not take rows of this shape, or its kind is unknown.
     """
     if isinstance(step, Activation):
-        if step.kind not in _SIGMA:
-            raise InputError(f"{source}: unknown activation '{step.kind}'; known are {', '.join(sorted(_SIGMA))}")
+        if step.kind not in MODULES:
+            raise InputError(f"{source}: unknown activation '{step.kind}'; known are {', '.join(sorted(MODULES))}")
         return shape
     if isinstance(step, Rearrangement):
         return _shape_rearranged(source, step, shape)
@@ -134,7 +57,7 @@ def shape_after(source: str, step: Step, shape: tuple[int, ...]) -> tuple[int, .
         if step.weight.ndim != 2 or not shape or shape[-1] != step.weight.shape[1]:
             raise _misfit(source, step, shape)
         return (*shape[:-1], step.weight.shape[0])
-    if step.kind not in _CONVOLUTION:
+    if step.kind not in CONVOLUTIONS:
         raise InputError(
             f"{source}: unknown layer '{step.kind}' at '{step.path}'; known are linear, conv1d, conv2d and conv3d"
         )

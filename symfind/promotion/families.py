@@ -94,7 +94,7 @@ def chosen_fit(request: PromoteOptions, prepared: Ready, clock: Clock, generator
             fit = ConvexFit(prepared.setting, features, prepared.train, request.sparsity, generator)
             explored = fit.explored(request.gamma, advance)
             errors.append(explored.error)
-            if best is None or explored.error * _TIE < best[2].error and best[2].error > _EXACT:
+            if best is None or (explored.error * _TIE < best[2].error and best[2].error > _EXACT):
                 best = features, fit, explored
             if explored.error < _EXACT or (len(errors) > 2 and min(errors[-2:]) > min(errors)):
                 break

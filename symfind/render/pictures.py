@@ -125,7 +125,7 @@ def _drawn(report: Report, grid: Grid) -> Iterator[Picture]:
         for i, generator in enumerate(report.generators, start=1):
             matrix = matrix_of(generator.input_action)
             if matrix is not None and len(matrix) == grid.height * grid.width:
-                yield from _of_matrix(i, generator.expression, torch.tensor(matrix), images, grid)
+                yield from _of_matrix(i, generator.expression, torch.tensor(matrix), images)
     else:
         for i, moved in enumerate(_generators(report), start=1):
             yield from _of_field(i, moved, space, images, grid)
@@ -162,7 +162,7 @@ def _of_field(i: int, moved: _Moved, space: ImageFields, images: Tensor | None, 
         yield Picture(f"moved-{i}-{_slug(text)}", f"images moved along {text}", orbit_png(rows, amounts, text))
 
 
-def _of_matrix(i: int, text: str, matrix: Tensor, images: Tensor | None, grid: Grid) -> Iterator[Picture]:
+def _of_matrix(i: int, text: str, matrix: Tensor, images: Tensor | None) -> Iterator[Picture]:
     yield Picture(f"matrix-{i}-{_slug(text)}", f"{text} as a matrix on the pixels", matrix_png(matrix))
     if images is not None:
         amounts = [-1.0, -0.5, 0.0, 0.5, 1.0]

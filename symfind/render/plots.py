@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from symfind.schema.document import Report
 
-_WIDTH, _HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
+WIDTH, HEIGHT = 720, 300
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
 # Below the rounding of float64 a defect says nothing more, and an exact zero has no logarithm.
 _FLOOR = 1e-16
 
@@ -22,32 +23,23 @@ def spectrum_svg(report: Report) -> str:
     values = [v for _, e in entries for v in (e.defect, e.lower, e.upper) if v is not None]
     if isinstance(tolerance, float):
         values.append(tolerance)
-    lowest = math.floor(min(_exponent(v) for v in values))
-    highest = max(math.ceil(max(_exponent(v) for v in values)), lowest + 1)
+    lowest = math.floor(min(exponent_of(v) for v in values))
+    highest = max(math.ceil(max(exponent_of(v) for v in values)), lowest + 1)
 
     def across(rank: float) -> float:
-        return _LEFT + (rank - 0.5) / len(report.spectrum) * (_WIDTH - _LEFT - _RIGHT)
+        return LEFT + (rank - 0.5) / len(report.spectrum) * (WIDTH - LEFT - RIGHT)
 
     def down(value: float) -> float:
-        share = (_exponent(value) - lowest) / (highest - lowest)
-        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+        return height_of(exponent_of(value), lowest, highest)
 
-    parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        'aria-label="Relative defect of every direction of the space, ascending">'
-    ]
-    step = max(1, math.ceil((highest - lowest) / 6))
-    for exponent in range(lowest, highest + 1, step):
-        y = down(10.0**exponent)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_power(exponent)}</text>')
+    parts = [*opened("Relative defect of every direction of the space, ascending", lowest, highest)]
     for rank in _ticks(len(report.spectrum)):
-        parts.append(f'<text x="{across(rank):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{rank}</text>')
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">direction of the space, by relative defect</text>')
+        parts.append(f'<text x="{across(rank):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{rank}</text>')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">direction of the space, by relative defect</text>')
     if isinstance(tolerance, float):
         y = down(tolerance)
-        parts.append(f'<line class="tolerance" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{y + 15:.1f}" text-anchor="end">tolerance {tolerance:g}</text>')
+        parts.append(f'<line class="tolerance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{WIDTH - RIGHT}" y="{y + 15:.1f}" text-anchor="end">tolerance {tolerance:g}</text>')
     radius = max(1.5, min(5.0, 200 / len(report.spectrum)))
     for rank, entry in entries:
         x = across(rank)
@@ -66,8 +58,23 @@ def spectrum_svg(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _exponent(value: float) -> float:
+def exponent_of(value: float) -> float:
+    """log₁₀ of a defect or an error, not below rounding."""
     return math.log10(max(value, _FLOOR))
+
+
+def height_of(exponent: float, lowest: int, highest: int) -> float:
+    """Where 10^exponent lies on the logarithmic axis from 10^lowest at the bottom to 10^highest at the top."""
+    return HEIGHT - BOTTOM - (exponent - lowest) / (highest - lowest) * (HEIGHT - TOP - BOTTOM)
+
+
+def opened(label: str, lowest: int, highest: int) -> Iterator[str]:
+    """The begin of a drawing with its logarithmic axis."""
+    yield f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
+    for exponent in range(lowest, highest + 1, max(1, math.ceil((highest - lowest) / 6))):
+        y = height_of(exponent, lowest, highest)
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_power(exponent)}</text>'
 
 
 def _power(exponent: int) -> str:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from symfind.render.plots import HEIGHT, LEFT, RIGHT, WIDTH, exponent_of, height_of, opened
 from symfind.schema.promotion import Promotion
-
-_WIDTH, _HEIGHT = 720, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
-_FLOOR = 1e-16
 
 Table = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 
@@ -77,26 +74,16 @@ def path_svg(promotion: Promotion) -> str:
 
 
 def _drawing(points: Sequence[tuple[float, float]], label: str) -> str:
-    heights = [math.log10(max(y, _FLOOR)) for _, y in points]
+    heights = [exponent_of(y) for _, y in points]
     low, high = math.floor(min(heights)), max(math.ceil(max(heights)), math.floor(min(heights)) + 1)
     left, right = min(x for x, _ in points), max(x for x, _ in points)
-
-    def place(x: float, height: float) -> tuple[float, float]:
-        across = (x - left) / ((right - left) or 1.0) * (_WIDTH - _LEFT - _RIGHT)
-        down = (high - height) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-        return _LEFT + across, _TOP + down
-
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">']
-    for exponent in range(low, high + 1, max(1, (high - low + 5) // 6)):
-        y = place(left, float(exponent))[1]
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">1e{exponent}</text>')
-    places = [place(x, h) for (x, _), h in zip(points, heights, strict=True)]
+    across = [LEFT + (x - left) / ((right - left) or 1.0) * (WIDTH - LEFT - RIGHT) for x, _ in points]
+    places = [(x, height_of(h, low, high)) for x, h in zip(across, heights, strict=True)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    parts.append(f'<polyline class="bounds" fill="none" points="{line}"/>')
+    parts = [*opened(label, low, high), f'<polyline class="bounds" fill="none" points="{line}"/>']
     for (x, y), (_, error) in zip(places, points, strict=True):
         parts.append(f'<circle class="certified" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{error:.3g}</title></circle>')
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{label}</text></svg>')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">{label}</text></svg>')
     return "\n".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -109,74 +109,56 @@ class _GeneratorTable:
 
 
 def _markdown_lines(report: Report) -> Iterator[str]:
-    yield f"# {_escape(title(report))}"
-    yield ""
-    for label, text in headline(report):
-        yield f"- **{label}**: {_escape(text)}"
+    yield from (f"# {_escape(title(report))}", "")
+    yield from (f"- **{label}**: {_escape(text)}" for label, text in headline(report))
     if report.conserved:
-        yield ""
-        yield "| " + " | ".join(HEADER) + " |"
-        yield "| ---: | :--- | ---: | :--- | :--- | :--- |"
-        yield from ("| " + " | ".join(map(_escape, cells)) + " |" for cells in conserved_rows(report))
-    generators = generator_rows(report)
+        yield from _markdown_table(HEADER, "---: :--- ---: :--- :--- :---", conserved_rows(report))
+    generators = [(r.number, r.expression, r.defect, r.interval, r.reach, r.verdict) for r in generator_rows(report)]
     if generators:
-        yield ""
-        yield "| # | generator | defect | bounds | reach | verdict |"
-        yield "| ---: | :--- | ---: | :--- | ---: | :--- |"
-    for row in generators:
-        cells = (row.number, row.expression, row.defect, row.interval, row.reach, row.verdict)
-        yield "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+        columns = ("#", "generator", "defect", "bounds", "reach", "verdict")
+        yield from _markdown_table(columns, "---: :--- ---: :--- ---: :---", generators)
     yield ""
-    for label, text in conclusions(report):
-        yield f"- **{label}**: {_escape(text)}"
-    for text in report.warnings:
-        yield f"- **warning**: {_escape(text)}"
+    yield from (f"- **{label}**: {_escape(text)}" for label, text in conclusions(report))
+    yield from (f"- **warning**: {_escape(text)}" for text in report.warnings)
     for heading, (header, rows) in promotion_tables(report.promotion) if report.promotion is not None else ():
-        yield ""
-        yield f"## {heading}"
-        yield ""
-        yield "| " + " | ".join(header) + " |"
-        yield "|" + " ---: |" * len(header)
-        yield from ("| " + " | ".join(cells) + " |" for cells in rows)
+        yield from ("", f"## {heading}")
+        yield from _markdown_table(header, " ".join("---:" for _ in header), rows)
     brackets = bracket_texts(report)
     if brackets:
-        yield ""
-        yield "## Brackets"
-        yield ""
+        yield from ("", "## Brackets", "")
         yield from (f"- {_escape(text)}" for text in brackets)
     typeset = [(i, g.latex) for i, g in enumerate(report.generators, start=1) if g.latex]
     if typeset:
-        yield ""
-        yield "## LaTeX"
-        yield ""
+        yield from ("", "## LaTeX", "")
         yield from (f"- generator {i}: `{latex}`" for i, latex in typeset)
         yield from (f"- invariant: `{v.latex}`" for v in report.algebra.invariants if v.latex)
-    actions = [(i, matrix_of(g.input_action)) for i, g in enumerate(report.generators, start=1)]
-    if any(matrix is not None for _, matrix in actions):
-        yield ""
-        yield "## Matrices of the generators"
-    for number, matrix in actions:
-        if matrix is None:
-            continue
-        texts = [[coefficient_text(entry) for entry in row] for row in matrix]
-        width = max(len(text) for row in texts for text in row)
-        yield ""
-        yield f"Generator {number}:"
-        yield ""
-        yield from ("    " + " ".join(text.rjust(width) for text in row) for row in texts)
-    yield ""
-    yield "## Settings"
-    yield ""
-    yield "| option | value |"
-    yield "| :--- | :--- |"
-    for key, value in report.settings.items():
-        yield f"| {_escape(key)} | {_escape('' if value is None else str(value))} |"
+    yield from _markdown_matrices(report)
+    yield from ("", "## Settings")
+    settings = [(key, "" if value is None else str(value)) for key, value in report.settings.items()]
+    yield from _markdown_table(("option", "value"), ":--- :---", settings)
     environment = report.environment
     yield ""
     yield (
         f"symfind {environment.symfind}, torch {environment.torch}, {environment.device}, {environment.dtype}; "
         f"source SHA-256 `{report.source.sha256 or 'none'}`"
     )
+
+
+def _markdown_table(header: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield from ("", "| " + " | ".join(header) + " |", "| " + " | ".join(alignment.split()) + " |")
+    yield from ("| " + " | ".join(map(_escape, cells)) + " |" for cells in rows)
+
+
+def _markdown_matrices(report: Report) -> Iterator[str]:
+    actions = [(i, matrix_of(g.input_action)) for i, g in enumerate(report.generators, start=1)]
+    matrices = [(i, matrix) for i, matrix in actions if matrix is not None]
+    if matrices:
+        yield from ("", "## Matrices of the generators")
+    for number, matrix in matrices:
+        texts = [[coefficient_text(entry) for entry in row] for row in matrix]
+        width = max(len(text) for row in texts for text in row)
+        yield from ("", f"Generator {number}:", "")
+        yield from ("    " + " ".join(text.rjust(width) for text in row) for row in texts)
 
 
 # What Markdown would take for markup inside a line or a cell.

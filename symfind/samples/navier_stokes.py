@@ -55,6 +55,7 @@ class Torus:
         drift = mean[:, :, None, None]
 
         def nonlinear(w: Tensor, t: float) -> Tensor:
+            del t
             u, v = (self.values(part) + drift[:, i] for i, part in enumerate(self.flow(w)))
             return -self.series(u * self.values(1j * kx * w) + v * self.values(1j * ky * w))
 

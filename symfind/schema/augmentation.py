@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from symfind.schema.document import Environment
 from symfind.schema.records import Json, Record
@@ -37,8 +36,6 @@ class Augmentation(Record):
     notes, settings, environment, timing
         As in a report.
     """
-
-    SCHEMA: ClassVar[str] = AUGMENTATION
 
     schema: str = AUGMENTATION
     source: str
@@ -86,8 +83,6 @@ class FieldScore(Record):
     notes, settings, environment, timing
         As in a report.
     """
-
-    SCHEMA: ClassVar[str] = FIELD_SCORE
 
     schema: str = FIELD_SCORE
     source: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from symfind.schema.document import Environment
 from symfind.schema.records import Json, Mismatch, Record
@@ -135,8 +134,6 @@ class Enforcement(Record):
         As in a report.
     """
 
-    SCHEMA: ClassVar[str] = ENFORCEMENT
-
     schema: str = ENFORCEMENT
     source: ModelSource
     group: GroupUsed
@@ -160,8 +157,8 @@ class Enforcement(Record):
     def __post_init__(self) -> None:
         """Check the types and the schema."""
         super().__post_init__()
-        if self.schema != self.SCHEMA:
-            raise Mismatch.of("schema", self.schema, f'"{self.SCHEMA}"')
+        if self.schema != ENFORCEMENT:
+            raise Mismatch.of("schema", self.schema, f'"{ENFORCEMENT}"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +198,6 @@ class Score(Record):
     notes, settings, environment, timing
         As in a report.
     """
-
-    SCHEMA: ClassVar[str] = SCORE
 
     schema: str = SCORE
     source: ModelSource

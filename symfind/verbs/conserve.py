@@ -17,7 +17,7 @@ from symfind.conservation.conserved_fit import evidence_of_fitted_values
 from symfind.conservation.dependence import Dependence, dependence
 from symfind.conservation.functions import FunctionSpace
 from symfind.conservation.hamiltonian import brackets, hamiltonian, poisson_matrix, readable_vector
-from symfind.data.files import HDF5_SIGNATURE, readable, sha256
+from symfind.data.files import readable, sha256
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import NO_BOUND, decide
 from symfind.decision.halves import with_duplicates_grouped
@@ -43,7 +43,7 @@ from symfind.schema.document import (
     Space,
     SpectrumEntry,
 )
-from symfind.schema.store import from_json, read_report
+from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
 from symfind.verbs.machine import on_cpu_in_double
 
@@ -109,19 +109,12 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
     with readable(options.source) as path:
         model = is_model(path)
         if not model and is_report(path):
-            return with_invariants(_report(path), options.source, options.degree)
+            return with_invariants(read_report(str(path)), options.source, options.degree)
         with clock.phase("read"):
             rows = _model_rows(options, path, generator) if model else _data_rows(options, path, generator)
     with one_thread():
         report = _report_of_rows(options, rows, environment, clock, generator)
     return replace(report, timing=clock.seconds)
-
-
-def _report(path: Path) -> Report:
-    content = path.read_bytes()
-    if content.startswith(HDF5_SIGNATURE):
-        return read_report(str(path))
-    return from_json(content.decode("utf-8-sig", "replace"), str(path))
 
 
 def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator) -> Rows:

@@ -14,8 +14,8 @@ from symfind.equivariance.methods.project import Projection, project_network
 from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import CompactGroup, parse_group
 from symfind.lie.groups.notation import parse_representation
+from symfind.models.modules import plain_module
 from symfind.models.network import Activation, Layer, Rearrangement, Step
-from symfind.models.sequential import SequentialNetwork
 
 F64 = torch.float64
 SILU, TANH = Activation("silu"), Activation("tanh")
@@ -46,7 +46,9 @@ def projected(steps: list[Step], task: Equivariance, hidden: str | None = None) 
 def error(steps: tuple[Step, ...], task: Equivariance) -> float:
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(24, *task.input_shape, dtype=F64, generator=rng)
-    return equivariance_error(SequentialNetwork(steps), task, x, task.fresh_elements(64, rng), 1.0).largest
+    return equivariance_error(
+        plain_module(steps).requires_grad_(False), task, x, task.fresh_elements(64, rng), 1.0
+    ).largest
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from symfind.models.execution_order import ACTIVATIONS, padding_pairs
 from symfind.models.model import load_model
+from symfind.models.modules import plain_module
 from symfind.models.network import Layer
-from symfind.models.sequential import SequentialNetwork
 
 SAVES: dict[str, Callable[..., Path]] = {
     "scripted": lambda network, path, *shape: zoo.script(network, path),
@@ -84,7 +84,7 @@ def test_each_activation_is_read_with_its_constants(name: str, form: str, tmp_pa
     assert model.is_sequential
     assert len(model.layers()) == 2
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(SequentialNetwork(model.layers())(x), network(x).detach())
+    torch.testing.assert_close(plain_module(model.layers())(x).detach(), network(x).detach())
 
 
 class Chain(nn.Module):
@@ -121,7 +121,7 @@ def test_spellings_of_a_chain(spelling: str, form: str, tmp_path: Path) -> None:
     assert torch.equal(last.weight, network.w.t())
     assert (last.attributes["bias_path"] == "c") == (spelling == "addmm")
     x = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(SequentialNetwork(model.layers())(x), network(x).detach())
+    torch.testing.assert_close(plain_module(model.layers())(x).detach(), network(x).detach())
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
@@ -136,7 +136,7 @@ def test_convolution(form: str, padding: str | tuple[int, int], tmp_path: Path) 
     )
     model = load_model(SAVES[form](network, tmp_path / "model.pt", 2, 6, 7))
     x = torch.randn(3, 2, 6, 7, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(SequentialNetwork(model.layers())(x), network(x).detach())
+    torch.testing.assert_close(plain_module(model.layers())(x).detach(), network(x).detach())
     assert model.input_width == 2
     assert model.is_sequential
 

@@ -19,8 +19,8 @@ from symfind.lie.groups.atoms import Atom
 from symfind.lie.groups.catalogue import CompactGroup, Group
 from symfind.lie.groups.notation import parse_representation
 from symfind.lie.groups.representations import Representation, defining, of_word, trivial
+from symfind.models.modules import plain_module
 from symfind.models.network import Activation
-from symfind.models.sequential import SequentialNetwork
 
 _F64 = torch.float64
 
@@ -40,7 +40,7 @@ def commutes(activations: Sequence[Activation], rep: Representation, shape: tupl
     rng = torch.Generator().manual_seed(0)
     elements = rep.group.sample(16, rng, 0.5)
     h = torch.randn(16, rep.dim, dtype=_F64, generator=rng)
-    sigma = SequentialNetwork(activations)
+    sigma = plain_module(activations)
     with torch.no_grad():
         left = sigma(transformed(rep, elements, h).reshape(-1, *shape)).reshape(16, -1)
         right = transformed(rep, elements, sigma(h.reshape(-1, *shape)).reshape(16, -1))

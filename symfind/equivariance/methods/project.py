@@ -19,8 +19,9 @@ from symfind.errors import UsageError
 from symfind.lie.groups.intertwiners import HomSpace, intertwiners, invariants
 from symfind.lie.groups.notation import parse_representation
 from symfind.lie.groups.representations import Representation, trivial, word_dimension
+from symfind.models.modules import plain_module
 from symfind.models.network import Activation, Layer, Rearrangement, Step
-from symfind.models.sequential import SequentialNetwork, shape_after
+from symfind.models.sequential import shape_after
 
 _F64 = torch.float64
 
@@ -329,7 +330,7 @@ def _check_convolution(projected: ProjectedLayer, state: _State, after: _State) 
     layer, rng = projected.after, torch.Generator().manual_seed(0)
     elements = state.rep.group.sample(8, rng)
     x = torch.randn(8, state.rep.dim, dtype=_F64, generator=rng)
-    network = SequentialNetwork([layer])
+    network = plain_module([layer])
     with torch.no_grad():
         left = network(transformed(state.rep, elements, x).reshape(-1, *state.shape)).flatten(1)
         right = transformed(after.rep, elements, network(x.reshape(-1, *state.shape)).flatten(1))

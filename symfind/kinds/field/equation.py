@@ -280,6 +280,6 @@ class _Standard(ast.NodeTransformer):
             # Names are listed with their letters in lexical order of the variables: the standard one comes first.
             self.first.setdefault(at, name)
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802, D102
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         at = self.names.get(node.id)
         return ast.Name(id=node.id if at is None else self.first[at], ctx=ast.Load())

@@ -119,9 +119,8 @@ class OperatorFrame:
             first, last = self.space.dim, self.unknowns
             # Entries B_ab of the free action stand row by row.
             out[:, first:last] = mixed(u, channel_units(c).mT)
-        elif end == 0 or isinstance(self.action, ChannelAction):
-            if last > first:
-                out[:, first:last] = mixed(u, channel_units(c))
+        elif (end == 0 or isinstance(self.action, ChannelAction)) and last > first:
+            out[:, first:last] = mixed(u, channel_units(c))
         return out
 
     def chunks(self, count: int) -> Iterator[slice]:

@@ -277,10 +277,7 @@ def _is_compact(structure: Structure) -> bool | None:
 def _levi_name(structure: Structure) -> str:
     if structure.solvable:
         return "0"
-    if structure.semisimple:
-        levi = structure.algebra
-    else:
-        levi = structure.algebra.quotient(structure.radical)
+    levi = structure.algebra if structure.semisimple else structure.algebra.quotient(structure.radical)
     inner = Structure(levi)
     summands = direct_summands(inner)
     parts = [_ideal_name(levi, rows, is_complex=kind)

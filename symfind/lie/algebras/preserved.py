@@ -64,7 +64,7 @@ def preserved_forms(algebra: LieAlgebra) -> tuple[PreservedForm, ...]:
         for draw in algebra.draws:
             _, _, vt = torch.linalg.svd(_defect(draw, basis), full_matrices=False)
             spaces.append(_in_user_coordinates(vt[-kernel.shape[0] :], basis, algebra.coordinates))
-        found += _forms(spaces, symmetric=symmetric, noise=algebra.noise)
+        found += _forms(spaces, symmetric=symmetric)
     return tuple(found)
 
 
@@ -90,7 +90,7 @@ def _in_user_coordinates(kernel: Tensor, basis: Tensor, coordinates: Tensor) -> 
     return (coordinates.T @ forms @ coordinates).flatten(1)
 
 
-def _forms(spaces: list[Tensor], *, symmetric: bool, noise: float) -> list[PreservedForm]:
+def _forms(spaces: list[Tensor], *, symmetric: bool) -> list[PreservedForm]:
     first, d = spaces[0], math.isqrt(spaces[0].shape[1])
     chosen = first if first.shape[0] == 1 else canonical_basis(span_basis(first)).change @ span_basis(first)
     out = []
@@ -103,7 +103,7 @@ def _forms(spaces: list[Tensor], *, symmetric: bool, noise: float) -> list[Prese
             place = int(form.abs().argmax()) if not symmetric else _leading(form)
             moved.append(near * (form.flatten()[place] / near.flatten()[place]))
         error = (torch.stack(moved) - form).square().mean(0).sqrt() if moved else torch.zeros_like(form)
-        out.append(PreservedForm(form, error, symmetric, _signature(form, error, symmetric=symmetric, noise=noise)))
+        out.append(PreservedForm(form, error, symmetric, _signature(form, error, symmetric=symmetric)))
     return out
 
 
@@ -122,7 +122,7 @@ def _normalised(form: Tensor) -> Tensor:
     return form / scale
 
 
-def _signature(form: Tensor, error: Tensor, *, symmetric: bool, noise: float) -> tuple[int, int]:
+def _signature(form: Tensor, error: Tensor, *, symmetric: bool) -> tuple[int, int]:
     # Eigenvalues move by at most the norm of the error; four of them, and never less than rounding.
     cut = max(4.0 * float(error.norm()), 1e-9 * float(form.norm()))
     if not symmetric:

@@ -82,7 +82,7 @@ def _orthogonal(n: int) -> tuple[str, int]:
     return _normal("B" if n % 2 else "D", n // 2)
 
 
-def _names() -> Iterator[tuple[SimpleType, SimpleName]]:
+def _names() -> Iterator[tuple[SimpleType, SimpleName]]:  # noqa: C901, PLR0912 (a table with conditions)
     """All names of classical families up to the largest dimension, the preferred ones first."""
 
     def fits(letter: str, rank: int) -> bool:

@@ -81,7 +81,7 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
     if family is None:
         spelling = " or ".join(f.example for f in chosen)
         raise UsageError(f"group '{name}' needs {chosen[0].arguments} number(s) in its name, like {spelling}")
-    if any(n < 1 for n in numbers) and family.arguments == 1 or sum(numbers) < 1:
+    if (any(n < 1 for n in numbers) and family.arguments == 1) or sum(numbers) < 1:
         raise UsageError(f"group '{name}': its numbers must be 1 or more, like {family.example}")
     return family.build(*numbers)
 

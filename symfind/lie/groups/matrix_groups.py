@@ -311,10 +311,7 @@ def group_from_generators(
         raise UsageError("generators and components must be finite; check the file they were read from")
     gens, comps = generators.detach().to("cpu", _F64), components.detach().to("cpu", _F64)
     defining = f"given {d} x {d} matrices"
-    if len(gens):
-        count = None if len(comps) else 1
-    else:
-        count = len(generated_elements(comps, d))
+    count = (None if len(comps) else 1) if len(gens) else len(generated_elements(comps, d))
     group = CompactGroup(name, gens, comps, count, affine, defining)
     if group.is_orthogonal or group.is_finite:
         return group
