@@ -13,16 +13,16 @@ import os
 # Before torch is imported: each process works on one thread, processes share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import json
+import sys
+from pathlib import Path
 
-from recovery_suite.document import computed, write_section  # noqa: E402
-from witness_suite import tables  # noqa: E402
-from witness_suite.catalogue import PARTS, cases  # noqa: E402
-from witness_suite.outcome import Outcome  # noqa: E402
-from witness_suite.running import line, outcome, write_case  # noqa: E402
+from recovery_suite.document import computed, write_section
+from witness_suite import tables
+from witness_suite.catalogue import PARTS, cases
+from witness_suite.outcome import Outcome
+from witness_suite.running import line, outcome, write_case
 
 TITLES = {
     "physics": "Exact symmetries of physics",

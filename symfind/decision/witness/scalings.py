@@ -57,23 +57,9 @@ def proposed_scalings(
     if any(block.centre is not None for block in structure.blocks):
         return []
     parts = len(structure.blocks) + structure.scalars.shape[0]
-    x = rows.x[:1500]
-    value = found(x, rows.weights)
-    columns = []
-    for j in range(parts):
-        up = found(_scaled(structure, x, j, 1 + _STEP), rows.weights)
-        down = found(_scaled(structure, x, j, 1 - _STEP), rows.weights)
-        columns.append((up - down) / (2 * _STEP))
-    owner = _owners(structure, value.shape[1])
-    if tied:
-        for j in range(parts):
-            own = torch.tensor([o == j for o in owner], dtype=value.dtype)
-            columns[j] = columns[j] - value * own
-    outputs: list[list[int]] = [list(range(value.shape[1]))] if rescaled_time else slots
-    for slot in outputs:
-        mask = torch.zeros(value.shape[1], dtype=value.dtype)
-        mask[slot] = 1.0
-        columns.append(-value * mask)
+    outputs: list[list[int]] = [list(range(rows.y.shape[1]))] if rescaled_time else slots
+    owner = _owners(structure, rows.y.shape[1])
+    value, columns = _slopes(found, rows, owner if tied else [None] * len(owner), outputs)
     m = torch.stack([c.reshape(-1) for c in columns], 1)
     size = float(value.square().mean().sqrt())
     s = torch.eye(m.shape[1], dtype=m.dtype) * max(size, 1e-300)
@@ -99,6 +85,25 @@ def proposed_scalings(
             sigma[:, slot] += basis[:, parts + column : parts + column + 1]
         out.append((Scaling(weights, sigma), k))
     return out
+
+
+def _slopes(found: Trial, rows: Rows, owner: list[int | None], outputs: list[list[int]]) -> tuple[Tensor, list[Tensor]]:
+    """F and dF/dt − σF ``(n, m)`` for the scaling of each part of x, and of each group of outputs."""
+    structure = found.structure
+    assert isinstance(structure, Structure)
+    x = rows.x[:1500]
+    value = found(x, rows.weights)
+    columns = []
+    for j in range(len(structure.blocks) + structure.scalars.shape[0]):
+        up = found(_scaled(structure, x, j, 1 + _STEP), rows.weights)
+        down = found(_scaled(structure, x, j, 1 - _STEP), rows.weights)
+        own = torch.tensor([o == j for o in owner], dtype=value.dtype)
+        columns.append((up - down) / (2 * _STEP) - value * own)
+    for slot in outputs:
+        mask = torch.zeros(value.shape[1], dtype=value.dtype)
+        mask[slot] = 1.0
+        columns.append(-value * mask)
+    return value, columns
 
 
 def _owners(structure: Structure, m: int) -> list[int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import torch
@@ -125,7 +125,7 @@ class WitnessJudge:
     output_shape: tuple[int, ...]
     names: tuple[str, ...]
     clock: Clock
-    settings: WitnessSettings = WitnessSettings()
+    settings: WitnessSettings = field(default_factory=WitnessSettings)
 
     def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
         """Certified, approximate or undecided, by rows that were not fitted."""
