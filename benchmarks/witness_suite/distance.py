@@ -139,7 +139,7 @@ def over_planes(
     d: int, nodes: int = 3000, planes: Sequence[tuple[int, int]] = ((0, 1),), half: float | None = None
 ) -> Breaking:
     """Turns of coordinate planes, each by its own angle; ``half`` of a box on which the rows are uniform."""
-    count = int(round(nodes ** (1 / len(planes))))
+    count = round(nodes ** (1 / len(planes)))
     grids = np.meshgrid(*[2 * np.pi * np.arange(count) / count] * len(planes), indexing="ij")
     elements = np.tile(np.eye(d), (grids[0].size, 1, 1))
     for (i, j), angle in zip(planes, grids, strict=True):

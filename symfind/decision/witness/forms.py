@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.regression import RegressionSettings, SymmetricFit, design, fitted
+from symfind.decision.witness.families import RegressionSettings
+from symfind.decision.witness.regression import SymmetricFit, design, fitted
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.trial import Rows, features_of
 

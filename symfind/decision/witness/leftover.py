@@ -7,7 +7,7 @@ predicted by nothing, the second by the invariants as well as by x, only the thi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from symfind.decision.witness.regression import Standard
+from symfind.decision.witness.families import Standard, additive_features, polynomial_features
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,9 @@ def _within_class(
     return out
 
 
-def _radial_features(u: Tensor, settings: JudgeSettings, generator: torch.Generator, count: int):  # type: ignore[no-untyped-def]
+def _radial_features(
+    u: Tensor, settings: JudgeSettings, generator: torch.Generator, count: int
+) -> Iterator[Callable[[Tensor], Tensor]]:
     for length in settings.lengths:
         centres = u[torch.randperm(u.shape[0], generator=generator)[: min(count, u.shape[0] // 4)]]
         scale = length * math.sqrt(u.shape[1])
@@ -244,21 +246,23 @@ def _radial_features(u: Tensor, settings: JudgeSettings, generator: torch.Genera
 def _regression_judges(
     x: Tensor, r: Tensor, fold: Tensor, settings: JudgeSettings, generator: torch.Generator
 ) -> list[Judged]:
-    from symfind.decision.witness.regression import _additive, _polynomial
-
     n, d = x.shape
     standard = Standard.of("plain", x)
     out = []
     degrees = [p for p in (1, 2, 3, 4, 5) if math.comb(d + p, p) <= min(n // 8, 260)]
     for p in degrees[-3:]:
-        out.append(_gain(f"polynomial of degree {p}", r, _crossfitted(_polynomial(standard, d, p)(x), r, fold, 1e-8)))
+        out.append(
+            _gain(f"polynomial of degree {p}", r, _crossfitted(polynomial_features(standard, d, p)(x), r, fold, 1e-8))
+        )
     for length, make in zip(
         settings.lengths, _radial_features(standard(x), settings, generator, settings.centres), strict=True
     ):
         out.append(_gain(f"kernel of length {length:g}", r, _crossfitted(make(standard(x)), r, fold, 1e-5)))
     intervals = max(4, min(settings.intervals, n // (12 * d)))
     out.append(
-        _gain("splines along axes", r, _crossfitted(_additive(standard, standard(x), intervals)(x), r, fold, 1e-5))
+        _gain(
+            "splines along axes", r, _crossfitted(additive_features(standard, standard(x), intervals)(x), r, fold, 1e-5)
+        )
     )
     return out
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from symfind.decision.witness.families import RegressionSettings
 from symfind.decision.witness.leftover import JudgeSettings
 from symfind.decision.witness.proposals import Shape
-from symfind.decision.witness.regression import RegressionSettings
 from symfind.decision.witness.structure import SymmetricClass
 from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.fields.space import VectorFieldSpace
@@ -41,11 +41,13 @@ class WitnessSettings:
         Share of the rows that such a step must keep among the data: otherwise they cannot speak of it.
     """
 
-    regression: RegressionSettings = RegressionSettings()
-    rough: RegressionSettings = RegressionSettings(
-        selection_rows=1000, lengths=(1.0, 3.0), ridges=(1e-9, 1e-4), degree_features=130, rich=False
+    regression: RegressionSettings = field(default_factory=RegressionSettings)
+    rough: RegressionSettings = field(
+        default_factory=lambda: RegressionSettings(
+            selection_rows=1000, lengths=(1.0, 3.0), ridges=(1e-9, 1e-4), degree_features=130, rich=False
+        )
     )
-    judges: JudgeSettings = JudgeSettings()
+    judges: JudgeSettings = field(default_factory=JudgeSettings)
     near: float = 2.0
     slack: float = 0.003
     clear: float = 0.3

@@ -130,38 +130,13 @@ def general(shape: Shape) -> Structure:
 
 def catalogue(shape: Shape, fixed: Sequence[int] = ()) -> list[Structure]:
     """Structures to try; the coordinates ``fixed`` of an object (categories) are scalars in all of them."""
-    k, d = shape.objects
-    width = shape.width
+    d = shape.objects[1]
     free = [i for i in range(d) if i not in fixed]
     out: list[Structure] = []
-
-    def rest(axes: Sequence[int]) -> Tensor:
-        return _rows([a * d + i for a in range(k) for i in range(d) if i not in axes], width)
-
-    def place(name: str, axes: Sequence[int], apart: bool) -> None:
-        groups = [[a * d + i for i in axes] for a in range(k)]
-        view = _view(groups, width)
-        for form_name, form, crossed in _forms(len(axes), k > 1, len(axes) == d or len(axes) == 2):
-            skew = bool((form == -form.T).all())
-            vectors = view if not apart else view[:-1] - view[-1:] if skew else _differences(view)
-            if skew and vectors.shape[0] < 2:
-                continue  # an area needs two vectors
-            block = Block(vectors, form, None, apart and not skew, crossed)
-            title = f"{form_name}{' with translations' if apart else ''}{name}"
-            out.extend(_with_outputs(shape, title, [(groups, block)], rest(axes)))
-
     if shape.matrices and len(free) >= 2:
-        place("", free, False)
-        if shape.shifts and k > 1:
-            place("", free, True)
-        if len(free) <= _SUBSETS:
-            subsets = [s for b in range(2, len(free)) for s in itertools.combinations(free, b)]
-        else:
-            subsets = [tuple(free[i : i + b]) for b in (2, 3) for i in range(len(free) - b + 1)]
-        for axes in subsets:
-            place(f" of axes {' '.join(str(i + 1) for i in axes)}", axes, False)
-            if shape.shifts and k > 1:
-                place(f" of axes {' '.join(str(i + 1) for i in axes)}", axes, True)
+        out.extend(_on_axes(shape, free, ""))
+        for axes in _subsets(free):
+            out.extend(_on_axes(shape, axes, f" of axes {' '.join(str(i + 1) for i in axes)}"))
         if not fixed:
             for b in _COPIES:
                 if d % b == 0 and d > b:
@@ -169,6 +144,31 @@ def catalogue(shape: Shape, fixed: Sequence[int] = ()) -> list[Structure]:
     if shape.shifts:
         out.extend(_translations(shape, free))
     return out
+
+
+def _on_axes(shape: Shape, axes: Sequence[int], where: str) -> Iterator[Structure]:
+    """The groups that preserve a form on some axes of every object, with and without translations."""
+    k, d = shape.objects
+    width = shape.width
+    rest = _rows([a * d + i for a in range(k) for i in range(d) if i not in axes], width)
+    groups = [[a * d + i for i in axes] for a in range(k)]
+    view = _view(groups, width)
+    for apart in (False, True) if shape.shifts and k > 1 else (False,):
+        for form_name, form, crossed in _forms(len(axes), k > 1, len(axes) in (d, 2)):
+            skew = bool((form == -form.T).all())
+            vectors = view if not apart else view[:-1] - view[-1:] if skew else _differences(view)
+            if skew and vectors.shape[0] < 2:
+                continue  # an area needs two vectors
+            block = Block(vectors, form, None, apart and not skew, crossed)
+            title = f"{form_name}{' with translations' if apart else ''}{where}"
+            yield from _with_outputs(shape, title, [(groups, block)], rest)
+
+
+def _subsets(free: Sequence[int]) -> list[tuple[int, ...]]:
+    """Axes that turn among themselves while the others stay."""
+    if len(free) <= _SUBSETS:
+        return [s for b in range(2, len(free)) for s in itertools.combinations(free, b)]
+    return [tuple(free[i : i + b]) for b in (2, 3) for i in range(len(free) - b + 1)]
 
 
 def _copies(shape: Shape, b: int) -> Iterator[Structure]:

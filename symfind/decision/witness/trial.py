@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from symfind.decision.witness.families import RegressionSettings
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
-from symfind.decision.witness.regression import RegressionSettings, SymmetricFit, fitted
+from symfind.decision.witness.regression import SymmetricFit, fitted
 from symfind.decision.witness.structure import SymmetricClass
 
 

@@ -24,6 +24,7 @@ from symfind.fits.surrogate import Choice, Samples, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
+from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.progress import Clock
 from symfind.schema.witness import Alternative, Witness
@@ -222,9 +223,35 @@ class WitnessJudge:
         if not certified:
             return None
         vectors = torch.stack([g.vector for g in certified], 1)
+        if self._blind(problem, rows, vectors, tolerance):
+            return None
         empty = vectors[:, :0]
         kept = kept_share(problem, Symmetries(vectors, empty), rows, self.settings)
         return found if kept >= self.settings.kept else None
+
+    def _blind(self, problem: Problem, rows: Rows, vectors: Tensor, tolerance: float) -> bool:
+        """Whether a combination of fields moves the data only where y does not depend on them at the size they vary.
+
+        Directions of whitened x along which the variance of y changes by less than (δ/5)² are blind; collinear inputs
+        have one, which is no axis.
+        """
+        extent = self.evidence.extent
+        if problem.flow or not isinstance(extent, MapExtent):
+            return False
+        k, d = problem.objects
+        x = rows.x[:400]
+        _, jacobian = extent.derivative.map.value_and_jacobian(x.reshape(-1, *self.input_shape))
+        colour = torch.linalg.pinv(problem.whiten)
+        slopes = (jacobian * rows.weights[None, :, None]).reshape(-1, d) @ colour
+        values, axes = torch.linalg.eigh(slopes.T @ slopes)
+        blind = values < (tolerance / 5) ** 2 * values.sum()
+        if not bool(blind.any()):
+            return False
+        fields = torch.einsum("npd,pc->ndc", problem.space.evaluate(x.reshape(-1, d)), vectors[: problem.space.dim])
+        white = torch.einsum("rd,ndc->nrc", problem.whiten, fields)
+        seen = torch.einsum("rs,nrc->nsc", axes[:, ~blind], white).reshape(-1, vectors.shape[1])
+        ratios = generalised_spectrum(seen, white.reshape(-1, vectors.shape[1])).values
+        return bool((ratios < tolerance).any())
 
     def _finding(
         self,
