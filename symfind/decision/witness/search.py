@@ -70,7 +70,8 @@ class Outcome:
     Attributes
     ----------
     accepted
-        What was certified or approximate: the largest first, then what it does not contain.
+        What was certified: the largest first, then what it does not contain; last the largest that is approximate, if it
+        has more.
     tried
         Every candidate that was judged.
     best
@@ -149,8 +150,12 @@ def searched(
             continue
         best = min(best, judged.trial.share)
         tried.append(judged)
-        if judged.verdict.word in ("certified", "approximate") and _closes(problem, [*accepted, judged], p.x):
+        if judged.verdict.word == "certified" and _closes(problem, [*accepted, judged], p.x):
             accepted.append(judged)
+    # What is broken a little is told beside what is exact, and never hides a smaller algebra that is exact.
+    accepted += [
+        f for f in tried if f.verdict.word == "approximate" and (not accepted or _adds(f.candidate, accepted))
+    ][:1]
     return Outcome(tuple(accepted), tuple(tried), best, tuple((c.name, e) for c, e, _ in ranked), whole)
 
 
@@ -165,11 +170,8 @@ def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
 
 def _closes(problem: Problem, found: Sequence[Found], x: Tensor) -> bool:
     """Whether the joint span is an algebra: two that generate a third would ask for what was not judged."""
-    words = {f.verdict.word for f in found}
     if len(found) == 1:
         return True
-    if len(words) > 1:  # what is approximate says nothing together with what is exact
-        return False
     span = torch.cat([f.candidate.algebra.vectors for f in found], 1)
     u, sigma, _ = torch.linalg.svd(span, full_matrices=False)
     basis = u[:, sigma > 1e-3 * sigma.max()]
