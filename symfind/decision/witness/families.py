@@ -62,7 +62,7 @@ class RegressionSettings:
     unknowns: int = 1500
     knots: tuple[int, ...] = (4, 8, 16, 32, 64)
     lengths: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
-    ridges: tuple[float, ...] = (1e-11, 1e-8, 1e-5, 1e-3)
+    ridges: tuple[float, ...] = (1e-11, 1e-8, 1e-5, 1e-3, 1e-1)
     degree_features: int = 250
     held_out: float = 0.25
     settled: float = 1e-9
@@ -290,7 +290,7 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
     degrees = [p for p in range(1, 10) if math.comb(r + p, p) <= limit]
     out: list[Family] = []
     for chart in charts:
-        chosen = degrees[1:] if settings.rich else degrees[-2:]
+        chosen = degrees if settings.rich else degrees[-2:]
         out += [Family(f"polynomial, degree {p}", chart, Polynomial(p)) for p in chosen]
         if r <= settings.most_radial and (settings.rich or chart != "root"):
             out += _radial_families(chart, settings)

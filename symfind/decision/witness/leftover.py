@@ -216,9 +216,14 @@ def _within_class(
     if z.shape[1] == 0:
         return out
     standard = Standard.of("plain", z)
-    a = covariants.shape[1]
-    for make in _radial_features(standard(z), settings, generator, max(20, settings.centres // a)):
-        phi = make(standard(z))
+    n, a = covariants.shape[:2]
+    count = max(20, settings.centres // a)
+    intervals = max(4, min(settings.intervals, n // (12 * a * z.shape[1])))
+    u = standard(z)
+    makers = [(additive_features(standard, u, intervals), z)]
+    makers += [(features, u) for features in _radial_features(u, settings, generator, count)]
+    for make, at in makers:
+        phi = make(at)
         rows = torch.einsum("nf,nam->nmfa", phi, covariants)
         m = rows.shape[1]
         flat = rows.reshape(rows.shape[0] * m, -1)

@@ -16,7 +16,7 @@ from symfind.decision.witness.proposals import catalogue, general
 from symfind.decision.witness.regression import fitted
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
-from symfind.decision.witness.support import kept_share
+from symfind.decision.witness.support import kept_share, slopes_of, visible
 from symfind.decision.witness.symmetries import Symmetries
 from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, rough_error, trial, verdict
 from symfind.fields.space import lie_bracket
@@ -70,8 +70,8 @@ class Outcome:
     Attributes
     ----------
     accepted
-        What was certified: the largest first, then what it does not contain; last the largest that is approximate, if it
-        has more.
+        What was certified: the largest first, then what it does not contain; last the largest that is approximate, if
+        it has more.
     tried
         Every candidate that was judged.
     best
@@ -195,6 +195,11 @@ def _judged(
     first = trial(candidate.structure, p, q, seed, settings.regression, settings.judges)
     if first is None:
         return None
+    seen = visible(problem, slopes_of(first, q), q, candidate.algebra.vectors, tolerance)
+    if seen.shape[1] < candidate.algebra.dimension:
+        candidate = replace(candidate, algebra=Symmetries(seen, candidate.algebra.blind))
+        if candidate.algebra.dimension == 0:
+            return None
     told = verdict(first, min(best, first.share), tolerance, settings.judges)
     kept = kept_share(problem, candidate.algebra, q, settings)
     second = None

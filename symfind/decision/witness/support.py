@@ -13,6 +13,7 @@ from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.symmetries import Symmetries
 from symfind.decision.witness.trial import Rows, Trial
 from symfind.fields.space import VectorFieldSpace
+from symfind.linalg.nullspace import generalised_spectrum
 
 
 def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: WitnessSettings) -> float:
@@ -67,11 +68,56 @@ class _Support:
         """Root mean square of a field ``(n, D)`` in units of the spread."""
         return float((field @ self.to_white).square().mean().sqrt())
 
-    def share(self, x: Tensor) -> float:
-        """Share of points ``(n, D)`` that lie among the data."""
+    def inside(self, x: Tensor) -> Tensor:
+        """Which points ``(n, D)`` lie among the data."""
         moved = (x - self.mean) @ self.to_white
         near = torch.cat([torch.cdist(part, self.white).amin(1) for part in torch.split(moved, 1024)])
-        return float((near <= self.radius).double().mean())
+        return near <= self.radius
+
+    def share(self, x: Tensor) -> float:
+        """Share of points ``(n, D)`` that lie among the data."""
+        return float(self.inside(x).double().mean())
+
+
+def visible(problem: Problem, slopes: Tensor, rows: Rows, vectors: Tensor, tolerance: float) -> Tensor:
+    """The combinations of fields ``(P, k)`` that move x where y depends on it, ``(P, j)``.
+
+    Directions of whitened x along which the variance of y changes by less than (δ/5)² are blind, at the size at which
+    the data vary; collinear inputs have one, which is no axis. A field that moves the data along these alone says
+    nothing.
+
+    Parameters
+    ----------
+    slopes
+        dF ``(n, m, D)`` at the first n rows, weighted as y is.
+    """
+    k, d = problem.objects
+    n = slopes.shape[0]
+    colour = torch.linalg.pinv(problem.whiten)
+    unit = slopes.reshape(-1, d) @ colour
+    values, axes = torch.linalg.eigh(unit.T @ unit)
+    blind = values < (tolerance / 5) ** 2 * values.sum()
+    if problem.flow or not bool(blind.any()) or vectors.shape[1] == 0:
+        return vectors
+    x = rows.x[:n].reshape(n * k, d)
+    fields = torch.einsum("npd,pc->ndc", problem.space.evaluate(x), vectors[: problem.space.dim])
+    white = torch.einsum("rd,ndc->nrc", problem.whiten, fields)
+    seen = torch.einsum("rs,nrc->nsc", axes[:, ~blind], white).reshape(-1, vectors.shape[1])
+    spectrum = generalised_spectrum(seen, white.reshape(-1, vectors.shape[1]))
+    return vectors @ spectrum.vectors[:, spectrum.values >= tolerance]
+
+
+def slopes_of(found: Trial, rows: Rows, count: int = 300) -> Tensor:
+    """dF_g ``(n, m, D)`` at the first rows by central differences, weighted as y is."""
+    x = rows.x[:count]
+    step = 1e-3 * rows.x.std(0)
+    out = []
+    for j in range(x.shape[1]):
+        move = torch.zeros_like(x)
+        move[:, j] = step[j]
+        size = float(step[j]) if float(step[j]) > 0 else 1.0
+        out.append((found(x + move, rows.weights) - found(x - move, rows.weights)) / (2 * size))
+    return torch.stack(out, -1)
 
 
 def finite_defect(problem: Problem, trials: Sequence[Trial], rows: Rows, vector: Tensor) -> float:
@@ -105,8 +151,7 @@ def finite_defect(problem: Problem, trials: Sequence[Trial], rows: Rows, vector:
         kx, ky = slope(at, value)
         mx, my = slope(at + 0.5 * h * kx, value + 0.5 * h * ky)
         at, value = at + h * mx, value + h * my
-    low, high = rows.x.amin(0), rows.x.amax(0)
-    inside = ((at >= low) & (at <= high)).all(1)
+    inside = _Support.of(rows.x[:2500]).inside(at)
     if int(inside.sum()) < 30:
         return 0.0
     gap = ((best(at, rows.weights) - value * rows.weights)[inside]).square().sum(1).mean()
