@@ -231,7 +231,25 @@ def _within_class(
         gained = _gain("", r - out, h)
         if gained.share > 2 * gained.error:
             out = out + h
+    if bool((covariants == covariants[:1]).all()):
+        out = out + _among_neighbours(standard(z), r - out, settings)
     return out
+
+
+def _among_neighbours(u: Tensor, r: Tensor, settings: JudgeSettings) -> Tensor:
+    """What rows of nearly the same invariants say of a residual: a misfit finer than any feature.
+
+    The broken part averages out among them, as they lie anywhere along the orbits.
+    """
+    table = neighbour_table(u, max(settings.neighbours), settings)
+    best, gained = torch.zeros_like(r), 0.0
+    for count in settings.neighbours:
+        h = r[table[:, :count]].mean(1)
+        factor = float((h * r).sum() / h.square().sum().clamp(min=1e-300))
+        judged = _gain("", r, max(0.0, min(1.0, factor)) * h)
+        if judged.share > max(gained, 2 * judged.error):
+            best, gained = max(0.0, min(1.0, factor)) * h, judged.share
+    return best
 
 
 def _radial_features(

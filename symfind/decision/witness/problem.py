@@ -33,6 +33,8 @@ class WitnessSettings:
     clear
         Forms of several objects are learned, which takes seconds, unless a named algebra leaves less than this share of
         what a general fit leaves.
+    better
+        A part of an algebra is set beside it where its rough fit leaves less than this share of what the whole leaves.
     trials
         Most candidates that are judged on the other half.
     step
@@ -51,6 +53,7 @@ class WitnessSettings:
     near: float = 2.0
     slack: float = 0.003
     clear: float = 0.3
+    better: float = 0.8
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

@@ -18,7 +18,7 @@ from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, rough_error, trial, verdict
+from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, loses, rough_error, trial, verdict
 from symfind.fields.space import lie_bracket
 
 # A class, the share of variance that a rough fit of it leaves, and the relative error of what was learned in it.
@@ -145,7 +145,8 @@ def searched(
             break
         if accepted and not _adds(candidate, accepted):
             continue
-        judged = _judged(problem, candidate, p, q, best, tolerance, seed, settings)
+        parts = _parts(candidate, candidates, settings)
+        judged = _judged(problem, candidate, parts, p, q, best, tolerance, seed, settings)
         if judged is None:
             continue
         best = min(best, judged.trial.share)
@@ -168,6 +169,19 @@ def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
     return bool((rest.norm(dim=0) > 0.05).any())
 
 
+def _parts(candidate: Candidate, candidates: Sequence[Candidate], settings: WitnessSettings) -> list[SymmetricClass]:
+    """The classes of a smaller algebra inside this one's that a rough fit holds better, the best of them."""
+    basis = torch.linalg.qr(candidate.algebra.vectors).Q
+    inside = []
+    for other in candidates:
+        if other.algebra.dimension >= candidate.algebra.dimension or other.error >= settings.better * candidate.error:
+            continue
+        vectors = other.algebra.vectors / other.algebra.vectors.norm(dim=0)
+        if float((vectors - basis @ (basis.T @ vectors)).norm(dim=0).max()) < 0.05:
+            inside.append(other)
+    return [other.structure for other in sorted(inside, key=lambda c: c.error)[:1]]
+
+
 def _closes(problem: Problem, found: Sequence[Found], x: Tensor) -> bool:
     """Whether the joint span is an algebra: two that generate a third would ask for what was not judged."""
     if len(found) == 1:
@@ -185,6 +199,7 @@ def _closes(problem: Problem, found: Sequence[Found], x: Tensor) -> bool:
 def _judged(
     problem: Problem,
     candidate: Candidate,
+    parts: Sequence[SymmetricClass],
     p: Rows,
     q: Rows,
     best: float,
@@ -200,13 +215,15 @@ def _judged(
         candidate = replace(candidate, algebra=Symmetries(seen, candidate.algebra.blind))
         if candidate.algebra.dimension == 0:
             return None
-    told = verdict(first, min(best, first.share), tolerance, settings.judges)
+    rivals = [t for c in parts if (t := trial(c, p, q, seed, settings.regression)) is not None]
+    lost = any(loses(first, rival, q, settings.judges.significant) for rival in rivals)
+    told = verdict(first, min(best, first.share), tolerance, settings.judges, lost)
     kept = kept_share(problem, candidate.algebra, q, settings)
     second = None
     if told.word in ("certified", "approximate"):
         second = trial(candidate.structure, q, p, seed + 1, settings.regression, settings.judges)
         if second is not None:
-            told = weaker(told, verdict(second, min(best, second.share), tolerance, settings.judges))
+            told = weaker(told, verdict(second, min(best, second.share), tolerance, settings.judges, lost))
         if kept < settings.kept:
             told = replace(told, word="undecided")
     return Found(candidate, first, second, told, kept)

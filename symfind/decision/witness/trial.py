@@ -135,8 +135,21 @@ def trial(
     return Trial(structure, fit, share, error, left)
 
 
-def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings) -> Verdict:
-    """The word for one trial (DESIGN §9); ``best`` is the held-out share of the best predictor known."""
+def loses(found: Trial, part: Trial, rows: Rows, significant: float) -> bool:
+    """Whether a class of fewer symmetries predicts the same rows better, by more standard errors than chance brings.
+
+    The functions of a larger algebra are among those of its parts, of more variables: where it is exact, they are
+    fitted at least as well.
+    """
+    gap = (rows.y - found(rows.x, rows.weights)).square().sum(1) - (rows.y - part(rows.x, rows.weights)).square().sum(1)
+    return float(gap.mean()) > significant * float(gap.std()) / math.sqrt(len(rows))
+
+
+def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings, lost: bool = False) -> Verdict:
+    """The word for one trial (DESIGN §9).
+
+    ``best`` is the held-out share of the best predictor known; ``lost`` says that a part of the algebra does better.
+    """
     left = found.left
     assert left is not None
     plain = math.sqrt(max(found.share + 1.65 * found.error, 0.0))
@@ -154,7 +167,7 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings) 
     judge = found_by[0].judge if found_by else ""
     resolution = tolerance / 5
     if upper < tolerance:
-        word = "approximate" if found_by and eta > resolution else "certified"
+        word = "approximate" if found_by and (eta > resolution or lost) else "certified"
     elif lower > tolerance and finite > tolerance:
         word = "refuted"
     else:
