@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor
 
 from symfind.data.files import appearing_whole
-from symfind.errors import InputError, NumericalError
+from symfind.data.state import training_state
+from symfind.errors import NumericalError
 from symfind.progress import Progress
 
 # Losses are sums of logarithms: less than this in a whole stretch of steps is no progress.
@@ -134,16 +134,7 @@ def _held(recipe: Recipe) -> dict[str, Any] | None:
     path = recipe.checkpoint
     if path is None or not recipe.resume or not path.exists():
         return None
-    try:
-        held: dict[str, Any] = torch.load(path, weights_only=True)
-        same = held["settings"] == recipe.settings
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise InputError(f"{path}: no checkpoint of learned generators; give another --checkpoint") from None
-    if not same:
-        raise InputError(
-            f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"
-        )
-    return held
+    return training_state(path, recipe.settings, "checkpoint of learned generators")
 
 
 def _keep(

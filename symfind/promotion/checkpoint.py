@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.data.files import appearing_whole
-from symfind.errors import InputError
+from symfind.data.state import training_state
 
 EpochNumbers = tuple[int, float, float, float, float]
 
@@ -71,16 +70,7 @@ class Checkpoint:
         self._held: dict[str, Any] = {"settings": settings, "done": {}, "now": None}
         if path is None or not resume or not path.exists():
             return
-        try:
-            held = torch.load(path, weights_only=True)
-            same = held["settings"] == settings
-        except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
-            raise InputError(f"{path}: no checkpoint of symfind promote; give another --checkpoint") from None
-        if not same:
-            raise InputError(
-                f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"
-            )
-        self._held = held
+        self._held = training_state(path, settings, "checkpoint of symfind promote")
 
     def finished(self, name: str) -> Stage | None:
         """The stage, if it was finished."""
