@@ -41,8 +41,8 @@ def directory_elsewhere(shown: Path, loaded: Path) -> bytes:
     """
     one, entries = parts(loaded)
     other, others = parts(shown)
-    one = bytes(max(0, len(other) - len(one))) + one
-    directory = moved(entries, len(one) - len(parts(loaded)[0]))
+    one += bytes(max(0, len(other) - len(one)))  # no place is negative
+    directory = moved(entries, 0)
     assert len(directory) == sum(map(len, others)), "both directories have the same names"
     start = len(one)
     shift = start - len(other)  # where the members of the other are, less what Python adds to it
