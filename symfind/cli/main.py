@@ -16,6 +16,7 @@ from symfind.cli import commands
 from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
+from symfind.cli.signals import stopping_signals
 from symfind.errors import SymfindError
 
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
@@ -89,7 +90,10 @@ def run() -> NoReturn:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
         # A terminal whose encoding lacks ∂ shows a question mark rather than a traceback.
         getattr(sys, name).reconfigure(errors="replace")
-    status = _status()
+    with stopping_signals() as received:
+        status = _status()
+    if status == _INTERRUPTED and received:
+        status = 128 + received[0]
     try:
         sys.stdout.flush()
     except OSError:  # the help went into a pipe that nobody reads any more

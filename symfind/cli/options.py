@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from symfind.cli.output import FORMATS, Output
+from symfind.data.files import check_apart
 from symfind.errors import UsageError
 from symfind.options.option import PANELS, Options, option_name, read_settings
 from symfind.schema.records import field_types
@@ -34,7 +35,11 @@ def add_verb(
     def command(context: typer.Context, **given: Any) -> None:
         values = _with_config(context, given)
         output = output_type(*(values.pop(shared) for shared in ("output", "format", "quiet")))
-        verb(_options(options_type, values), output)
+        options = _options(options_type, values)
+        own = {"--output": str(output.path)} if output.to_file else {}
+        read = {"--config": given["config"] or "", **options.files(written=False)}
+        check_apart(own | options.files(written=True), read)
+        verb(options, output)
 
     hints = field_types(options_type)
     # The help shows the panels in the order in which their first option is declared.

@@ -63,8 +63,14 @@ class Output:
         UsageError
             The ending of the file is unknown, or binary data would go to a terminal.
         """
+        ending = PurePath(str(self.path)).suffix.lower() if self.to_file else ""
+        promised = _ENDINGS.get(ending, self.format)
+        if self.format is not None and promised != self.format:
+            raise UsageError(
+                f"--output {self.path}: the ending promises {promised}, --format is {self.format}; drop --format, or "
+                "choose another ending"
+            )
         if self.format is None and self.to_file:
-            ending = PurePath(str(self.path)).suffix.lower()
             if ending not in _ENDINGS:
                 known = ", ".join(_ENDINGS)
                 raise UsageError(f"--output {self.path}: the ending is none of {known}; use one, or add --format")

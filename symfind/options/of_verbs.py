@@ -82,7 +82,11 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
     )
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     checkpoint: str | None = option(
-        "With --method validity: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+        "With --method validity: keep the state of the training in this file.",
+        None,
+        panel="Output",
+        shown_as="FILE",
+        writes=True,
     )
     resume: bool = option("With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run")
 
@@ -187,6 +191,7 @@ class EnforceOptions(ActionOptions):
         None,
         panel="Output",
         shown_as="FILE.h5",
+        writes=True,
     )
 
 
@@ -286,7 +291,11 @@ class PromoteOptions(SearchOptions):
         choices=("constant", "ramp"),
     )
     checkpoint: str | None = option(
-        "For networks: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+        "For networks: keep the state of the training in this file.",
+        None,
+        panel="Output",
+        shown_as="FILE",
+        writes=True,
     )
     resume: bool = option("For networks: go on from --checkpoint, if that file is there.", False, panel="Run")
     held_out: float = option(
@@ -371,7 +380,7 @@ class SampleOptions(Options):
     """Which sample to make."""
 
     name: str | None = option("Which sample; without a name they are listed.", None)
-    out: str | None = option("The HDF5 file to write; - is standard output.", None)
+    out: str | None = option("The HDF5 file to write; - is standard output.", None, writes=True)
     rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
     times: int | None = option("Of a field: how many points in time.", None, panel="Run", least=1)
     grid_size: int | None = option("Of a field: how many points along each space axis.", None, panel="Run", least=1)

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def option(
     least: int | None = None,
     open_unit: bool = False,
     shown_as: str | None = None,
+    writes: bool = False,
 ) -> Any:
     """Declare an option: a field with its help and the values it accepts.
 
@@ -51,6 +52,8 @@ def option(
         Whether it is a number above 0 and below 1.
     shown_as
         What stands for the value in the help.
+    writes
+        Whether it names a file to write rather than one to read.
     """
     spelled = "|".join(choices)
     if len(spelled) > _WIDEST_CHOICES:
@@ -62,6 +65,7 @@ def option(
         "least": least,
         "open_unit": open_unit,
         "shown_as": shown_as or spelled or None,
+        "writes": writes,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -85,6 +89,16 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """Return every option in force, defaults included, as a report states them."""
         return asdict(self)
+
+    def files(self, *, written: bool) -> dict[str, str]:
+        """Return the options that name files to write, or those whose text may name a file to read."""
+        texts = {f: getattr(self, f.name) for f in fields(self) if f.metadata["writes"] == written}
+        return {_shown(f): text for f, text in texts.items() if isinstance(text, str) and text != "-"}
+
+
+def _shown(declared: Field[Any]) -> str:
+    argument = declared.metadata["panel"] == "Arguments"
+    return declared.name.upper() if argument else option_name(declared.name)
 
 
 @dataclass(frozen=True, kw_only=True)
