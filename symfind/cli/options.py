@@ -12,7 +12,7 @@ import typer
 from symfind.cli.output import FORMATS, Output
 from symfind.errors import UsageError
 from symfind.schema.records import field_types
-from symfind.verbs.option import PANELS, Options, option_name, read_settings
+from symfind.verbs.option import PANELS, Options, described, option_name, read_settings
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 OutputT = TypeVar("OutputT", bound=Output)
@@ -58,14 +58,15 @@ def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
         argument = typer.Argument(help=metadata["help"], metavar=declared.name.upper(), show_default=False)
         return _keyword(declared.name, Annotated[str | None, argument], None)
     parsed = _parsed_type(hint)
-    described = typer.Option(
+    text, shown_as = described(metadata)
+    shown = typer.Option(
         option_name(declared.name),
-        help=metadata["help"],
-        metavar=metadata["shown_as"] or _value_shown(parsed),
+        help=text,
+        metavar=shown_as or _value_shown(parsed),
         rich_help_panel=metadata["panel"],
         show_default=declared.default is not None and declared.default is not False,
     )
-    return _keyword(declared.name, Annotated[parsed, described], declared.default)
+    return _keyword(declared.name, Annotated[parsed, shown], declared.default)
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

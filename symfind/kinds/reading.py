@@ -18,14 +18,13 @@ from symfind.data.mapping import (
     Selection,
     Source,
     mapping_from,
-    nearest,
     read_mapping,
     split_words,
 )
 from symfind.data.rows import StoredArray, stored_array
 from symfind.errors import InputError, UsageError
 from symfind.kinds.kind import Kind, Layout
-from symfind.kinds.registry import KINDS
+from symfind.kinds.registry import KINDS, kind_names
 
 # Which option names the dataset of a role.
 _OPTIONS = {"x": "--input", "y": "--output-name"}
@@ -66,8 +65,8 @@ def open_dataset(
     given = _role_mapping(mapping)
     given = replace(given, grid=grid or given.grid)
     axes = _given_axes(given)
-    if kind is not None and kind not in {entry.name for entry in KINDS}:
-        raise UsageError(f"unknown kind '{kind}'{nearest(kind, [entry.name for entry in KINDS])}")
+    if kind is not None:
+        KINDS[kind]
     with opened(path) as file:
         stated = _stated_kind(file, kind, given)
         if axes and stated and not stated[0].first_axis:
@@ -102,7 +101,6 @@ def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) 
 
 
 def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tuple[Kind, str] | None:
-    by_name = {entry.name: entry for entry in KINDS}
     stored = next(iter(root_text(file, "kind")), None)
     origins = (
         (asked, "as asked"),
@@ -112,11 +110,13 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
     )
     for name, origin in origins:
         if name is not None:
-            if name not in by_name:
+            known = KINDS.get(name)
+            if known is None:
                 raise InputError(
-                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(by_name)}; say which with --kind"
+                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(kind_names())}; say which with "
+                    "--kind"
                 )
-            return by_name[name], f"kind {name}, {origin}"
+            return known, f"kind {name}, {origin}"
     return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 from symfind.errors import UsageError
+from symfind.kinds.registry import KINDS
 from symfind.render.conservation import HEADER, conserved_rows
 from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
@@ -89,7 +90,8 @@ def _sections(report: Report) -> Iterator[str]:
         yield drawing
     if report.promotion is not None:
         yield from _promotion(report.promotion)
-    if report.source.kind in ("image", "pairs"):
+    kind = KINDS.get(report.source.kind)
+    if kind is not None and kind.pictures:
         yield from _pictures(report)
     yield from _brackets(report)
     yield from _matrices(report)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
+from symfind.kinds.registry import conserved_kinds, kind_names, method_names, promoted_kinds
 from symfind.verbs.option import (
     ComputeOptions,
     EquationOptions,
@@ -20,8 +21,6 @@ from symfind.verbs.option import (
     SectionOptions,
     option,
 )
-
-KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,10 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="FILE",
     )
     kind: str | None = option(
-        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=KINDS
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=kind_names,
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -64,7 +66,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         "How symmetries are computed.",
         "auto",
         panel="Search",
-        choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
+        choices=method_names,
     )
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
@@ -251,7 +253,7 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("function", "map", "flow", "operator"),
+        choices=promoted_kinds,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
@@ -314,7 +316,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("flow", "map"),
+        choices=conserved_kinds,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
     library: str = option(
