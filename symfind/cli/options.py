@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from symfind.cli.output import FORMATS, Output
+from symfind.cli.output import Output
 from symfind.errors import UsageError
+from symfind.render.formats import FORMATS
 from symfind.schema.records import field_types
 from symfind.verbs.option import PANELS, Options, described, option_name, read_settings
 
@@ -41,7 +42,7 @@ def add_verb(
     in_order = sorted(fields(options_type), key=lambda f: PANELS.index(f.metadata["panel"]))
     own = [_parameter(f, hints[f.name]) for f in in_order]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    command.__signature__ = inspect.Signature([context, *own, *_SHARED])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([context, *own, *_shared()])  # type: ignore[attr-defined]
     app.command(name, help=help_of(verb))(command)
 
 
@@ -87,57 +88,60 @@ def _value_shown(parsed: Any) -> str:
     return "NUMBER" if parsed is float else "N" if parsed in (int, int | None) else "TEXT"
 
 
-_SHARED = (
-    _keyword(
-        "output",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--output",
-                "-o",
-                metavar="FILE",
-                help="Write to a file; its ending chooses: .json, .h5, .md or .html. - is standard output.",
-                rich_help_panel="Output",
-            ),
-        ],
-        None,
-    ),
-    _keyword(
-        "format",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--format",
-                metavar="NAME",
-                help=f"Of what is written: {', '.join(FORMATS)}. "
-                "If not given, a table on a terminal and JSON in a pipe.",
-                rich_help_panel="Output",
-            ),
-        ],
-        None,
-    ),
-    _keyword(
-        "quiet",
-        Annotated[
-            bool,
-            typer.Option("--quiet", "-q", metavar=" ", help="No messages, no progress.", rich_help_panel="Output"),
-        ],
-        False,
-    ),
-    _keyword(
-        "config",
-        Annotated[
-            str | None,
-            typer.Option(
-                "--config",
-                metavar="FILE",
-                help="A YAML file of option values; what the command line gives wins.",
-                rich_help_panel="Run",
-            ),
-        ],
-        None,
-    ),
-)
+def _shared() -> tuple[inspect.Parameter, ...]:
+    """What every verb takes: where its result goes, and in which form."""
+    endings = [form.endings[0] for form in FORMATS if form.endings]
+    return (
+        _keyword(
+            "output",
+            Annotated[
+                str | None,
+                typer.Option(
+                    "--output",
+                    "-o",
+                    metavar="FILE",
+                    help=f"Write to a file; its ending chooses: {', '.join(endings)}. - is standard output.",
+                    rich_help_panel="Output",
+                ),
+            ],
+            None,
+        ),
+        _keyword(
+            "format",
+            Annotated[
+                str | None,
+                typer.Option(
+                    "--format",
+                    metavar="NAME",
+                    help=f"Of what is written: {', '.join(FORMATS.names)}. "
+                    "If not given, a table on a terminal and JSON in a pipe.",
+                    rich_help_panel="Output",
+                ),
+            ],
+            None,
+        ),
+        _keyword(
+            "quiet",
+            Annotated[
+                bool,
+                typer.Option("--quiet", "-q", metavar=" ", help="No messages, no progress.", rich_help_panel="Output"),
+            ],
+            False,
+        ),
+        _keyword(
+            "config",
+            Annotated[
+                str | None,
+                typer.Option(
+                    "--config",
+                    metavar="FILE",
+                    help="A YAML file of option values; what the command line gives wins.",
+                    rich_help_panel="Run",
+                ),
+            ],
+            None,
+        ),
+    )
 
 
 def _with_config(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:

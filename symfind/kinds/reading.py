@@ -13,7 +13,6 @@ import h5py
 from symfind.data.dataset import Dataset
 from symfind.data.hdf5 import holds, listing, opened, root_text
 from symfind.data.mapping import (
-    ROLES,
     RoleMapping,
     Selection,
     Source,
@@ -77,7 +76,7 @@ def open_dataset(
             )
         named = ((stated[0].input_role if stated else "x", input), ("y", output_name))
         given = replace(given, roles={**given.roles, **{role: Selection((name,)) for role, name in named if name}})
-        arrays = _arrays(file, given.roles, stated[0].roles if stated else ROLES)
+        arrays = _arrays(file, given.roles, stated[0].roles if stated else _every_role())
         present = {*arrays, *axes, *(("t",) if given.axis else ())}
         chosen, inferred = stated or _inferred_kind(file, arrays, present)
         layout = _layout(file, chosen, present)
@@ -86,6 +85,10 @@ def open_dataset(
         labelled = chosen.labelled(rows.shapes[chosen.input_role][1:])
         names, units, warnings = _labels(file, given, labelled, chosen.input_role)
     return Dataset(path, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
+
+
+def _every_role() -> frozenset[str]:
+    return frozenset(role for entry in KINDS for role in entry.roles)
 
 
 def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) -> RoleMapping:

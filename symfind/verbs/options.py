@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from symfind.equivariance.methods.registry import enforcement_names
 from symfind.errors import UsageError
 from symfind.kinds.registry import conserved_kinds, kind_names, method_names, promoted_kinds
 from symfind.verbs.option import (
@@ -162,7 +163,7 @@ class EnforceOptions(ActionOptions):
         "to that mean; auto compares them.",
         "auto",
         panel="Search",
-        choices=("auto", "project", "average", "frames", "distill"),
+        choices=enforcement_names,
     )
     rep_hidden: str | None = option(
         "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
