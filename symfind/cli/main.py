@@ -16,6 +16,7 @@ from symfind.cli import commands
 from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
+from symfind.cli.plugins import run_plugin, without_plugins
 from symfind.cli.signals import stopping_signals
 from symfind.errors import SymfindError
 
@@ -40,6 +41,12 @@ def _root(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    plugin: Annotated[  # read before the verbs are made, whose options and choices it may add to
+        str | None,
+        typer.Option(
+            "--plugin", metavar="FILE.py", help="Run a Python file that registers kinds, spaces, methods or formats."
+        ),
+    ] = None,
 ) -> None:
     """Enforce, discover and promote continuous symmetry in data and trained models."""
 
@@ -102,9 +109,12 @@ def run() -> NoReturn:
 
 
 def _status() -> int:
-    arguments = sys.argv[1:] or ["--help"]
-    called = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
+        plugins, rest = without_plugins(sys.argv[1:])
+        for file in plugins:
+            run_plugin(file)
+        arguments = rest or ["--help"]
+        called = next((argument for argument in arguments if not argument.startswith("-")), "")
         result = application(called)(arguments, prog_name="symfind", standalone_mode=False)
     except KeyboardInterrupt:
         return _INTERRUPTED

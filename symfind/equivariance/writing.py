@@ -42,9 +42,9 @@ class Rewritten(Protocol):
     def layers(self) -> Sequence[LayerWritten]: ...  # noqa: D102
 
 
-def format_written(subject: Subject, method: str) -> str:
-    """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file a method makes of this model."""
-    if method in ("project", "unchanged"):
+def format_written(subject: Subject, in_place: bool) -> str:
+    """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file made of this model, in place or as a new one."""
+    if in_place:
         return {"torchscript": "torchscript", "torch.export": "torch.export"}.get(subject.format, "hdf5")
     return "torchscript"
 

@@ -18,10 +18,15 @@ from symfind.options.option import (
     RowOptions,
     SearchOptions,
     SectionOptions,
+    names_in,
     option,
 )
 
-KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
+_KIND = names_in("symfind.kinds.registry", "kind_names")
+_PROMOTED = names_in("symfind.kinds.registry", "promoted_kinds")
+_CONSERVED = names_in("symfind.kinds.registry", "conserved_kinds")
+_METHOD = names_in("symfind.kinds.registry", "method_names")
+_ENFORCEMENT = names_in("symfind.equivariance.methods.registry", "enforcement_names")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="FILE",
     )
     kind: str | None = option(
-        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=KINDS
+        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=_KIND
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -60,12 +65,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         panel="Search",
         shown_as="NAME",
     )
-    method: str = option(
-        "How symmetries are computed.",
-        "auto",
-        panel="Search",
-        choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
-    )
+    method: str = option("How symmetries are computed.", "auto", panel="Search", choices=_METHOD)
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
         "or after random finite steps along its flow.",
@@ -164,7 +164,7 @@ class EnforceOptions(ActionOptions):
         "to that mean; auto compares them.",
         "auto",
         panel="Search",
-        choices=("auto", "project", "average", "frames", "distill"),
+        choices=_ENFORCEMENT,
     )
     rep_hidden: str | None = option(
         "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
@@ -256,7 +256,7 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("function", "map", "flow", "operator"),
+        choices=_PROMOTED,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
@@ -323,7 +323,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("flow", "map"),
+        choices=_CONSERVED,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
     library: str = option(

@@ -17,8 +17,8 @@ from symfind.fits.geometry import Moments, input_geometry, output_root
 from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
-from symfind.kinds.questions import QUESTIONS
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS, promoted_kinds
 from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
 
@@ -89,9 +89,12 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     dataset = open_dataset(
         path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
     )
-    question = QUESTIONS[dataset.kind]
-    if question.target not in ("y", "x_next", "dx"):
-        raise UsageError(f"{path}: promote fits a function, a map or a flow, and these data are of kind {dataset.kind}")
+    kind = KINDS[dataset.kind]
+    if kind.promoted != "values":
+        known = ", ".join(promoted_kinds())
+        raise UsageError(f"{path}: promote fits data of kind {known}, and these are of kind {dataset.kind}")
+    question = kind.asked()
+    assert question.target is not None
     held = dataset.sample(request.max_rows, generator)
     x, y = held["x"].flatten(1), held[question.target].reshape(len(held["x"]), -1)
     if len(x) < _FEWEST_ROWS:
@@ -108,7 +111,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     if question.like_inputs:
         y = _without_rounding(y, geometry.scale)
     names = _names(dataset.names, objects[1])
-    fields = _space(space or question.space, objects[1], names).centred(geometry.mean, geometry.scale)
+    fields = _space(space or kind.space, objects[1], names).centred(geometry.mean, geometry.scale)
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")

@@ -32,6 +32,7 @@ from symfind.kinds.operator.operator import beyond_modes, mode_pencil
 from symfind.kinds.operator.pencil import FactoredSide, triangular
 from symfind.kinds.operator.rows import OperatorRows
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import PromoteOptions
@@ -56,7 +57,7 @@ def pairs_of_fields(options: PromoteOptions, path: Path) -> Dataset | None:
     dataset = open_dataset(
         path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
     )
-    return dataset if isinstance(dataset.rows, OperatorRows) else None
+    return dataset if KINDS[dataset.kind].promoted == "kernel" else None
 
 
 def promote_kernel(

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence, Examined, WithinData
-from symfind.errors import InputError, UsageError
+from symfind.errors import InputError
 from symfind.fields.plane import Grid, ImageFields, image_space
 from symfind.fits.surrogate import fold_labels
+from symfind.kinds.image import DEFAULT_SPACE
 from symfind.kinds.image.classifier import Classifier, trained_classifier
 from symfind.kinds.image.lconv import directions_inside, learn_inside
 from symfind.kinds.image.learned import in_learned_span, learn_on_plane
@@ -103,12 +104,10 @@ def evidence_of_images(
     InputError
         No labels and no model, labels that are not whole numbers, one class only.
     UsageError
-        The space or the method does not go with images.
+        The space does not go with images.
     """
-    if request.method not in ("auto", "nullspace", "validity", "lconv"):
-        raise UsageError(f"--method {request.method} does not go with image data; take nullspace, validity or lconv")
     channels, height, width = dataset.shapes["x"][1:]
-    space = image_space(request.space or "image-affine", channels)
+    space = image_space(request.space or DEFAULT_SPACE, channels)
     grid = Grid(height, width)
     with clock.phase("read"):
         count = min(stop, _IMAGES, max(1, _NUMBERS // (channels * height * width)))

@@ -17,7 +17,6 @@ from torch import Tensor
 from symfind.decision.bounds import Side
 from symfind.decision.evidence import Evidence, Examined
 from symfind.decision.halves import Half, with_duplicates_grouped
-from symfind.errors import UsageError
 from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds.operator.extent import (
     OperatorExtent,
@@ -62,10 +61,8 @@ def evidence_of_operator(
     InputError
         The fields cannot be used, or the network does not take or give such fields.
     UsageError
-        The space, the action or the method does not go with fields.
+        The space or the action does not go with fields.
     """
-    if request.method not in ("auto", "nullspace"):
-        raise UsageError(f"--method {request.method} does not go with maps between fields; take nullspace or auto")
     rows = dataset.rows
     assert isinstance(rows, OperatorRows)
     with clock.phase("read"):

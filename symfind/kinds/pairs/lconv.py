@@ -71,10 +71,8 @@ def evidence_of_pairs(
     InputError
         Nothing moves, or there are too few rows.
     UsageError
-        The space or the method does not go with pairs.
+        The space does not go with pairs.
     """
-    if request.method not in ("auto", "lconv"):
-        raise UsageError(f"--method {request.method} does not go with pairs; take lconv or auto")
     row = dataset.shapes["x"][1:]
     spatial = _is_spatial(row, request.space)
     count = min(stop, _IMAGES if spatial else _ROWS)

@@ -10,7 +10,7 @@ from symfind.fits.surrogate import Samples
 from symfind.kinds.frame import Frame
 from symfind.kinds.points.local_planes import local_planes, set_shape
 from symfind.kinds.points.weak import WeakForm, WeakSide
-from symfind.kinds.questions import QUESTIONS
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import Invariant
 
 
@@ -24,7 +24,7 @@ def form_of(x: Tensor, space: str = "affine", k: int = 1) -> tuple[WeakForm, Ten
     moments.add(x)
     geometry = input_geometry(moments, k)
     fields = make_space(space, d, tuple("xyz"[:d])).centred(geometry.mean, geometry.scale)
-    frame = Frame(QUESTIONS["points"], (k, d), (1, 1), geometry, fields, Invariant())
+    frame = Frame(KINDS["points"].asked(), (k, d), (1, 1), geometry, fields, Invariant())
     form = WeakForm(frame, Samples(x, x[:, :0]), torch.Generator().manual_seed(0))
     b, s = form.sums(x)
     return form, b / len(x), s / len(x)
