@@ -20,7 +20,8 @@ from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
-from symfind.kinds.registry import KINDS, promoted_kinds
+from symfind.kinds.registry import KINDS
+from symfind.names import PROMOTED_KINDS
 from symfind.promotion.setting import Setting
 
 # Fewer leave nothing to hold out.
@@ -115,7 +116,7 @@ def ready(request: Request, path: Path, space: str | ReportedFields | None, gene
     )
     kind = KINDS[dataset.kind]
     if kind.promoted != "values":
-        known = ", ".join(promoted_kinds())
+        known = ", ".join(PROMOTED_KINDS())
         raise UsageError(f"{path}: promote fits data of kind {known}, and these are of kind {dataset.kind}")
     question = kind.asked()
     assert question.target is not None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symfind.equivariance.methods.registry import enforcement_names
 from symfind.errors import UsageError
-from symfind.kinds.registry import conserved_kinds, kind_names, method_names, promoted_kinds
+from symfind.names import CONSERVED_KINDS, ENFORCEMENT_NAMES, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.verbs.option import (
     ComputeOptions,
     EquationOptions,
@@ -39,7 +38,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=kind_names,
+        choices=KIND_NAMES,
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -67,7 +66,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         "How symmetries are computed.",
         "auto",
         panel="Search",
-        choices=method_names,
+        choices=METHOD_NAMES,
     )
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
@@ -163,7 +162,7 @@ class EnforceOptions(ActionOptions):
         "to that mean; auto compares them.",
         "auto",
         panel="Search",
-        choices=enforcement_names,
+        choices=ENFORCEMENT_NAMES,
     )
     rep_hidden: str | None = option(
         "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
@@ -254,7 +253,7 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=promoted_kinds,
+        choices=PROMOTED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
@@ -317,7 +316,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=conserved_kinds,
+        choices=CONSERVED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
     library: str = option(
