@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from symfind.errors import UsageError
@@ -30,10 +30,15 @@ class Registry(Generic[EntryT]):
         What one entry is, for messages: ``"kind"``, ``"space"``.
     entries
         Those that the package has.
+    announce
+        Called with each entry: adds the names that options then accept.
     """
 
-    def __init__(self, what: str, entries: Iterable[EntryT]) -> None:
+    def __init__(
+        self, what: str, entries: Iterable[EntryT], announce: Callable[[EntryT], None] = lambda entry: None
+    ) -> None:
         self.what = what
+        self._announce = announce
         self._entries: list[EntryT] = []
         for entry in entries:
             self.register(entry)
@@ -50,6 +55,7 @@ class Registry(Generic[EntryT]):
             raise UsageError(f"there is a {self.what} '{entry.name}' already; take another name")
         at = len(self._entries) if before is None else self._entries.index(self[before])
         self._entries.insert(at, entry)
+        self._announce(entry)
 
     @property
     def names(self) -> tuple[str, ...]:

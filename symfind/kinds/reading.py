@@ -23,7 +23,8 @@ from symfind.data.mapping import (
 from symfind.data.rows import StoredArray, stored_array
 from symfind.errors import InputError, UsageError
 from symfind.kinds.kind import Kind, Layout
-from symfind.kinds.registry import KINDS, kind_names
+from symfind.kinds.registry import KINDS
+from symfind.names import KIND_NAMES
 
 # Which option names the dataset of a role.
 _OPTIONS = {"x": "--input", "y": "--output-name"}
@@ -116,7 +117,7 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
             known = KINDS.get(name)
             if known is None:
                 raise InputError(
-                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(kind_names())}; say which with "
+                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(KIND_NAMES())}; say which with "
                     "--kind"
                 )
             return known, f"kind {name}, {origin}"

@@ -9,27 +9,19 @@ from symfind.kinds.maps.kind import FLOW, FUNCTION, MAP
 from symfind.kinds.operator.kind import OPERATOR
 from symfind.kinds.pairs.kind import PAIRS
 from symfind.kinds.points.kind import POINTS
+from symfind.names import CONSERVED_KINDS, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.registry import Registry
 
+
+def _announce(kind: Kind) -> None:
+    KIND_NAMES.add(kind.name)
+    for method in kind.methods:
+        METHOD_NAMES.add(method)
+    if kind.promoted:
+        PROMOTED_KINDS.add(kind.name)
+    if kind.conserved:
+        CONSERVED_KINDS.add(kind.name)
+
+
 # In the order in which they are tried on a file that does not say its kind: the more particular first.
-KINDS: Registry[Kind] = Registry("kind", (PAIRS, MAP, FIELD, OPERATOR, FLOW, IMAGE, FUNCTION, POINTS))
-
-
-def kind_names() -> tuple[str, ...]:
-    """Every kind, by the alphabet."""
-    return tuple(sorted(KINDS.names))
-
-
-def promoted_kinds() -> tuple[str, ...]:
-    """The kinds of which ``promote`` fits a model."""
-    return tuple(sorted(kind.name for kind in KINDS if kind.promoted))
-
-
-def conserved_kinds() -> tuple[str, ...]:
-    """The kinds that ``conserve`` asks."""
-    return tuple(sorted(kind.name for kind in KINDS if kind.conserved))
-
-
-def method_names() -> tuple[str, ...]:
-    """``auto``, and every method that goes with some kind."""
-    return ("auto", *sorted({method for kind in KINDS for method in kind.methods}))
+KINDS: Registry[Kind] = Registry("kind", (PAIRS, MAP, FIELD, OPERATOR, FLOW, IMAGE, FUNCTION, POINTS), _announce)

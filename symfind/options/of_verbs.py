@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
+from symfind.names import CONSERVED_KINDS, ENFORCEMENT_NAMES, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.options.option import (
     ComputeOptions,
     EquationOptions,
@@ -18,15 +19,8 @@ from symfind.options.option import (
     RowOptions,
     SearchOptions,
     SectionOptions,
-    names_in,
     option,
 )
-
-_KIND = names_in("symfind.kinds.registry", "kind_names")
-_PROMOTED = names_in("symfind.kinds.registry", "promoted_kinds")
-_CONSERVED = names_in("symfind.kinds.registry", "conserved_kinds")
-_METHOD = names_in("symfind.kinds.registry", "method_names")
-_ENFORCEMENT = names_in("symfind.equivariance.methods.registry", "enforcement_names")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +35,10 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="FILE",
     )
     kind: str | None = option(
-        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=_KIND
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=KIND_NAMES,
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -65,7 +62,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         panel="Search",
         shown_as="NAME",
     )
-    method: str = option("How symmetries are computed.", "auto", panel="Search", choices=_METHOD)
+    method: str = option("How symmetries are computed.", "auto", panel="Search", choices=METHOD_NAMES)
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
         "or after random finite steps along its flow.",
@@ -164,7 +161,7 @@ class EnforceOptions(ActionOptions):
         "to that mean; auto compares them.",
         "auto",
         panel="Search",
-        choices=_ENFORCEMENT,
+        choices=ENFORCEMENT_NAMES,
     )
     rep_hidden: str | None = option(
         "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
@@ -256,7 +253,7 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=_PROMOTED,
+        choices=PROMOTED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
@@ -323,7 +320,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=_CONSERVED,
+        choices=CONSERVED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
     library: str = option(

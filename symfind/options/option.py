@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +65,6 @@ def option(
         "writes": writes,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
-
-
-def names_in(module: str, function: str) -> Callable[[], tuple[str, ...]]:
-    """Return what gives the names that a table has when they are asked for.
-
-    The table is named rather than imported: what computes stands above the options that it reads, and a plugin may
-    have added to the table since.
-    """
-
-    def names() -> tuple[str, ...]:
-        return tuple(getattr(import_module(module), function)())
-
-    return names
 
 
 def accepted(metadata: Mapping[str, Any]) -> tuple[str, ...]:

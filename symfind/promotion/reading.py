@@ -18,7 +18,8 @@ from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
-from symfind.kinds.registry import KINDS, promoted_kinds
+from symfind.kinds.registry import KINDS
+from symfind.names import PROMOTED_KINDS
 from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
 
@@ -91,7 +92,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     )
     kind = KINDS[dataset.kind]
     if kind.promoted != "values":
-        known = ", ".join(promoted_kinds())
+        known = ", ".join(PROMOTED_KINDS())
         raise UsageError(f"{path}: promote fits data of kind {known}, and these are of kind {dataset.kind}")
     question = kind.asked()
     assert question.target is not None

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 import symfind
 from symfind import EnforceOptions
 from symfind.data.hdf5 import write
-from symfind.equivariance.methods.registry import METHODS, enforcement_names
+from symfind.equivariance.methods.registry import METHODS
 from symfind.errors import UsageError
+from symfind.names import ENFORCEMENT_NAMES
 
 # Sums over the nodes of a network of a few hundred numbers, in units of the spread of its values.
 ROUNDING = 1e3 * torch.finfo(torch.float64).eps
@@ -68,7 +69,7 @@ def test_auto_considers_every_method_or_says_why_not(folder: Path) -> None:
 
 
 def test_the_option_takes_every_method_and_no_other() -> None:
-    for name in enforcement_names():
+    for name in ENFORCEMENT_NAMES():
         assert EnforceOptions(model="m.pt", group="so3", method=name).method == name
     with pytest.raises(UsageError, match="did you mean average"):
         EnforceOptions(model="m.pt", group="so3", method="averages")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +16,17 @@ from torch import Tensor
 
 from symfind.api import discover, inspect
 from symfind.data.hdf5 import write
+from symfind.equivariance.methods.registry import METHODS
 from symfind.errors import UsageError
 from symfind.kinds.inspection import Inspection
 from symfind.kinds.reading import open_dataset
-from symfind.kinds.registry import KINDS, conserved_kinds, kind_names, method_names, promoted_kinds
+from symfind.kinds.registry import KINDS
+from symfind.names import CONSERVED_KINDS, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.options.of_verbs import ConserveOptions, DiscoverOptions, PromoteOptions
 from symfind.render.formats import FORMATS
 from symfind.schema.document import Report
+
+ROOT = Path(__file__).parents[2]
 
 Arrays = dict[str, Tensor]
 
@@ -231,7 +237,7 @@ def test_the_report_is_rendered_in_every_format(report: Report) -> None:
 
 def test_methods_that_do_not_go_with_it_are_refused_before_anything_is_computed(name: str, folder: Path) -> None:
     source = str(stored(folder, name, CASES[name].known()))
-    for method in set(method_names()) - {"auto", *KINDS[name].methods}:
+    for method in set(METHOD_NAMES()) - {"auto", *KINDS[name].methods}:
         with pytest.raises(UsageError, match=f"--method {method} does not go with {name} data; take "):
             discover(DiscoverOptions(source=source, method=method))
     if not KINDS[name].tensors:
@@ -248,14 +254,30 @@ def test_a_kind_takes_one_way_to_its_evidence(name: str) -> None:
 
 
 def test_the_options_take_every_kind_and_method_and_no_other() -> None:
-    for kind in kind_names():
+    for kind in KIND_NAMES():
         assert DiscoverOptions(source="x.h5", kind=kind).kind == kind
-    for method in method_names():
+    for method in METHOD_NAMES():
         assert DiscoverOptions(source="x.h5", method=method).method == method
-    for kind in promoted_kinds():
+    for kind in PROMOTED_KINDS():
         assert PromoteOptions(data="x.h5", kind=kind).kind == kind
-    for kind in conserved_kinds():
+    for kind in CONSERVED_KINDS():
         assert ConserveOptions(source="x.h5", kind=kind).kind == kind
     for options in ({"kind": "poinst"}, {"method": "tangents"}):
         with pytest.raises(UsageError, match="did you mean"):
             DiscoverOptions(source="x.h5", **options)
+
+
+def test_the_names_that_options_know_are_those_of_the_registries() -> None:
+    """Asked of a process of its own, in which no registry has added to them."""
+    program = (
+        "import sys\nfrom symfind import names\n"
+        "print(*(','.join(part()) for part in (names.KIND_NAMES, names.PROMOTED_KINDS, names.CONSERVED_KINDS, "
+        "names.METHOD_NAMES, names.ENFORCEMENT_NAMES)))\nassert 'symfind.registry' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    kinds, promoted, conserved, methods, ways = (part.split(",") for part in ran.stdout.split())
+    assert kinds == sorted(KINDS.names)
+    assert promoted == sorted(kind.name for kind in KINDS if kind.promoted)
+    assert conserved == sorted(kind.name for kind in KINDS if kind.conserved)
+    assert methods == ["auto", *sorted({method for kind in KINDS for method in kind.methods})]
+    assert ways == ["auto", *METHODS.names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symfind.equivariance.methods.method import Attempt, Choices, Method
+from symfind.names import ENFORCEMENT_NAMES
 from symfind.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,9 +61,5 @@ METHODS: Registry[Method] = Registry(
         Method(name="frames", make=_framed),
         Method(name="distill", make=_distilled, excuse=_without_rows, trains=True),
     ),
+    lambda method: ENFORCEMENT_NAMES.add(method.name),
 )
-
-
-def enforcement_names() -> tuple[str, ...]:
-    """``auto``, and every method."""
-    return ("auto", *METHODS.names)
