@@ -35,6 +35,7 @@ from symfind.promote.kernels import KernelModule, PromotedKernel, promoted_kerne
 from symfind.report.compose import report_of_finding
 from symfind.report.document import Environment, Fit, Report, Source
 from symfind.report.promotion import HeldOut, PathEntry, Promotion, RefitEntry
+from symfind.significance.halves import rows_with_duplicates_grouped
 from symfind.sources.dataset import Dataset, open_dataset
 from symfind.sources.files import appearing_whole
 from symfind.sources.integral_operator import FittedOperator
@@ -77,6 +78,8 @@ def promote_kernel(
     generator = torch.Generator().manual_seed(options.seed)
     with clock.phase("read"):
         held = dataset.sample(options.max_rows, generator)
+        copies = "group" not in held  # then groups are of copies alone
+        held = rows_with_duplicates_grouped(held, "x", "y")
     u, v, group = held["x"], held["y"], held.get("group")
     if len(u) < _FEWEST_PAIRS:
         raise InputError(
@@ -89,7 +92,7 @@ def promote_kernel(
     frame = operator_frame(asked, tuple(a.name for a in axes), grid, u[~test], v.shape[1])
     with clock.phase("fit"), one_thread():
         fit = small_basis(grid, u[~test].flatten(1), v[~test].flatten(1))
-        done = promoted_kernel(frame, fit, generator)
+        done = promoted_kernel(frame, fit, None if group is None else group[~test], generator)
     compared = _compared(fit, done, u[test].flatten(1), v[test].flatten(1))
     doubts = [worse] if (worse := against(compared)) else []
     if compared.promoted > _POOR:
@@ -101,7 +104,7 @@ def promote_kernel(
         count = int((~test).sum())
         pencil = mode_pencil(frame, fit, torch.arange(count))
         m, s = pencil.pencil(done.promoted)
-        split = half_numbers(count, None if group is None else group[~test], generator)
+        split = half_numbers(count, None if group is None else group[~test], generator, whole=copies)
         sides = None
         if split is not None:
             first, second = (

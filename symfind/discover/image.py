@@ -26,6 +26,7 @@ from symfind.fields.image import Grid, ImageFields, image_space
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread, side_by_side
+from symfind.significance.halves import rows_with_duplicates_grouped
 from symfind.sources.classifier import Classifier, trained_classifier
 from symfind.sources.model import load_model
 from symfind.sources.surrogate import fold_labels
@@ -113,6 +114,7 @@ def evidence_of_images(
         count = min(stop, _IMAGES, max(1, _NUMBERS // (channels * height * width)))
         chosen = torch.randperm(stop, generator=generator)[:count].sort().values
         held = dataset.take(chosen, torch.float32)
+        held = rows_with_duplicates_grouped(held, "x")
     with clock.phase("fit"):
         task = _task(request, held, generator)
     with clock.phase("nullspace"), one_thread():
@@ -130,7 +132,7 @@ def evidence_of_images(
         if "y" not in held:
             raise InputError(f"{request.source}: --method lconv learns from labels; add y")
         with clock.phase("learn"):
-            inside = learn_inside(task.images, _labels(held["y"], request.source), space, generator)
+            inside = learn_inside(task.images, _labels(held["y"], request.source), held.get("group"), space, generator)
         proposed, told = directions_inside(inside, space, m, s)
         messages = (*messages, *told)
     doubts = tuple(_doubts(task))

@@ -17,6 +17,7 @@ from symfind.discover.ranges import Candidate, candidate_along, unit_of
 from symfind.errors import UsageError
 from symfind.fields.image import Grid, ImageFields
 from symfind.linalg.nullspace import generalised_spectrum
+from symfind.significance.halves import part_held_out
 
 _GENERATORS, _FILTERS = 3, 6
 _EPOCHS, _BATCH, _RATE = 6, 64, 3e-3
@@ -85,8 +86,10 @@ class LearnedInside:
     trained_on: int
 
 
-def learn_inside(images: Tensor, labels: Tensor, space: ImageFields, generator: torch.Generator) -> LearnedInside:
-    """Train the classifier on half of the images ``(n, c, H, W)`` with labels 0 … m − 1.
+def learn_inside(
+    images: Tensor, labels: Tensor, group: Tensor | None, space: ImageFields, generator: torch.Generator
+) -> LearnedInside:
+    """Train the classifier on half of the images ``(n, c, H, W)`` with labels 0 … m − 1, groups ``(n,)`` whole.
 
     Raises
     ------
@@ -95,8 +98,7 @@ def learn_inside(images: Tensor, labels: Tensor, space: ImageFields, generator: 
     """
     if space.plane is None or space.colour is not None:
         raise UsageError(f"--method lconv learns fields on the plane; --space {space.name} has colours")
-    order = torch.randperm(len(images), generator=generator)
-    seen, rest = order[: min(len(order) // 2, _MOST_IMAGES)], order[len(order) // 2 :][:_MOST_IMAGES]
+    seen, rest = (part[:_MOST_IMAGES] for part in part_held_out(len(images), len(images) // 2, group, generator))
     mean, scale = float(images[seen].mean()), float(images[seen].std().clamp(min=1e-30))
     x, y = (images[seen] - mean) / scale, labels[seen]
     network = FieldLConv(space, x, int(labels.max()) + 1, generator)

@@ -19,6 +19,8 @@ from symfind.enforce.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.lie.matrix_groups import CompactGroup
 from symfind.progress import Progress
+from symfind.significance.halves import part_held_out, with_duplicates_grouped
+from symfind.sources.surrogate import Samples
 
 METHODS = ("project", "average", "frames", "distill")
 
@@ -117,10 +119,11 @@ class Choices:
 def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
-    order = torch.randperm(n, generator=rng)
     most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
-    held = order[: max(1, min(most, round(_HELD_OUT * n)))]
-    rest = order[len(held) :] if n > len(held) else order
+    flat = subject.x.flatten(1)
+    copies = with_duplicates_grouped(Samples(flat, flat[:, :0])).group
+    held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
+    rest = rest if len(rest) else held
     x = subject.x[held]
     values = subject.model(x)
     return Yardstick(

@@ -18,6 +18,7 @@ from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
 from symfind.fields.space import VectorFieldSpace
 from symfind.promote.setting import Setting
+from symfind.significance.halves import with_duplicates_grouped
 from symfind.sources.dataset import open_dataset
 from symfind.sources.geometry import Moments, input_geometry, output_root
 from symfind.sources.surrogate import Samples, fold_labels
@@ -135,10 +136,10 @@ def ready(request: Request, path: Path, space: str | ReportedFields | None, gene
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")
-    samples = Samples(x, y, held.get("group"))
-    test = fold_labels(len(x), samples.group, max(2, round(1 / request.held_out)), generator) == 0
+    samples = with_duplicates_grouped(Samples(x, y, held.get("group")))
+    test = fold_labels(len(samples), samples.group, max(2, round(1 / request.held_out)), generator) == 0
     if not bool(test.any()) or bool(test.all()):
-        test = torch.arange(len(x)) >= round(len(x) * (1 - request.held_out))
+        test = torch.arange(len(samples)) >= round(len(samples) * (1 - request.held_out))
     return Ready(
         samples.rows((~test).nonzero()[:, 0]),
         samples.rows(test.nonzero()[:, 0]),
