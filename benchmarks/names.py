@@ -208,7 +208,7 @@ def summands(name: str) -> tuple[str, ...]:
 
 
 def verdict(report: AlgebraReport, truth: str) -> str:
-    """One of "right", "open" (unidentified) and "wrong"."""
+    """The word "right", "open" (unidentified) or "wrong"."""
     if report.name == "unidentified":
         return "open"
     names = {summands(name) for name in (report.name, *report.aliases)}

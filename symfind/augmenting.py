@@ -28,6 +28,7 @@ from symfind.progress import Progress, SilentProgress
 from symfind.report.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.report.document import Report
 from symfind.report.store import read_report
+from symfind.significance.halves import groups_with_copies
 from symfind.sources.dataset import open_dataset
 from symfind.sources.equation_fit import identify_equation, library_orders
 from symfind.sources.field import FieldData, field_of
@@ -353,6 +354,7 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             report = read_report(options.generators)
             dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)
             field, digest = field_of(dataset), sha256(path)
+            field = replace(field, groups=groups_with_copies(field.groups, field.blocks()))
             movers, notes = _movers(
                 report, options.generators, _points(field), tuple(range(1, len(report.generators) + 1)) or None
             )

@@ -14,7 +14,7 @@ from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fields.equation import parse_equation
 from symfind.fields.jet_sample import JetSample
-from symfind.significance.halves import field_with_duplicates_grouped
+from symfind.significance.halves import groups_with_copies
 from symfind.sources.dataset import Dataset
 from symfind.sources.equation_fit import IdentifiedEquation, identify_equation, library_orders
 from symfind.sources.field import FieldData, field_of
@@ -46,7 +46,8 @@ def evidence_of_field(
     """
     if request.method not in ("auto", "nullspace", "validity"):
         raise UsageError(f"--method {request.method} does not go with field data; take nullspace, validity or auto")
-    field = field_with_duplicates_grouped(field_of(dataset, stop))
+    field = field_of(dataset, stop)
+    field = replace(field, groups=groups_with_copies(field.groups, field.blocks()))
     independent, dependent = tuple(axis.name for axis in field.axes), field.components
     names = (*independent, *dependent)
     space = make_space(request.space or "point:1", len(names), names)

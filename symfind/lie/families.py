@@ -53,7 +53,7 @@ def family_name(structure: Structure) -> FamilyName | None:
 
 
 def signature_text(p: int, q: int) -> str:
-    """Text of a signature: "n" for a definite form, "p,q" with p ≤ q otherwise."""
+    """The text "n" for a definite form, "p,q" with p ≤ q otherwise."""
     low, high = min(p, q), max(p, q)
     return str(high) if low == 0 else f"{low},{high}"
 

@@ -20,8 +20,8 @@ def promotion_pairs(promotion: Promotion) -> Iterator[tuple[str, str]]:
     yield (
         "held out",
         (
-            f"{_share(rows.promoted)} of the variance missed on {rows.rows} rows, "
-            f"{_share(rows.plain)} without promotion (difference ± {_share(rows.difference_error)})"
+            f"{_share(rows.promoted)} of the variance missed on {rows.rows} rows, {_share(rows.plain)} without "
+            f"promotion (difference ± {_share(rows.difference_error)})"
         ),
     )
     if promotion.freedom is not None and promotion.freedom < promotion.unknowns:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 
 import torch
 from torch import Tensor
 
-from symfind.sources.field import FieldData
 from symfind.sources.surrogate import Samples, fold_labels
 
 # Blocks a half: enough for a standard deviation over weights, few enough that a block of rows holds a fit's worth.
@@ -71,16 +70,24 @@ def rows_with_duplicates_grouped(held: Mapping[str, Tensor], *roles: str) -> dic
     return {role: values[kept] for role, values in rows.items()}
 
 
-def field_with_duplicates_grouped(field: FieldData) -> FieldData:
-    """A solution that an earlier one repeats at every point of the grid belongs to the group of that one."""
+def groups_with_copies(groups: Tensor, blocks: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """The groups ``(n,)`` of rows too large to be held, where a row that repeats an earlier one is of that one's group.
+
+    Parameters
+    ----------
+    groups
+        A label for each row.
+    blocks
+        Numbers ``(r,)`` and rows ``(r, …)``, block by block.
+    """
     seen: dict[bytes, int] = {}
-    groups = field.groups.clone()
-    for numbers, u in field.blocks():
-        for number, values in zip(numbers.tolist(), u, strict=True):
+    together = groups.clone()
+    for numbers, rows in blocks:
+        for number, row in zip(numbers.tolist(), rows, strict=True):
             # −0 is 0, though its bytes differ.
-            digest = sha256((values + 0.0).contiguous().numpy().data).digest()
-            groups[number] = groups[seen.setdefault(digest, number)]
-    return replace(field, groups=groups)
+            digest = sha256((row + 0.0).contiguous().numpy().data).digest()
+            together[number] = together[seen.setdefault(digest, number)]
+    return together
 
 
 def _first_copies(rows: Tensor) -> Tensor | None:

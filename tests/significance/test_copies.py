@@ -11,20 +11,19 @@ from torch import Tensor
 
 from symfind import api
 from symfind.config import DiscoverOptions, PromoteOptions
-from symfind.discover import image, image_lconv, lconv, level_sets, operator_extent, search
+from symfind.discover import field_search, image, image_lconv, lconv, level_sets, operator_extent, search
 from symfind.enforce.choose import yardstick_for
 from symfind.fields.image import image_space
 from symfind.promote import kernels
 from symfind.promote.reading import ready
 from symfind.significance.halves import (
     Half,
-    field_with_duplicates_grouped,
+    groups_with_copies,
     halves,
     part_held_out,
     rows_with_duplicates_grouped,
     with_duplicates_grouped,
 )
-from symfind.sources.field import FieldData
 from symfind.sources.hdf5 import write
 from symfind.sources.surrogate import Samples, fold_labels
 
@@ -95,8 +94,11 @@ def test_solutions_that_are_equal_are_of_one_group() -> None:
     u = normal(3, 5, 8, 1)[[0, 1, 0, 2, 1]]
     u[2][u[2] == u[2][0, 0, 0]] = u[0][0, 0, 0]
     u[0, 1, 1], u[2, 1, 1] = 0.0, -0.0
-    field = FieldData((), ("u",), torch.tensor([7, 7, 8, 8, 9]), lambda numbers: u[numbers])
-    assert field_with_duplicates_grouped(field).groups.tolist() == [7, 7, 7, 8, 7]
+    blocks = ((numbers, u[numbers]) for numbers in torch.arange(5).split(2))
+    assert groups_with_copies(torch.tensor([7, 7, 8, 8, 9]), blocks).tolist() == [7, 7, 7, 8, 7]
+    assert groups_with_copies(torch.arange(3), [(torch.arange(3), u[:2].repeat(2, 1, 1, 1)[:3])]).tolist() == [0, 1, 0]
+    distinct = normal(3, 5, 8, 1)
+    assert groups_with_copies(torch.arange(3), [(torch.arange(3), distinct)]).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("count", [1, 10, 39])
@@ -263,6 +265,26 @@ def test_pairs_and_maps_between_fields_are_halved_in_whole_groups(
         source = stored(tmp_path / "fields.h5", "operator", x=u, y=u.roll(1, 1), grid_x=axis)
         api.discover(DiscoverOptions(source=source))
     check(seen[0], copies)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_solutions_that_are_stored_twice_lie_on_one_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: bool
+) -> None:
+    groups: list[Tensor] = []
+
+    def seen(field: Any, *_: object) -> None:
+        groups.append(field.groups)
+        raise Seen
+
+    monkeypatch.setattr(field_search, "jets", seen)
+    u = normal(3, 20, 32)
+    path = tmp_path / "fields.h5"
+    axes = {"t": torch.linspace(0, 1, 20).numpy(), "x": torch.arange(32.0).double().numpy()}
+    write(path, {"u": (u.repeat(2, 1, 1) if copies else u).numpy(), **axes}, {"kind": "field"})
+    with pytest.raises(Seen):
+        api.discover(DiscoverOptions(source=str(path)))
+    assert groups[0].tolist() == ([0, 1, 2, 0, 1, 2] if copies else [0, 1, 2])
 
 
 def check(group: Tensor | None, copies: bool) -> None:
