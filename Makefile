@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick test-all lint documents clean
+.PHONY: demo test quick test-machines test-all lint documents clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ test: $(STAMP)
 # Two processes of one thread each: small matrices gain nothing from a second thread.
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+# The same under the arithmetic of other processors, and the samples' verdicts compared between them.
+test-machines: $(STAMP)
+	$(BIN)/python -m benchmarks.machines tests
+	$(BIN)/python -m benchmarks.machines samples
 
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not gpu"

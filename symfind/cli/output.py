@@ -63,7 +63,7 @@ class Output:
             The ending of the file is unknown, or binary data would go to a terminal.
         """
         ending = PurePath(str(self.path)).suffix.lower() if self.to_file else ""
-        by_ending = format_by_ending()
+        by_ending = format_by_ending() if self.to_file else {}
         promised = by_ending.get(ending)
         if self.format is not None and promised is not None and promised.name != self.format:
             raise UsageError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from symfind.decision.halves import part_held_out, with_duplicates_grouped
 from symfind.equivariance.candidates import Candidate, Yardstick, measured
 from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
 from symfind.equivariance.measure import loss_of, seconds_per_call
@@ -17,6 +18,7 @@ from symfind.equivariance.methods.method import Attempt, Choices, Method
 from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.errors import InputError, UsageError
+from symfind.fits.surrogate import Samples
 from symfind.models.model import Model
 from symfind.progress import Progress
 from symfind.schema.enforcement import ErrorMeasured, LossMeasured
@@ -91,10 +93,11 @@ class Enforced:
 def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
-    order = torch.randperm(n, generator=rng)
     most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
-    held = order[: max(1, min(most, round(_HELD_OUT * n)))]
-    rest = order[len(held) :] if n > len(held) else order
+    flat = subject.x.flatten(1)
+    copies = with_duplicates_grouped(Samples(flat, flat[:, :0])).group
+    held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
+    rest = rest if len(rest) else held
     x = subject.x[held]
     values = subject.model(x)
     return Yardstick(

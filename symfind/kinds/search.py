@@ -269,7 +269,7 @@ def _model_evidence(
     frame = _made_frame(request, question, kind.space, objects, outputs, moments, coordinates, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
     origin = Origin(sha256=digest, kind=kind.name, shapes=shapes, names=coordinates)
-    samples = Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0), group)
+    samples = with_duplicates_grouped(Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0).to(device), group))
     question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)

@@ -258,7 +258,7 @@ class PromoteOptions(SearchOptions):
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
         "The candidate vector fields: translations, se, gl, aff, polynomial:2, a sum of these, a YAML file of "
-        "expressions, or a report.",
+        "expressions, or a report (what its certified generators span).",
         None,
         panel="Search",
         shown_as="NAME",

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
@@ -116,10 +117,10 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")
-    samples = Samples(x, y, held.get("group"))
-    test = fold_labels(len(x), samples.group, max(2, round(1 / request.held_out)), generator) == 0
+    samples = with_duplicates_grouped(Samples(x, y, held.get("group")))
+    test = fold_labels(len(samples), samples.group, max(2, round(1 / request.held_out)), generator) == 0
     if not bool(test.any()) or bool(test.all()):
-        test = torch.arange(len(x)) >= round(len(x) * (1 - request.held_out))
+        test = torch.arange(len(samples)) >= round(len(samples) * (1 - request.held_out))
     return Ready(
         samples.rows((~test).nonzero()[:, 0]),
         samples.rows(test.nonzero()[:, 0]),

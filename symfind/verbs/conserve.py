@@ -151,7 +151,7 @@ def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator
             "both are points of one space"
         )
     shapes = {"x": tuple(x.shape), _target(options.kind): (x.shape[0], *model.output_shape)}
-    samples = Samples(x.flatten(1), value, group)
+    samples = with_duplicates_grouped(Samples(x.flatten(1), value, group))
     return Rows(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, True, ())
 
 

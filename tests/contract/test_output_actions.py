@@ -88,7 +88,7 @@ def moved(action: OutputAction, space: str, c: Tensor, x: Tensor, y: Tensor, t: 
     if name in ("same", "bracket"):  # a small vector y at x is carried to the difference of two moved points
         e = 1e-5
         start, end = x - e * y / 2, x + e * y / 2
-        carried = (end + t * xi(end) - start - t * xi(start)) / e
+        carried = y + t * (xi(end) - xi(start)) / e
         return carried * (1 + t * c[p]) if name == "bracket" else carried
     if name == "free":
         return y + t * y @ c[p:].reshape(3, 3).T

@@ -9,6 +9,7 @@ import torch
 
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
+from symfind.decision.halves import groups_with_copies
 from symfind.errors import InputError
 from symfind.fields.catalogue import make_space
 from symfind.kinds.field import DEFAULT_SPACE
@@ -46,6 +47,7 @@ def evidence_of_field(
         The equation does not parse, or the grid is too coarse for it.
     """
     field = field_of(dataset, stop)
+    field = replace(field, groups=groups_with_copies(field.groups, field.blocks()))
     independent, dependent = tuple(axis.name for axis in field.axes), field.components
     names = (*independent, *dependent)
     space = make_space(request.space or DEFAULT_SPACE, len(names), names)
