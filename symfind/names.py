@@ -1,6 +1,6 @@
-"""Names that options accept, for a command line that asks neither torch nor the tables that hold what they name.
+"""Names that options accept: each registry adds those of its entries, and options below it need not know it.
 
-Each is what a registry holds of its own (a test compares them), and grows when something is registered.
+The registries are light, and ``symfind/__init__.py`` imports them, so that all names are there before an option is.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ class Names:
 
     Parameters
     ----------
-    names
-        Those that the package has.
+    leading
+        Those that no registry holds, such as ``auto``.
+    alphabetical
+        Whether the others are sorted; else they come as they are added.
     """
 
-    def __init__(self, *names: str) -> None:
-        self._names = list(names)
+    def __init__(self, *leading: str, alphabetical: bool = True) -> None:
+        self._leading = leading
+        self._added: list[str] = []
+        self._alphabetical = alphabetical
 
     def add(self, name: str) -> None:
-        """Add a name at the end, unless it is there."""
-        if name not in self._names:
-            self._names.append(name)
+        """Add a name, unless it is there."""
+        if name not in self._added:
+            self._added.append(name)
 
     def __call__(self) -> tuple[str, ...]:
         """Return all names."""
-        return tuple(self._names)
+        return (*self._leading, *(sorted(self._added) if self._alphabetical else self._added))
 
 
-KIND_NAMES = Names("field", "flow", "function", "image", "map", "operator", "pairs", "points")
-PROMOTED_KINDS = Names("flow", "function", "map", "operator")
-CONSERVED_KINDS = Names("flow", "map")
-METHOD_NAMES = Names("auto", "lconv", "nullspace", "tangent", "validity", "weak")
-ENFORCEMENT_NAMES = Names("auto", "project", "average", "frames", "distill")
+KIND_NAMES = Names()
+PROMOTED_KINDS = Names()
+CONSERVED_KINDS = Names()
+METHOD_NAMES = Names("auto")
+ENFORCEMENT_NAMES = Names("auto", alphabetical=False)
