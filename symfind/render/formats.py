@@ -76,10 +76,10 @@ FORMATS: Registry[Format] = Registry(
     "format",
     (
         Format(name="json", encode=_json, endings=(".json",)),
+        Format(name="hdf5", encode=_hdf5, endings=(".h5", ".hdf5"), binary=True),
         Format(name="table", encode=_table),
         Format(name="markdown", encode=_markdown, endings=(".md",)),
         Format(name="html", encode=_html, endings=(".html",)),
-        Format(name="hdf5", encode=_hdf5, endings=(".h5", ".hdf5"), binary=True),
     ),
 )
 
