@@ -162,7 +162,8 @@ CASES: Mapping[str, Case] = {
     "function": Case(function, "so(3)", no_function),
     "map": Case(linear_map, "R^2", noisy_map),
     "flow": Case(flow, "so(2)", noisy_flow),
-    "points": Case(points, "so(2)", skewed_points),
+    # The upper bound of a defect of zero is 0.04 to 0.06 with so many points, according to which rows are drawn.
+    "points": Case(points, "so(2)", skewed_points, {"tolerance": 0.1}),
     "pairs": Case(pairs, "so(2)", unlike_pairs),
     "field": Case(
         fields, "4", fields_of_no_equation, {"equation": "u_t - u_xx = 0", "bootstrap": 40}, {"periodic": ("x",)}
