@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick test-all lint clean
+.PHONY: demo test quick test-machines test-all lint documents clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,7 +17,7 @@ demo: $(STAMP)
 	$(BIN)/symfind discover sample_data/dimuons.h5
 
 lint: $(STAMP)
-	$(BIN)/ruff check symfind tests benchmarks
+	$(BIN)/ruff check symfind tests benchmarks docs
 	$(BIN)/ruff format --check --quiet symfind tests benchmarks docs sample_data
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -29,8 +29,19 @@ test: $(STAMP)
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
+# The same under the arithmetic of other processors, and the samples' verdicts compared between them.
+test-machines: $(STAMP)
+	$(BIN)/python -m benchmarks.machines tests
+	$(BIN)/python -m benchmarks.machines samples
+
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not gpu"
+
+# What docs/ holds of the code: tests fail where it is older.
+documents: $(STAMP)
+	$(BIN)/python docs/write_commands.py
+	$(BIN)/python docs/write_kinds.py
+	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

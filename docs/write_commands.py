@@ -31,7 +31,7 @@ JSON in a pipe. Messages and progress go to standard error. A file appears under
 | 2 | the command line is wrong |
 | 3 | the input cannot be used: missing, malformed, unsafe, not finite |
 | 4 | nothing certified, and `--require-symmetry` asks for it |
-| 130 | interrupted |
+| 129, 130, 143 | interrupted, by SIGHUP, Ctrl-C or SIGTERM; nothing is left behind |
 
 `--config FILE` reads the values of options from YAML, one `option: value` a line, positional arguments by their
 name in lower case; what the command line gives wins. An unknown option is an error that names the nearest one.

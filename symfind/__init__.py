@@ -1,13 +1,17 @@
 """Enforce, discover and promote continuous symmetry in data and trained models.
 
 The verbs are functions: ``symfind.discover(options)``, with :class:`DiscoverOptions`, returns a :class:`Report`.
-They are imported when they are first used, so that ``import symfind`` costs a millisecond and no torch.
+They are imported when they are first used, so that ``import symfind`` costs no torch; of the kinds of data and the ways
+to enforce it knows what there is, which the options ask.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from symfind.equivariance.methods import registry as _methods  # noqa: F401 (what these hold, options accept)
+from symfind.kinds import registry as _kinds  # noqa: F401
 
 if TYPE_CHECKING:
     from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score

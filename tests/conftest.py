@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -24,8 +25,11 @@ from symfind.schema.document import (
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Small tensors: threads cost more than they bring, and tests that run side by side would share cores."""
-    torch.set_num_threads(1)
+    """Small tensors: threads cost more than they bring, and tests that run side by side would share cores.
+
+    OMP_NUM_THREADS asks for more: two threads round otherwise than one (``make test-machines``).
+    """
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 @pytest.fixture(scope="session")

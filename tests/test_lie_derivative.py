@@ -12,7 +12,7 @@ from symfind.fields.catalogue import make_space
 from symfind.fits.geometry import Moments, input_geometry
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import lie_derivative
-from symfind.kinds.questions import QUESTIONS
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import Free, Invariant, LieDerivative, Same, constant_slope
 from symfind.linalg.nullspace import GeneralisedSpectrum, Pencil, generalised_spectrum, streamed_pencil_spectrum
 
@@ -47,8 +47,8 @@ def derivative_of(
     moments.add(x.flatten(1))
     geometry = input_geometry(moments, k)
     fields = make_space(space, d, tuple(f"x{i}" for i in range(d))).centred(geometry.mean, geometry.scale)
-    chosen = action or (QUESTIONS[kind].action("auto", (k, d), outputs)[0] if kind != "function" else Invariant())
-    frame = Frame(QUESTIONS[kind], (k, d), outputs, geometry, fields, chosen)  # type: ignore[arg-type]
+    chosen = action or (KINDS[kind].asked().action("auto", (k, d), outputs)[0] if kind != "function" else Invariant())
+    frame = Frame(KINDS[kind].asked(), (k, d), outputs, geometry, fields, chosen)  # type: ignore[arg-type]
     return lie_derivative(frame, Analytic(f, shape, out), x)
 
 

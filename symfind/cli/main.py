@@ -16,6 +16,8 @@ from symfind.cli import commands
 from symfind.cli.model_output import ModelOutput
 from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
+from symfind.cli.plugins import run_plugin, without_plugins
+from symfind.cli.signals import stopping_signals
 from symfind.errors import SymfindError
 
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
@@ -39,6 +41,12 @@ def _root(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    plugin: Annotated[  # read before the verbs are made, whose options and choices it may add to
+        str | None,
+        typer.Option(
+            "--plugin", metavar="FILE.py", help="Run a Python file that registers kinds, spaces, methods or formats."
+        ),
+    ] = None,
 ) -> None:
     """Enforce, discover and promote continuous symmetry in data and trained models."""
 
@@ -89,7 +97,10 @@ def run() -> NoReturn:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
         # A terminal whose encoding lacks ∂ shows a question mark rather than a traceback.
         getattr(sys, name).reconfigure(errors="replace")
-    status = _status()
+    with stopping_signals() as received:
+        status = _status()
+    if status == _INTERRUPTED and received:
+        status = 128 + received[0]
     try:
         sys.stdout.flush()
     except OSError:  # the help went into a pipe that nobody reads any more
@@ -98,9 +109,12 @@ def run() -> NoReturn:
 
 
 def _status() -> int:
-    arguments = sys.argv[1:] or ["--help"]
-    called = next((argument for argument in arguments if not argument.startswith("-")), "")
     try:
+        plugins, rest = without_plugins(sys.argv[1:])
+        for file in plugins:
+            run_plugin(file)
+        arguments = rest or ["--help"]
+        called = next((argument for argument in arguments if not argument.startswith("-")), "")
         result = application(called)(arguments, prog_name="symfind", standalone_mode=False)
     except KeyboardInterrupt:
         return _INTERRUPTED

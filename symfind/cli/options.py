@@ -9,9 +9,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from symfind.cli.output import FORMATS, Output
+from symfind.cli.output import Output
+from symfind.data.files import check_apart
 from symfind.errors import UsageError
-from symfind.options.option import PANELS, Options, option_name, read_settings
+from symfind.options.option import PANELS, Options, described, option_name, read_settings
+from symfind.render.formats import FORMATS
 from symfind.schema.records import field_types
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -34,14 +36,18 @@ def add_verb(
     def command(context: typer.Context, **given: Any) -> None:
         values = _with_config(context, given)
         output = output_type(*(values.pop(shared) for shared in ("output", "format", "quiet")))
-        verb(_options(options_type, values), output)
+        options = _options(options_type, values)
+        own = {"--output": str(output.path)} if output.to_file else {}
+        read = {"--config": given["config"] or "", **options.files(written=False)}
+        check_apart(own | options.files(written=True), read)
+        verb(options, output)
 
     hints = field_types(options_type)
     # The help shows the panels in the order in which their first option is declared.
     in_order = sorted(fields(options_type), key=lambda f: PANELS.index(f.metadata["panel"]))
     own = [_parameter(f, hints[f.name]) for f in in_order]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    command.__signature__ = inspect.Signature([context, *own, *_SHARED])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([context, *own, *_shared()])  # type: ignore[attr-defined]
     app.command(name, help=help_of(verb))(command)
 
 
@@ -58,14 +64,15 @@ def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
         argument = typer.Argument(help=metadata["help"], metavar=declared.name.upper(), show_default=False)
         return _keyword(declared.name, Annotated[str | None, argument], None)
     parsed = _parsed_type(hint)
-    described = typer.Option(
+    text, shown_as = described(metadata)
+    shown = typer.Option(
         option_name(declared.name),
-        help=metadata["help"],
-        metavar=metadata["shown_as"] or _value_shown(parsed),
+        help=text,
+        metavar=shown_as or _value_shown(parsed),
         rich_help_panel=metadata["panel"],
         show_default=declared.default is not None and declared.default is not False,
     )
-    return _keyword(declared.name, Annotated[parsed, described], declared.default)
+    return _keyword(declared.name, Annotated[parsed, shown], declared.default)
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -86,20 +93,23 @@ def _value_shown(parsed: Any) -> str:
     return "NUMBER" if parsed is float else "N" if parsed in (int, int | None) else "TEXT"
 
 
-def _shared(name: str, hint: Any, default: Any, shown_as: str, panel: str, text: str, *short: str) -> inspect.Parameter:
-    described = typer.Option(f"--{name}", *short, metavar=shown_as, help=text, rich_help_panel=panel)
-    return _keyword(name, Annotated[hint, described], default)
+def _common(name: str, hint: Any, default: Any, shown_as: str, panel: str, text: str, *short: str) -> inspect.Parameter:
+    shown = typer.Option(f"--{name}", *short, metavar=shown_as, help=text, rich_help_panel=panel)
+    return _keyword(name, Annotated[hint, shown], default)
 
 
-_WHERE = "Write to a file; its ending chooses: .json, .h5, .md or .html. - is standard output."
-_FORM = f"Of what is written: {', '.join(FORMATS)}. If not given, a table on a terminal and JSON in a pipe."
-_VALUES = "A YAML file of option values; what the command line gives wins."
-_SHARED = (
-    _shared("output", str | None, None, "FILE", "Output", _WHERE, "-o"),
-    _shared("format", str | None, None, "NAME", "Output", _FORM),
-    _shared("quiet", bool, False, " ", "Output", "No messages, no progress.", "-q"),
-    _shared("config", str | None, None, "FILE", "Run", _VALUES),
-)
+def _shared() -> tuple[inspect.Parameter, ...]:
+    """What every verb takes: where its result goes, and in which form."""
+    endings = ", ".join(form.endings[0] for form in FORMATS if form.endings)
+    where = f"Write to a file; its ending chooses: {endings}. - is standard output."
+    form = f"Of what is written: {', '.join(FORMATS.names)}. If not given, a table on a terminal and JSON in a pipe."
+    values = "A YAML file of option values; what the command line gives wins."
+    return (
+        _common("output", str | None, None, "FILE", "Output", where, "-o"),
+        _common("format", str | None, None, "NAME", "Output", form),
+        _common("quiet", bool, False, " ", "Output", "No messages, no progress.", "-q"),
+        _common("config", str | None, None, "FILE", "Run", values),
+    )
 
 
 def _with_config(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:

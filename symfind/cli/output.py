@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
+from symfind.render.formats import FORMATS, format_by_ending
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from symfind.schema.document import Report
-
-FORMATS = ("json", "table", "markdown", "html", "hdf5")
-_ENDINGS = {".json": "json", ".h5": "hdf5", ".hdf5": "hdf5", ".md": "markdown", ".html": "html"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,8 @@ class Output:
     path
         A file, ``"-"`` or None for standard output.
     format
-        One of :data:`FORMATS`; None chooses by the ending of the file, or by where standard output leads.
+        The name of one of :data:`~symfind.render.formats.FORMATS`; None chooses by the ending of the file, or by
+        where standard output leads.
     quiet
         No messages and no progress.
     """
@@ -45,7 +44,7 @@ class Output:
     def __post_init__(self) -> None:
         """Refuse an output that cannot be written, before anything is computed."""
         if self.format is not None and self.format not in FORMATS:
-            raise UsageError(unknown_name("--format", self.format, FORMATS))
+            raise UsageError(unknown_name("--format", self.format, FORMATS.names))
         self.chosen_format()
         if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
             raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
@@ -63,14 +62,21 @@ class Output:
         UsageError
             The ending of the file is unknown, or binary data would go to a terminal.
         """
+        ending = PurePath(str(self.path)).suffix.lower() if self.to_file else ""
+        by_ending = format_by_ending() if self.to_file else {}
+        promised = by_ending.get(ending)
+        if self.format is not None and promised is not None and promised.name != self.format:
+            raise UsageError(
+                f"--output {self.path}: the ending promises {promised.name}, --format is {self.format}; drop --format, "
+                "or choose another ending"
+            )
         if self.format is None and self.to_file:
-            ending = PurePath(str(self.path)).suffix.lower()
-            if ending not in _ENDINGS:
-                known = ", ".join(_ENDINGS)
+            if promised is None:
+                known = ", ".join(by_ending)
                 raise UsageError(f"--output {self.path}: the ending is none of {known}; use one, or add --format")
-            return _ENDINGS[ending]
-        if self.format == "hdf5" and not self.to_file and sys.stdout.isatty():
-            raise UsageError("--format hdf5 is binary; name a file with --output, or pipe it")
+            return promised.name
+        if self.format and FORMATS[self.format].binary and not self.to_file and sys.stdout.isatty():
+            raise UsageError(f"--format {self.format} is binary; name a file with --output, or pipe it")
         return self.format or ("table" if sys.stdout.isatty() else "json")
 
     def write_report(self, report: Report) -> None:
@@ -79,7 +85,7 @@ class Output:
         if not shown:
             for warning in report.warnings:
                 self.message(f"warning: {warning}")
-        self.write(lambda form: _encoded(report, form), lambda: _table(report))
+        self.write(lambda form: FORMATS[form].encode(report), lambda: _table(report))
 
     def write(self, encode: Callable[[str], bytes], table: Callable[[], RenderableType]) -> None:
         """Write a result.
@@ -173,21 +179,3 @@ def _table(report: Report) -> RenderableType:
     from symfind.render.tables import table
 
     return table(report)
-
-
-def _encoded(report: Report, form: str) -> bytes:
-    from symfind.schema import store
-
-    if form == "hdf5":
-        return store.to_hdf5(report)
-    if form == "json":
-        text = store.to_json(report)
-    elif form == "html":
-        from symfind.render.html import to_html
-
-        text = to_html(report)
-    else:
-        from symfind.render import tables as render
-
-        text = render.to_table_text(report) if form == "table" else render.to_markdown(report)
-    return text.encode("utf-8", "backslashreplace")

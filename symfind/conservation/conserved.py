@@ -68,7 +68,7 @@ class OverStep:
         return value - x
 
 
-RATES: dict[str, Rate] = {"flow": AlongFlow(), "map": OverStep()}
+RATES: dict[str, Rate] = {"rate": AlongFlow(), "step": OverStep()}
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from symfind.equivariance import candidates
-from symfind.equivariance.candidates import Candidate, Made, Yardstick, measured
+from symfind.decision.halves import part_held_out, with_duplicates_grouped
+from symfind.equivariance.candidates import Candidate, Yardstick, measured
 from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
 from symfind.equivariance.measure import loss_of, seconds_per_call
-from symfind.equivariance.subject import Subject
+from symfind.equivariance.methods.method import Attempt, Choices, Method
+from symfind.equivariance.methods.registry import METHODS
+from symfind.equivariance.subject import Subject, evaluated
 from symfind.errors import InputError, UsageError
-from symfind.lie.groups.matrix_groups import CompactGroup
+from symfind.fits.surrogate import Samples
+from symfind.models.model import Model
 from symfind.progress import Progress
 from symfind.schema.enforcement import ErrorMeasured, LossMeasured
 
@@ -88,38 +90,14 @@ class Enforced:
     yardstick: Yardstick
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What the user asks for.
-
-    Attributes
-    ----------
-    method
-        project, average, frames or distill, or ``auto``.
-    tolerance
-        The equivariance error that counts as none.
-    rep_hidden
-        Hidden representations of a projection.
-    steps
-        Of the training of a distillation.
-    given_rows
-        Whether the rows are the user's data, not samples.
-    """
-
-    method: str = "auto"
-    tolerance: float = 1e-6
-    rep_hidden: str | None = None
-    steps: int = 800
-    given_rows: bool = False
-
-
 def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
-    order = torch.randperm(n, generator=rng)
     most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
-    held = order[: max(1, min(most, round(_HELD_OUT * n)))]
-    rest = order[len(held) :] if n > len(held) else order
+    flat = subject.x.flatten(1)
+    copies = with_duplicates_grouped(Samples(flat, flat[:, :0])).group
+    held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
+    rest = rest if len(rest) else held
     x = subject.x[held]
     values = subject.model(x)
     return Yardstick(
@@ -180,7 +158,11 @@ def enforce_model(
     if choices.method == "auto":
         verdicts, index, reason = _best_of(trial, loss)
     else:
-        verdicts, index, reason = [Verdict(choices.method, trial.made(choices.method))], 0, "asked for by --method"
+        verdicts, index, reason = (
+            [Verdict(choices.method, trial.made(METHODS[choices.method]))],
+            0,
+            "asked for by --method",
+        )
     chosen = verdicts[index].candidate
     assert chosen is not None
     if chosen.made.dead is not None:
@@ -191,7 +173,7 @@ def enforce_model(
 
 
 def _instead(task: Equivariance) -> str:
-    return "average or frames" if isinstance(task.group, CompactGroup) else "frames or distill"
+    return "average or frames" if task.is_compact else "frames or distill"
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,31 +189,22 @@ class _Trial:
     progress: Progress
     yardstick: Yardstick
 
-    def made(self, method: str, teacher: Candidate | None = None) -> Candidate:
+    def made(self, method: Method, teacher: Candidate | None = None) -> Candidate:
         """Make, write, load and measure."""
         subject, task, yardstick = self.subject, self.task, self.yardstick
-        rows: Tensor | None = yardstick.train if self.choices.given_rows else None
-        total = self.choices.steps if method == "distill" else None
-        with self.progress.phase(method, total) as advance:
-            makers: Mapping[str, Callable[[], Made]] = {
-                "project": lambda: candidates.projected(subject, task, self.choices.rep_hidden, rows),
-                "average": lambda: candidates.averaged(subject, task, yardstick, self.choices.tolerance, self.rng),
-                "frames": lambda: candidates.framed(subject, task, yardstick),
-                "distill": lambda: candidates.distilled(
-                    subject, task, yardstick, *self._teacher(teacher), self.choices.steps, self.rng, advance
-                ),
-            }
-            made = makers[method]()
-            ending = subject.path.suffix if method == "project" else ".pt"
-            path = self.folder / f"{method}{ending}"
-            made.save(subject, path, {**self.provenance, "method": method})
+        with self.progress.phase(method.name, self.choices.steps if method.trains else None) as advance:
+            attempt = Attempt(
+                subject, task, yardstick, self.choices, lambda: self._teacher(method, teacher), self.rng, advance
+            )
+            made = method.make(attempt)
+            ending = subject.path.suffix if method.in_place else ".pt"
+            path = self.folder / f"{method.name}{ending}"
+            made.save(subject, path, {**self.provenance, "method": method.name})
             return measured(made, subject, task, yardstick, path)
 
-    def _teacher(self, candidate: Candidate | None) -> tuple[Any, str]:
-        from symfind.equivariance.subject import evaluated
-
-        if candidate is None and self.choices.method == "distill" and isinstance(self.task.group, CompactGroup):
-            candidate = self.made("average")
+    def _teacher(self, method: Method, candidate: Candidate | None) -> tuple[Model, str]:
+        if candidate is None and self.choices.method == method.name and self.task.is_compact:
+            candidate = self.made(METHODS["average"])
         if candidate is None:
             return self.subject.model, "model itself"
         return evaluated(candidate.path, self.subject.x, self.subject.trust), f"{candidate.made.method} of the model"
@@ -239,25 +212,20 @@ class _Trial:
 
 def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], int, str]:
     """Every method in turn; the index of the one to take, and why."""
-    first = _tried(trial, "project")
+    layerwise, *others = METHODS
+    first = _tried(trial, layerwise)
     verdicts = [first]
     if first.candidate is not None:
         if first.candidate.made.dead is None and _alive(first.candidate, loss):
             return verdicts, 0, "project: the layerwise projection keeps the model alive"
         why = first.candidate.made.dead or _lost(first.candidate, loss)
-        verdicts[0] = Verdict("project", first.candidate, why)
-    if isinstance(trial.task.group, CompactGroup):
-        verdicts.append(_tried(trial, "average"))
-    else:
-        verdicts.append(Verdict("average", None, f"{trial.task.group.name} is not compact and has no mean"))
-    verdicts.append(_tried(trial, "frames"))
-    if trial.choices.given_rows:
+        verdicts[0] = Verdict(first.method, first.candidate, why)
+    for method in others:
+        excuse = method.excuse(trial.task, trial.choices)
         # Without a mean the best teacher is the model itself, where it was trained: frames would take it elsewhere.
-        compact = isinstance(trial.task.group, CompactGroup)
-        teachers = [v.candidate for v in verdicts[1:] if compact and v.candidate is not None]
-        verdicts.append(_tried(trial, "distill", teachers[0] if teachers else None))
-    else:
-        verdicts.append(Verdict("distill", None, "needs data to be fitted on (--data)"))
+        teachers = [v.candidate for v in verdicts[1:] if v.candidate is not None] if trial.task.is_compact else []
+        teacher = teachers[0] if teachers else None
+        verdicts.append(Verdict(method.name, None, excuse) if excuse else _tried(trial, method, teacher))
     live = [i for i, v in enumerate(verdicts) if v.candidate is not None and v.candidate.made.dead is None]
     if not live:
         reasons = "; ".join(f"{v.method}: {v.why}" for v in verdicts)
@@ -278,11 +246,11 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     return verdicts, best, why
 
 
-def _tried(trial: _Trial, method: str, teacher: Candidate | None = None) -> Verdict:
+def _tried(trial: _Trial, method: Method, teacher: Candidate | None = None) -> Verdict:
     try:
-        return Verdict(method, trial.made(method, teacher))
+        return Verdict(method.name, trial.made(method, teacher))
     except (UsageError, InputError) as error:
-        return Verdict(method, None, str(error))
+        return Verdict(method.name, None, str(error))
 
 
 def _candidate(verdict: Verdict) -> Candidate:

@@ -61,6 +61,11 @@ class Equivariance:
                 )
 
     @property
+    def is_compact(self) -> bool:
+        """Whether G is compact, and so has a mean."""
+        return isinstance(self.group, CompactGroup)
+
+    @property
     def input_width(self) -> int:
         """D."""
         return prod(self.input_shape)

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from symfind.models.loading import load_network
 from symfind.models.model import Model, load_model
-from symfind.models.model_file import model_format
 from symfind.models.modules import plain_module
 from symfind.models.network import Layer, Network, Step
 
@@ -85,19 +85,7 @@ class Subject:
 
 def stored_network(path: Path, trust: bool) -> Network:
     """Load the network of a file afresh, without conversion."""
-    form = model_format(path, trust=trust)
-    cpu = torch.device("cpu")
-    if form == "torchscript":
-        from symfind.models.torchscript import load_torchscript
-
-        return load_torchscript(path, cpu)
-    if form == "torch.export":
-        from symfind.models.exported import load_exported
-
-        return load_exported(path, cpu)
-    from symfind.models.checkpoint import load_checkpoint
-
-    return load_checkpoint(path, cpu)
+    return load_network(path, torch.device("cpu"), trust=trust)
 
 
 def evaluated(path: Path, x: Tensor, trust: bool) -> Model:

@@ -16,6 +16,8 @@ from symfind.data.hdf5 import write
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.models.checkpoint import write_checkpoint
+from symfind.models.exported import exported_program
+from symfind.models.model_file import audited
 from symfind.models.network import Layer, Step
 
 PROVENANCE = "symfind.json"
@@ -40,9 +42,9 @@ class Rewritten(Protocol):
     def layers(self) -> Sequence[LayerWritten]: ...  # noqa: D102
 
 
-def format_written(subject: Subject, method: str) -> str:
-    """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file a method makes of this model."""
-    if method in ("project", "unchanged"):
+def format_written(subject: Subject, in_place: bool) -> str:
+    """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file made of this model, in place or as a new one."""
+    if in_place:
         return {"torchscript": "torchscript", "torch.export": "torch.export"}.get(subject.format, "hdf5")
     return "torchscript"
 
@@ -82,9 +84,9 @@ def save_projection(projection: Rewritten, subject: Subject, path: Path, provena
         _replace({**dict(module.named_parameters()), **dict(module.named_buffers())}, after, subject)
         save_module(module, path, provenance)
     elif subject.format == "torch.export":
-        with warnings.catch_warnings():
+        with audited(subject.path, trust=subject.trust) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.export.load(subject.path)
+            program = exported_program(file, torch.device("cpu"))
             _replace({**program.state_dict, **program.constants}, after, subject)
             torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
     else:

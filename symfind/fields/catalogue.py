@@ -6,8 +6,8 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import box_fields, linear_fields, matrix_fields, polynomial_fields
 from symfind.fields.space import VectorFieldSpace
+from symfind.registry import Registry
 
 
 def _rotations(d: int) -> Tensor:
@@ -42,28 +43,10 @@ def _diagonal(d: int) -> Tensor:
     return torch.diag_embed(torch.eye(d, dtype=torch.float64))
 
 
-_SPACES: Mapping[str, Callable[[int], VectorFieldSpace]] = {
-    "linear": linear_fields,
-    "affine": lambda d: polynomial_fields(d, 1),
-    "translations": lambda d: polynomial_fields(d, 0),
-    "so": lambda d: matrix_fields("so", _rotations(d)),
-    "se": lambda d: matrix_fields("se", _rotations(d), translations=True),
-    "sl": lambda d: matrix_fields("sl", _traceless(d)),
-    "diagonal": lambda d: matrix_fields("diagonal", _diagonal(d)),
-    "killing": lambda d: matrix_fields("killing", _rotations(d), translations=True),
-    "gl": linear_fields,
-    "aff": lambda d: polynomial_fields(d, 1),
-}
-
 # Monomials times directions beyond this need more memory than a candidate space is worth.
 _MAX_FIELDS = 20_000
 # Steepest random features, in units of the data: steeper ones are steps.
 _STEEPEST = 10.0
-
-
-def space_names() -> list[str]:
-    """Names that :func:`make_space` knows, for help texts."""
-    return [*_SPACES, "polynomial:k", "point:k", "point:chebyshev:i,j,k", "random-features:m"]
 
 
 def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
@@ -97,25 +80,12 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
     if name.endswith((".h5", ".hdf5")):
         raise UsageError(f"--space {name}: fields are read from a report in JSON; `symfind report {name} -o R.json`")
     head, _, tail = name.partition(":")
-    if head == "random-features":
-        return _random_features(name, tail, d)
-    if head == "point" and tail.startswith("chebyshev:"):
-        return _box(name, tail.removeprefix("chebyshev:"), d, coordinates)
-    if head in ("polynomial", "point"):
-        if not tail.isdigit() or not 0 <= int(tail) <= 8:
-            raise UsageError(f"the space '{name}' should be {head}:k with a degree k from 0 to 8")
-        fields = math.comb(d + int(tail), d) * d
-        if fields > _MAX_FIELDS:
-            raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
-        space = polynomial_fields(d, int(tail))
-        return replace(space, name=name) if head == "point" else space
-    if name not in _SPACES:
+    family = SPACES.get(head)
+    if family is None or (":" in name and not family.shown):
         near = difflib.get_close_matches(name, space_names(), n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(space_names())}"
         raise UsageError(f"unknown space '{name}'; {hint}")
-    if d < 2 and name in ("so", "sl"):
-        raise UsageError(f"the space '{name}' is empty in dimension {d}; take another, such as linear")
-    return _SPACES[name](d)
+    return family.make(name, tail, d, coordinates)
 
 
 def _certified_span(name: str, d: int) -> VectorFieldSpace:
@@ -130,6 +100,26 @@ def _certified_span(name: str, d: int) -> VectorFieldSpace:
     if not actions:
         raise InputError(f"{name}: no generator of the report is certified, so it spans no space; name another --space")
     return fields_of_actions(name, dimension, d, actions)
+
+
+def _polynomial(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    """All polynomials of a degree in all variables together."""
+    del coordinates
+    head = name.partition(":")[0]
+    if not tail.isdigit() or not 0 <= int(tail) <= 8:
+        raise UsageError(f"the space '{name}' should be {head}:k with a degree k from 0 to 8")
+    fields = math.comb(d + int(tail), d) * d
+    if fields > _MAX_FIELDS:
+        raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
+    space = polynomial_fields(d, int(tail))
+    return replace(space, name=name) if head == "point" else space
+
+
+def _point(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    """Point transformations: polynomials of one degree, or of a degree in each variable."""
+    if tail.startswith("chebyshev:"):
+        return _box(name, tail.removeprefix("chebyshev:"), d, coordinates)
+    return _polynomial(name, tail, d, coordinates)
 
 
 def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
@@ -147,7 +137,8 @@ def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFiel
     return box_fields(name, top)
 
 
-def _random_features(name: str, tail: str, d: int) -> VectorFieldSpace:
+def _random_features(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+    del coordinates
     asked = re.fullmatch(r"(\d+)(?:,(\d*\.?\d+))?", tail)
     if asked is None or not 1 <= int(asked[1]) * d <= _MAX_FIELDS or not 0 < float(asked[2] or 1) <= _STEEPEST:
         raise UsageError(
@@ -157,3 +148,59 @@ def _random_features(name: str, tail: str, d: int) -> VectorFieldSpace:
     from symfind.fields.random_features import RandomFeatureFields
 
     return RandomFeatureFields.draw(name, d, int(asked[1]), *map(float, filter(None, [asked[2]])))
+
+
+@dataclass(frozen=True)
+class SpaceFamily:
+    """Spaces of one name.
+
+    Attributes
+    ----------
+    name
+        What stands before a colon, or the whole name.
+    make
+        (name as asked, what stands behind the colon, d, coordinates) → the space on R^d.
+    shown
+        How it is written, with what stands behind the colon; nothing where no colon may follow.
+    """
+
+    name: str
+    make: Callable[[str, str, int, Sequence[str]], VectorFieldSpace]
+    shown: tuple[str, ...] = ()
+
+
+def of_dimension(name: str, make: Callable[[int], VectorFieldSpace], least: int = 1) -> SpaceFamily:
+    """A space that takes nothing but d, and is empty below a least d."""
+
+    def made(asked: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
+        del tail, coordinates
+        if d < least:
+            raise UsageError(f"the space '{asked}' is empty in dimension {d}; take another, such as linear")
+        return make(d)
+
+    return SpaceFamily(name, made)
+
+
+SPACES: Registry[SpaceFamily] = Registry(
+    "space",
+    (
+        of_dimension("linear", linear_fields),
+        of_dimension("affine", lambda d: polynomial_fields(d, 1)),
+        of_dimension("translations", lambda d: polynomial_fields(d, 0)),
+        of_dimension("so", lambda d: matrix_fields("so", _rotations(d)), least=2),
+        of_dimension("se", lambda d: matrix_fields("se", _rotations(d), translations=True)),
+        of_dimension("sl", lambda d: matrix_fields("sl", _traceless(d)), least=2),
+        of_dimension("diagonal", lambda d: matrix_fields("diagonal", _diagonal(d))),
+        of_dimension("killing", lambda d: matrix_fields("killing", _rotations(d), translations=True)),
+        of_dimension("gl", linear_fields),
+        of_dimension("aff", lambda d: polynomial_fields(d, 1)),
+        SpaceFamily("polynomial", _polynomial, ("polynomial:k",)),
+        SpaceFamily("point", _point, ("point:k", "point:chebyshev:i,j,k")),
+        SpaceFamily("random-features", _random_features, ("random-features:m",)),
+    ),
+)
+
+
+def space_names() -> list[str]:
+    """Names that :func:`make_space` knows, for help texts."""
+    return [shown for family in SPACES for shown in family.shown or (family.name,)]

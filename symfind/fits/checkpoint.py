@@ -9,25 +9,42 @@ from typing import Any
 
 import torch
 
+from symfind.data.archive import fresh_archive
 from symfind.data.files import appearing_whole
 from symfind.errors import InputError
 
 
 def held_state(path: Path | None, settings: str, what: str, *, resume: bool) -> dict[str, Any] | None:
-    """What a file holds, if it is there and to be gone on from; ``what`` it is a checkpoint of.
+    """What a file holds, if it is there and to be gone on from.
+
+    Only tensors, numbers, text and containers of these are unpickled, from an archive whose members were checked.
+
+    Parameters
+    ----------
+    path
+        A file by :func:`keep_state`; None for none.
+    settings
+        What the numbers depend on, which the state has under this key.
+    what
+        It is a checkpoint of, for the message.
+    resume
+        Whether to go on from it.
 
     Raises
     ------
     InputError
-        The file cannot be read, or was written with other ``settings``: the numbers would not be the same.
+        The file is damaged, holds anything else, or was written with other ``settings``: the numbers would not be
+        the same.
     """
     if path is None or not resume or not path.exists():
         return None
+    fault = InputError(f"{path}: no checkpoint of {what}; give another --checkpoint")
     try:
-        held: dict[str, Any] = torch.load(path, weights_only=True)
+        with fresh_archive(path) as archive:
+            held: dict[str, Any] = torch.load(archive.path, weights_only=True)
         same = held["settings"] == settings
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise InputError(f"{path}: no checkpoint of {what}; give another --checkpoint") from None
+    except (InputError, OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
+        raise fault from None
     if not same:
         raise InputError(
             f"{path}: was written with other data or options; repeat those, or leave --resume out to begin anew"

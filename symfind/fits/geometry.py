@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.linalg.subspaces import oriented_basis
+
 # Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
 # off the support: float64 covariances of exactly dependent coordinates come out near 1e-16 in variance.
 SUPPORT_CUT = 1e-7
@@ -76,7 +78,11 @@ def covariance_root(covariance: Tensor) -> SymmetricRoot:
     keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300)
     root = values[keep].sqrt()
     basis = vectors[:, keep]
-    return SymmetricRoot(((basis / root).T / unit[None, :]).contiguous(), unit[:, None] * basis * root)
+    # Eigenvectors have signs of rounding's choice, and of the plane of two equal eigenvalues rounding chooses the axes.
+    turn = oriented_basis(basis.T) @ basis  # (r, r)
+    return SymmetricRoot(
+        (turn @ (basis / root).T / unit[None, :]).contiguous(), unit[:, None] * (basis * root) @ turn.T
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def input_geometry(moments: Moments, objects: int) -> Geometry:
     values, vectors = torch.linalg.eigh(lift @ moments.covariance @ lift.T)
     keep = values > SUPPORT_CUT**2 * values.max().clamp(min=1e-300) if values.numel() else values > 0
     rank = int(keep.sum())
-    support = None if rank == objects * r and r == mean.shape[0] else vectors[:, keep]
+    support = None if rank == objects * r and r == mean.shape[0] else oriented_basis(vectors[:, keep].T).T
     scale = covariance.diagonal().sqrt()
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     return Geometry(mean, scale, root, support, mean.new_zeros(0, 0), rank)

@@ -109,7 +109,7 @@ def inspection(path: Path) -> Inspection:
 def _questions(dataset: Dataset) -> tuple[Question, ...]:
     """Return the questions of the kind, in the order in which one would ask them."""
     command = f"symfind discover {shlex.quote(str(dataset.path))}"
-    kind = next(entry for entry in KINDS if entry.name == dataset.kind)
+    kind = KINDS[dataset.kind]
     asked = [Question(question, f"{command}{options}") for question, options in kind.questions]
     if kind.objects and len(dataset.shapes.get("x", ())) > 2:
         objects = dataset.shapes["x"][1:-1]

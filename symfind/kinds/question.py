@@ -6,14 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
-import torch
 from torch import Tensor
 
-from symfind.data.dataset import Dataset
-from symfind.decision.evidence import Examined
 from symfind.lie_derivative import OutputAction
-from symfind.options.of_verbs import DiscoverOptions
-from symfind.progress import Clock
 from symfind.tensor_actions import TensorAction, TensorType
 
 Objects = tuple[int, int]
@@ -35,11 +30,6 @@ class Question:
     scalar_gauge
         Whether one scalar F of one object has the gauge fields ∂ᵢF∂ⱼ − ∂ⱼF∂ᵢ, so that a quadratic fit alone says
         nothing (DESIGN §8 "Gauge").
-    space
-        The candidates when none are named.
-    examine
-        (request, dataset, rows to read, generator, clock) → evidence, for kinds that are neither fitted nor sampled
-        as points: images, pairs, fields of differential equations.
     tensor
         What F(x) is at each point, where it is no point of a space of its own: a vector at x, a metric at x. A field
         along which such an F is constant is then a symmetry, however few coordinates F depends on.
@@ -49,8 +39,6 @@ class Question:
     action: Callable[[str, Objects, Objects], tuple[OutputAction, str]]
     like_inputs: bool = False
     scalar_gauge: bool = False
-    space: str = "linear"
-    examine: Callable[[DiscoverOptions, Dataset, int, torch.Generator, Clock], Examined] | None = None
     tensor: TensorType | None = None
 
     def outputs(self, shape: tuple[int, ...], acts_on: str) -> Objects:

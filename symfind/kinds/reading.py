@@ -13,12 +13,10 @@ import h5py
 from symfind.data.dataset import Dataset
 from symfind.data.hdf5 import holds, listing, opened, root_text
 from symfind.data.mapping import (
-    ROLES,
     RoleMapping,
     Selection,
     Source,
     mapping_from,
-    nearest,
     read_mapping,
     split_words,
 )
@@ -26,6 +24,7 @@ from symfind.data.rows import StoredArray, stored_array
 from symfind.errors import InputError, UsageError
 from symfind.kinds.kind import Kind, Layout
 from symfind.kinds.registry import KINDS
+from symfind.names import KIND_NAMES
 
 # Which option names the dataset of a role.
 _OPTIONS = {"x": "--input", "y": "--output-name"}
@@ -66,8 +65,8 @@ def open_dataset(
     given = _role_mapping(mapping)
     given = replace(given, grid=grid or given.grid)
     axes = _given_axes(given)
-    if kind is not None and kind not in {entry.name for entry in KINDS}:
-        raise UsageError(f"unknown kind '{kind}'{nearest(kind, [entry.name for entry in KINDS])}")
+    if kind is not None:
+        KINDS[kind]
     with opened(path) as file:
         stated = _stated_kind(file, kind, given)
         if axes and stated and not stated[0].first_axis:
@@ -78,7 +77,7 @@ def open_dataset(
             )
         named = ((stated[0].input_role if stated else "x", input), ("y", output_name))
         given = replace(given, roles={**given.roles, **{role: Selection((name,)) for role, name in named if name}})
-        arrays = _arrays(file, given.roles, stated[0].roles if stated else ROLES)
+        arrays = _arrays(file, given.roles, stated[0].roles if stated else _every_role())
         present = {*arrays, *axes, *(("t",) if given.axis else ())}
         chosen, inferred = stated or _inferred_kind(file, arrays, present)
         layout = _layout(file, chosen, present)
@@ -87,6 +86,10 @@ def open_dataset(
         labelled = chosen.labelled(rows.shapes[chosen.input_role][1:])
         names, units, warnings = _labels(file, given, labelled, chosen.input_role)
     return Dataset(path, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
+
+
+def _every_role() -> frozenset[str]:
+    return frozenset(role for entry in KINDS for role in entry.roles)
 
 
 def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) -> RoleMapping:
@@ -102,7 +105,6 @@ def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) 
 
 
 def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tuple[Kind, str] | None:
-    by_name = {entry.name: entry for entry in KINDS}
     stored = next(iter(root_text(file, "kind")), None)
     origins = (
         (asked, "as asked"),
@@ -112,11 +114,13 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
     )
     for name, origin in origins:
         if name is not None:
-            if name not in by_name:
+            known = KINDS.get(name)
+            if known is None:
                 raise InputError(
-                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(by_name)}; say which with --kind"
+                    f"{file.filename}: kind '{name}' ({origin}) is none of {', '.join(KIND_NAMES())}; say which with "
+                    "--kind"
                 )
-            return by_name[name], f"kind {name}, {origin}"
+            return known, f"kind {name}, {origin}"
     return None
 
 

@@ -24,8 +24,8 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
 from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
-from symfind.kinds.questions import question_of
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
@@ -97,34 +97,24 @@ def _data_evidence(
             grid=request.grid,
         )
         digest = dataset.sha256()
-    question = question_of(dataset.kind, request.output_type)
+    kind = KINDS[dataset.kind]
+    kind.check(request.method, request.output_type)
     stop = dataset.n_rows if request.max_rows is None else min(request.max_rows, dataset.n_rows)
-    if question.examine is not None:
-        found = question.examine(request, dataset, stop, generator, clock)
+    if kind.examine is not None:
+        found = kind.examine(request, dataset, stop, generator, clock)
         messages = (*found.evidence.messages, *dataset.messages[1:], *dataset.warnings)
         origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names)
         return origin, replace(found.evidence, messages=messages)
-    frame, names, messages = _frame(request, dataset, question, stop, clock)
+    question = kind.asked(request.output_type)
+    frame, names, messages = _frame(request, dataset, question, kind.space, stop, clock)
     question.check(frame.action, (block["y"] for block in dataset.blocks(stop=stop)), frame.geometry.scale)
     origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
-    target = question.target
     messages = (*dataset.messages[1:], *messages, *dataset.warnings)
-    if target is None:
-        if request.method not in ("auto", "weak", "tangent"):
-            raise UsageError(f"--method {request.method} needs F(x); for points take weak or tangent")
+    if kind.weigh is not None:
         with clock.phase("nullspace"):
-            if request.method == "tangent":
-                from symfind.kinds.points.tangent import evidence_of_tangency  # only those pay for an import who ask
-
-                evidence = evidence_of_tangency(request, frame, names, samples, generator)
-            else:
-                from symfind.kinds.points.weak import evidence_of_points
-
-                evidence = evidence_of_points(frame, samples, generator)
+            evidence = kind.weigh(request, frame, names, samples, generator)
         return origin, _told(evidence, frame, names, messages)
-    if request.method not in ("auto", "nullspace"):
-        raise UsageError(f"--method {request.method} does not go with {dataset.kind} data; take nullspace or auto")
     with clock.phase("fit", stop):
         choice, fit, used = _fit(request, dataset, question, frame, samples, stop, generator)
 
@@ -164,7 +154,7 @@ def thin_direction(geometry: Geometry, names: tuple[str, ...]) -> str:
 
 
 def _frame(
-    request: DiscoverOptions, dataset: Dataset, question: Question, stop: int, clock: Clock
+    request: DiscoverOptions, dataset: Dataset, question: Question, space: str, stop: int, clock: Clock
 ) -> tuple[Frame, tuple[str, ...], tuple[str, ...]]:
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
@@ -180,12 +170,13 @@ def _frame(
     names = _names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
-    return _made_frame(request, question, objects, outputs, moments, names, action), names, messages
+    return _made_frame(request, question, space, objects, outputs, moments, names, action), names, messages
 
 
 def _made_frame(
     request: DiscoverOptions,
     question: Question,
+    space: str,
     objects: tuple[int, int],
     outputs: tuple[int, int],
     moments: Moments,
@@ -195,8 +186,8 @@ def _made_frame(
     geometry: Geometry = input_geometry(moments, objects[0])
     if geometry.rank == 0:
         raise InputError(f"{request.source}: all rows of x are equal, nothing varies; give data that vary")
-    space = make_space(request.space or question.space, objects[1], names)
-    return Frame(question, objects, outputs, geometry, space.centred(geometry.mean, geometry.scale), action)
+    fields = make_space(request.space or space, objects[1], names)
+    return Frame(question, objects, outputs, geometry, fields.centred(geometry.mean, geometry.scale), action)
 
 
 def _names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
@@ -265,20 +256,20 @@ def _model_evidence(
         model = load_model(path, device=device, dtype=_DTYPES[request.dtype], trust=request.trust_model)
         x, names, group = model_inputs(request, model, generator)
     model.bind(tuple(x.shape[1:]), x.to(device))
-    kind = request.kind or "function"
-    question = question_of(kind, request.output_type)
-    if question.target is None or request.method not in ("auto", "nullspace"):
+    kind = KINDS[request.kind or "function"]
+    if not kind.judges_models or request.method not in ("auto", *kind.methods):
         raise UsageError("a model is a function, a map or a flow, searched with --method nullspace")
+    question = kind.asked(request.output_type)
     objects = objects_of(tuple(x.shape[1:]), request.acts_on)
     outputs = question.outputs(model.output_shape, request.acts_on)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
     coordinates = _names(names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
-    frame = _made_frame(request, question, objects, outputs, moments, coordinates, action)
+    frame = _made_frame(request, question, kind.space, objects, outputs, moments, coordinates, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
-    origin = Origin(sha256=digest, kind=kind, shapes=shapes, names=coordinates)
-    samples = Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0), group)
+    origin = Origin(sha256=digest, kind=kind.name, shapes=shapes, names=coordinates)
+    samples = with_duplicates_grouped(Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0).to(device), group))
     question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)

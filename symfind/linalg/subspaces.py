@@ -62,6 +62,23 @@ def span_basis(rows: Tensor, relative_cut: float = 1e-12) -> Tensor:
     return vt[: int((s > cut).sum())]
 
 
+def oriented_basis(rows: Tensor) -> Tensor:
+    """R·Q of orthonormal rows Q ``(r, P)``, R the rotation that brings them nearest to r fixed vectors.
+
+    A decomposition gives eigenvectors up to sign, and those of equal eigenvalues up to a rotation: which ones, rounding
+    decides. Whatever is drawn at random in their coordinates (waves, starts of a fit) would differ from one processor
+    to the next; these rows depend on the span alone, and the whole space gets its own axes.
+    """
+    r, p = rows.shape
+    if r == p:
+        return torch.eye(p, dtype=rows.dtype)
+    # Normal draws have no coordinate in common with any span that data lie on: their shadow in it has full rank.
+    fixed = torch.randn(p, r, generator=torch.Generator().manual_seed(0), dtype=rows.dtype)
+    u, _, vt = torch.linalg.svd(rows @ fixed)
+    turned: Tensor = (u @ vt).T @ rows
+    return turned
+
+
 def orthogonal_complement(rows: Tensor) -> Tensor:
     """Orthonormal rows ``(P − k, P)`` of the complement of independent ``rows`` ``(k, P)``."""
     k, p = rows.shape

@@ -8,14 +8,12 @@ arithmetic, and pickles may hold nothing but tensors.
 from __future__ import annotations
 
 import ast
-import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from symfind.data.archive import foreign_globals, read_member
+from symfind.data.archive import FreshArchive, foreign_in_saved
 
 _OPERATORS = re.compile(
     r"torch\.ops\.(aten|prim|prims|higher_order)\.\w+(\.\w+)?"
@@ -37,55 +35,53 @@ _SIZE_NODES = (
 )
 
 
-def dangers_in_export(archive: zipfile.ZipFile) -> Iterator[str]:
+def dangers_in_export(archive: FreshArchive) -> Iterator[str]:
     """Yield what loading the archive would run beyond the network: one phrase for each finding."""
-    for name in archive.namelist():
-        lower = f"/{name}".lower()  # torch finds members whatever their case
-        if "/data/aotinductor/" in lower:
+    for name in archive.names:
+        lower = name.lower()  # torch finds members whatever their case
+        if lower.startswith("data/aotinductor/"):
             yield f"compiled code ('{name}')"
-        elif lower.endswith((".pt", ".pkl")) or "/data/constants/custom_obj" in lower:
-            yield from _dangers_in_pickle(name, read_member(archive, name))
         elif lower.endswith("_config.json"):
             yield from _dangers_in_config(archive, name)
-        elif lower.endswith(".json"):
+        # The loader takes every member of models/ for a program, whatever its name ends in.
+        elif lower.endswith(".json") or lower.startswith("models/"):
             try:
-                description = json.loads(read_member(archive, name))
+                description = _json(archive.text(name))
             except (ValueError, RecursionError):
                 yield f"a description that is not JSON ('{name}')"
                 continue
             yield from _dangers_in_description(description)
+        elif lower.endswith((".pt", ".pkl")):
+            yield from _dangers_in_saved(name, archive.text(name))
 
 
-def _dangers_in_pickle(name: str, data: bytes) -> Iterator[str]:
-    if not data:
-        return
-    if data.startswith(b"PK"):
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as inner:
-                members = [member for member in inner.namelist() if member.endswith(".pkl")]
-                pickles = [read_member(inner, member) for member in members]
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError):
-            yield f"a damaged pickle ('{name}')"
-            return
-    else:
-        pickles = [data]
-    for pickle in pickles:
-        for found in foreign_globals(pickle):
-            yield f"a pickle that imports {found.replace(' ', '.')} ('{name}')"
+def _json(data: bytes) -> Any:
+    """Return JSON as the loader reads it: UTF-8 only, where ``json.loads`` of bytes guesses among encodings."""
+    return json.loads(data.decode("utf-8"))
 
 
-def _dangers_in_config(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
+def _dangers_in_saved(name: str, data: bytes) -> Iterator[str]:
+    for found in foreign_in_saved(data) if data else ():
+        yield f"a pickle that imports {found.replace(' ', '.')} ('{name}')"
+
+
+def _dangers_in_config(archive: FreshArchive, name: str) -> Iterator[str]:
     """Weights and constants that the configuration calls pickles must be pickles of tensors."""
     folder = name.rpartition("/")[0]
+    stored = {other.lower(): other for other in archive.names}
     try:
-        entries = json.loads(read_member(archive, name))["config"].values()
-        pickled = [f"{folder}/{entry['path_name']}" for entry in entries if entry.get("use_pickle")]
+        entries = [(str(entry["path_name"]), entry) for entry in _json(archive.text(name))["config"].values()]
+        pickled = [path for path, entry in entries if entry.get("use_pickle")]
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         yield f"a description that cannot be read ('{name}')"
         return
-    for member in pickled:
-        if member in archive.namelist():
-            yield from _dangers_in_pickle(member, read_member(archive, member))
+    for path, _ in entries:
+        if path.lower().startswith(("custom_obj", "opaque_obj")):
+            yield f"an object that is no tensor ('{path}')"
+    for path in pickled:
+        member = stored.get(f"{folder}/{path}".lower())
+        if member is not None:
+            yield from _dangers_in_saved(member, archive.text(member))
 
 
 def _dangers_in_description(description: Any) -> Iterator[str]:

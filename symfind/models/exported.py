@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +14,72 @@ from torch import Tensor, fx
 
 from symfind.errors import InputError
 from symfind.models.execution_order import Operation, Stored, Value, execution_order
+from symfind.models.model_file import AuditedFile, require_format
 from symfind.models.network import Network
 from symfind.models.torchscript import one_line
 
 
-def load_exported(path: Path, device: torch.device) -> Network:
-    """Load an exported program whose archive :func:`symfind.models.model_file.model_format` accepted.
-
-    Its own sizes tell the shape of a row, and how many rows one call takes.
+def exported_program(file: AuditedFile, device: torch.device) -> Any:
+    """Load an exported program as it was saved.
 
     Raises
     ------
     InputError
-        The archive is damaged or from another version, or the program does not take one tensor.
+        The archive is no exported program, from another version, or what is in it does not fit together.
     """
+    require_format(file, "torch.export")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), nullcontext() if file.trusted else _tensors_only():
             warnings.simplefilter("ignore")  # remarks of the loader on its own formats
-            program = torch.export.load(path)
+            program = torch.export.load(file.contents)
             if device.type != "cpu":
                 from torch.export.passes import move_to_device_pass
 
                 program = move_to_device_pass(program, device)
-            module = program.module()
+            return program
     # The loader raises what its parsers raise: KeyError, TypeError, AssertionError, zip and JSON errors.
     except Exception as error:
-        raise InputError(
-            f"{path}: torch.export cannot load it ({one_line(error)}); export it again with torch {torch.__version__}"
-        ) from None
+        raise _cannot_be_loaded(file.path, error) from None
+
+
+def _cannot_be_loaded(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: torch.export cannot load it ({one_line(error)}); export it again with torch {torch.__version__}"
+    )
+
+
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    """Make torch unpickle tensors and nothing else: a second lock, should the audit have missed something.
+
+    The loader asks for ``weights_only=False`` itself, and these variables are the only way to overrule it.
+    """
+    only, anything = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+    before = {name: os.environ.pop(name, None) for name in (only, anything)}
+    os.environ[only] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(only)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def load_exported(file: AuditedFile, device: torch.device) -> Network:
+    """Load an exported program as a network; its own sizes tell the shape of a row, and how many one call takes.
+
+    Raises
+    ------
+    InputError
+        It cannot be loaded, or the program does not take one tensor.
+    """
+    path = file.path
+    program = exported_program(file, device)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = program.module()
+    except Exception as error:
+        raise _cannot_be_loaded(path, error) from None
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     graph = module.graph

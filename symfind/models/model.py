@@ -19,7 +19,7 @@ from symfind.models.autodiff import (
     recording,
     right_directional_derivative,
 )
-from symfind.models.model_file import model_format
+from symfind.models.loading import load_network
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
@@ -53,19 +53,8 @@ def load_model(
     InputError
         The file is missing, damaged, unsafe, or no model; the message says what it is and what to do.
     """
-    form, target = model_format(path, trust=trust), torch.device(device)
-    if form == "torchscript":
-        from symfind.models.torchscript import load_torchscript
-
-        network = load_torchscript(path, target)
-    elif form == "torch.export":
-        from symfind.models.exported import load_exported
-
-        network = load_exported(path, target)
-    else:
-        from symfind.models.checkpoint import load_checkpoint
-
-        network = load_checkpoint(path, target)
+    target = torch.device(device)
+    network = load_network(path, target, trust=trust)
     model = Model(str(path), network, target, dtype)
     if network.input_shape is not None:
         model.bind(network.input_shape)

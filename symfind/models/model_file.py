@@ -1,20 +1,21 @@
 """Model files, recognised and judged without running anything in them.
 
 A pickle can run any program while it is loaded, a TorchScript archive can run its own ``__setstate__``, and its
-code can write files. So the zip is read as text first.
+code can write files. So its members are read as text first, and torch is given a fresh archive of just these.
 """
 
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
-from itertools import chain
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from symfind.data.archive import foreign_globals, read_member
+from symfind.data.archive import FreshArchive, damaged, foreign_globals, fresh_archive
 from symfind.data.files import HDF5_SIGNATURE
+from symfind.data.zip_layout import ArchiveFault
 from symfind.errors import InputError
 from symfind.models.export_audit import dangers_in_export
 
@@ -36,8 +37,31 @@ _CODE_DANGERS = {
 }
 
 
-def model_format(path: Path, *, trust: bool = False) -> ModelFormat:
-    """Say what the model file at ``path`` is, having looked for code that loading would run.
+@dataclass(frozen=True)
+class AuditedFile:
+    """A model file that was looked into.
+
+    Attributes
+    ----------
+    path
+        As the user named it, for messages.
+    format
+        Which loader it needs.
+    contents
+        What that loader may read: for archives a copy with exactly what was looked into, for HDF5 the file itself.
+    trusted
+        Whether the user vouches for what its code does.
+    """
+
+    path: Path
+    format: ModelFormat
+    contents: Path
+    trusted: bool
+
+
+@contextmanager
+def audited(path: Path, *, trust: bool = False) -> Iterator[AuditedFile]:
+    """Say what the model file at ``path`` is, having looked for code that loading would run, and give what to load.
 
     Parameters
     ----------
@@ -49,24 +73,34 @@ def model_format(path: Path, *, trust: bool = False) -> ModelFormat:
     Raises
     ------
     InputError
-        Missing, a directory, empty, truncated, a ``state_dict`` or a pickled module, no model at all, or unsafe
-        code without ``trust``.
+        Missing, a directory, empty, truncated, damaged, ambiguous, a ``state_dict`` or a pickled module, no model at
+        all, or unsafe code without ``trust``.
     """
     head = _head(path)
     if head == HDF5_SIGNATURE:
-        return "hdf5"
+        yield AuditedFile(path, "hdf5", path, trust)
+        return
     if not head.startswith(_ZIP_SIGNATURE):
         kind = "a pickle" if head[:1] == b"\x80" else "neither a zip archive nor HDF5"
         raise InputError(f"{path}: not a model file ({kind}); {_REMEDY}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _archive_format(path, archive, trust)
-    except zipfile.BadZipFile:
-        raise InputError(f"{path}: the zip archive is truncated or damaged; copy the file again or {_REMEDY}") from None
-    # zipfile raises these for encrypted or exotic members and for damage that it meets late.
-    except (OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: the zip archive cannot be read ({reason}); copy the file again") from None
+    with fresh_archive(path) as archive:
+        try:
+            form = _archive_format(path, archive, trust)
+        except ArchiveFault as fault:
+            raise damaged(path, fault) from None
+        yield AuditedFile(path, form, archive.path, trust)
+
+
+def require_format(file: AuditedFile, form: ModelFormat) -> None:
+    """Refuse to load a file by another loader than the one that it was audited for.
+
+    Raises
+    ------
+    InputError
+        Its format is another; it may have been another file when it was looked at before.
+    """
+    if file.format != form:
+        raise InputError(f"{file.path}: is {file.format}, expected {form}; give a file of that format")
 
 
 def _head(path: Path) -> bytes:
@@ -84,20 +118,18 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _archive_format(path: Path, archive: zipfile.ZipFile, trust: bool) -> ModelFormat:
-    names = archive.namelist()
-    inside = {name.partition("/")[2] for name in names} | set(names)
-    if "constants.pkl" in inside and any(name.startswith("code/") for name in inside):
+def _archive_format(path: Path, archive: FreshArchive, trust: bool) -> ModelFormat:
+    names = archive.names
+    if "constants.pkl" in names and any(name.startswith("code/") for name in names):
         _refuse(path, _dangers_in_code(archive), trust)
         return "torchscript"
-    if "archive_format" in inside:
-        if "models/model.json" not in inside:
+    if "archive_format" in names:
+        if "models/model.json" not in names:
             raise InputError(f"{path}: a .pt2 archive without 'models/model.json'; {_REMEDY}")
-        _refuse(path, chain(_twice(archive), dangers_in_export(archive)), trust)
+        _refuse(path, dangers_in_export(archive), trust)
         return "torch.export"
-    if "data.pkl" in inside:
-        data = next(name for name in names if name.partition("/")[2] == "data.pkl" or name == "data.pkl")
-        classes = foreign_globals(read_member(archive, data))
+    if "data.pkl" in names:
+        classes = foreign_globals(archive.text("data.pkl"))
         if classes:
             raise InputError(
                 f"{path}: a pickled object of class '{classes[0].replace(' ', '.')}' (torch.save), which is not "
@@ -116,25 +148,17 @@ def _refuse(path: Path, dangers: Iterator[str], trust: bool) -> None:
         raise InputError(f"{path}: refused, the model uses {danger}; give --trust-model if you trust its author")
 
 
-def _dangers_in_code(archive: zipfile.ZipFile) -> Iterator[str]:
-    yield from _twice(archive)
-    for name in archive.namelist():
-        # torch finds members whatever their case.
-        if "/code/" in f"/{name}".lower() and name.lower().endswith(".py"):
-            code = read_member(archive, name).decode("utf-8", errors="replace")
+def _dangers_in_code(archive: FreshArchive) -> Iterator[str]:
+    for name in archive.names:
+        lower = name.lower()  # torch finds members whatever their case
+        if lower.startswith("code/") and lower.endswith(".py"):
+            code = archive.text(name).decode("utf-8", errors="replace")
             for pattern, danger in _CODE_DANGERS.items():
                 if re.search(pattern, code):
                     yield f"{danger} ('{name}')"
-        elif name.lower().endswith(".pkl"):
-            for found in foreign_globals(read_member(archive, name)):
+        elif lower.endswith(".pkl"):
+            for found in foreign_globals(archive.text(name)):
                 if found.startswith("__torch__.torch.classes"):
                     yield f"classes outside TorchScript ('{found}')"
-
-
-def _twice(archive: zipfile.ZipFile) -> Iterator[str]:
-    """Find members of one name, of which torch might load another than the one looked into."""
-    seen: set[str] = set()
-    for name in archive.namelist():
-        if name.lower() in seen:
-            yield f"two members of one name ('{name}')"
-        seen.add(name.lower())
+        elif lower == "model.json":
+            yield "the format of torch before 1.2, which names where its code is ('model.json')"

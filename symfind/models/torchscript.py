@@ -12,6 +12,7 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.models.execution_order import Operation, Stored, Value, execution_order
+from symfind.models.model_file import AuditedFile, require_format
 from symfind.models.network import Network
 
 # What the interpreter raises beside torch's own RuntimeError; not derived from it.
@@ -20,31 +21,43 @@ _REASON = re.compile(r"((?:\w+\.)*\w*(?:Error|Exception)): (.+)")
 _LONGEST_REASON = 160  # of torch's words in a message of one line
 
 
-def load_torchscript(path: Path, device: torch.device) -> Network:
-    """Load a scripted or traced module whose archive :func:`symfind.models.model_file.model_format` accepted.
+def scripted_module(file: AuditedFile, device: torch.device) -> Any:
+    """Load a scripted or traced module as it was saved, in eval mode.
 
     Raises
     ------
     InputError
-        The archive is damaged or from another version, or ``forward`` does not take one tensor.
+        The archive is no TorchScript, from another version, or what is in it does not fit together.
     """
+    require_format(file, "torchscript")
     # In profiling mode forward-mode derivatives are silently wrong from the second call on (pytorch issue 73972);
     # the switch has to be set before the first forward, and it is private, so it may vanish.
     if hasattr(torch._C, "_jit_set_profiling_mode"):
         torch._C._jit_set_profiling_mode(False)
     try:
-        module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-        module.eval()
+        module = torch.jit.load(str(file.contents), map_location=device)  # type: ignore[no-untyped-call]
+        return module.eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
-            f"{path}: TorchScript cannot be loaded ({one_line(error)}); copy the file again or save it with "
+            f"{file.path}: TorchScript cannot be loaded ({one_line(error)}); copy the file again or save it with "
             f"torch {torch.__version__}"
         ) from None
+
+
+def load_torchscript(file: AuditedFile, device: torch.device) -> Network:
+    """Load a scripted or traced module as a network whose layers are told.
+
+    Raises
+    ------
+    InputError
+        It cannot be loaded, or ``forward`` does not take one tensor.
+    """
+    module = scripted_module(file, device)
     # Parameters that ask for gradients are what makes the interpreter build its own derivatives (the second lock on
     # the trap above), and cost memory. module.requires_grad_() raises on a ScriptModule.
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-    _check_signature(path, module)
+    _check_signature(file.path, module)
     graph = module.inlined_graph
     reader = _GraphReader(module)
     x = list(graph.inputs())[1].debugName()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symfind.errors import UsageError
+from symfind.names import CONSERVED_KINDS, ENFORCEMENT_NAMES, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.options.option import (
     ComputeOptions,
     EquationOptions,
@@ -20,8 +21,6 @@ from symfind.options.option import (
     SectionOptions,
     option,
 )
-
-KINDS = ("function", "map", "flow", "points", "field", "image", "pairs", "operator")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,10 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="FILE",
     )
     kind: str | None = option(
-        "The question the data pose; read from the file, or inferred, if not given.", None, panel="Input", choices=KINDS
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=KIND_NAMES,
     )
     grid: str | None = option(
         "For fields: the axes of u, each a dataset or START:STOP, such as 't=0:100, x=0:128 periodic' (for operators "
@@ -60,12 +62,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         panel="Search",
         shown_as="NAME",
     )
-    method: str = option(
-        "How symmetries are computed.",
-        "auto",
-        panel="Search",
-        choices=("auto", "nullspace", "weak", "tangent", "validity", "lconv"),
-    )
+    method: str = option("How symmetries are computed.", "auto", panel="Search", choices=METHOD_NAMES)
     variant: str = option(
         "For fields with --method validity: whether what a generator does to solutions is judged by its derivative, "
         "or after random finite steps along its flow.",
@@ -82,7 +79,11 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
     )
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     checkpoint: str | None = option(
-        "With --method validity: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+        "With --method validity: keep the state of the training in this file.",
+        None,
+        panel="Output",
+        shown_as="FILE",
+        writes=True,
     )
     resume: bool = option("With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run")
 
@@ -160,7 +161,7 @@ class EnforceOptions(ActionOptions):
         "to that mean; auto compares them.",
         "auto",
         panel="Search",
-        choices=("auto", "project", "average", "frames", "distill"),
+        choices=ENFORCEMENT_NAMES,
     )
     rep_hidden: str | None = option(
         "For project: how the group acts on the hidden layers, separated by semicolons; inferred if not given.",
@@ -187,6 +188,7 @@ class EnforceOptions(ActionOptions):
         None,
         panel="Output",
         shown_as="FILE.h5",
+        writes=True,
     )
 
 
@@ -251,12 +253,12 @@ class PromoteOptions(SearchOptions):
         "The question the data pose; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("function", "map", "flow", "operator"),
+        choices=PROMOTED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=20)
     space: str | None = option(
         "The candidate vector fields: translations, se, gl, aff, polynomial:2, a sum of these, a YAML file of "
-        "expressions, or a report.",
+        "expressions, or a report (what its certified generators span).",
         None,
         panel="Search",
         shown_as="NAME",
@@ -286,7 +288,11 @@ class PromoteOptions(SearchOptions):
         choices=("constant", "ramp"),
     )
     checkpoint: str | None = option(
-        "For networks: keep the state of the training in this file.", None, panel="Output", shown_as="FILE"
+        "For networks: keep the state of the training in this file.",
+        None,
+        panel="Output",
+        shown_as="FILE",
+        writes=True,
     )
     resume: bool = option("For networks: go on from --checkpoint, if that file is there.", False, panel="Run")
     held_out: float = option(
@@ -314,7 +320,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
         panel="Input",
-        choices=("flow", "map"),
+        choices=CONSERVED_KINDS,
     )
     max_rows: int = option("Use at most so many rows, drawn at random.", 20_000, panel="Input", least=16)
     library: str = option(
@@ -371,7 +377,7 @@ class SampleOptions(Options):
     """Which sample to make."""
 
     name: str | None = option("Which sample; without a name they are listed.", None)
-    out: str | None = option("The HDF5 file to write; - is standard output.", None)
+    out: str | None = option("The HDF5 file to write; - is standard output.", None, writes=True)
     rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
     times: int | None = option("Of a field: how many points in time.", None, panel="Run", least=1)
     grid_size: int | None = option("Of a field: how many points along each space axis.", None, panel="Run", least=1)

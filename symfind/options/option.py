@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ def option(
     default: Any = MISSING,
     *,
     panel: str = "Arguments",
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     least: int | None = None,
     open_unit: bool = False,
     shown_as: str | None = None,
+    writes: bool = False,
 ) -> Any:
     """Declare an option: a field with its help and the values it accepts.
 
@@ -44,26 +45,41 @@ def option(
     panel
         The heading it stands under in the help, one of :data:`PANELS`; ``"Arguments"`` are positional.
     choices
-        The names it accepts.
+        The names it accepts; a function of no arguments where they are those of a registry, which may grow.
     least
         The smallest whole number it accepts.
     open_unit
         Whether it is a number above 0 and below 1.
     shown_as
         What stands for the value in the help.
+    writes
+        Whether it names a file to write rather than one to read.
     """
-    spelled = "|".join(choices)
-    if len(spelled) > _WIDEST_CHOICES:
-        text, spelled = f"{text} One of {', '.join(choices)}.", "NAME"
     metadata = {
         "help": text,
         "panel": panel,
         "choices": choices,
         "least": least,
         "open_unit": open_unit,
-        "shown_as": shown_as or spelled or None,
+        "shown_as": shown_as,
+        "writes": writes,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+def accepted(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that an option accepts; none where it takes anything."""
+    choices = metadata.get("choices", ())
+    return tuple(choices() if callable(choices) else choices)
+
+
+def described(metadata: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the help of an option, and what stands for its value there."""
+    text, names = metadata["help"], accepted(metadata)
+    spelled = "|".join(names)
+    if len(spelled) > _WIDEST_CHOICES:
+        text, spelled = f"{text} One of {', '.join(names)}.", "NAME"
+    return text, metadata["shown_as"] or spelled or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +101,16 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """Return every option in force, defaults included, as a report states them."""
         return asdict(self)
+
+    def files(self, *, written: bool) -> dict[str, str]:
+        """Return the options that name files to write, or those whose text may name a file to read."""
+        texts = {f: getattr(self, f.name) for f in fields(self) if f.metadata["writes"] == written}
+        return {_shown(f): text for f, text in texts.items() if isinstance(text, str) and text != "-"}
+
+
+def _shown(declared: Field[Any]) -> str:
+    argument = declared.metadata["panel"] == "Arguments"
+    return declared.name.upper() if argument else option_name(declared.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,8 +308,9 @@ def read_settings(path: str, accepted: Collection[str]) -> dict[str, Any]:
 def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     if value is None:
         return
-    if limits.get("choices") and value not in limits["choices"]:
-        raise UsageError(unknown_name(name, value, limits["choices"]))
+    names = accepted(limits)
+    if names and value not in names:
+        raise UsageError(unknown_name(name, value, names))
     if limits.get("open_unit") and not (math.isfinite(value) and 0 < value < 1):
         raise UsageError(f"{name} is {value}, expected a number above 0 and below 1")
     least = limits.get("least")

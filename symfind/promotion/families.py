@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from symfind.errors import InputError, UsageError
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.models.model import load_model
+from symfind.models.model_file import audited
+from symfind.models.torchscript import scripted_module
 from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock
 from symfind.promotion.checkpoint import Checkpoint
@@ -194,7 +196,8 @@ def _users_network(request: PromoteOptions, prepared: Ready) -> Callable[[], nn.
         )
 
     def make() -> nn.Module:
-        network: nn.Module = torch.jit.load(path).double().eval()  # type: ignore[no-untyped-call]
+        with audited(path, trust=request.trust_model) as file:
+            network: nn.Module = scripted_module(file, torch.device("cpu")).double()
         return network
 
     if not any(p.is_floating_point() for p in make().parameters()):

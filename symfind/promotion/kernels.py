@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from symfind.decision.halves import part_held_out
 from symfind.errors import InputError
 from symfind.kinds.operator.frame import OperatorFrame
 from symfind.kinds.operator.integral_operator import FittedOperator, coefficients, wave_modes
@@ -135,11 +136,15 @@ def small_basis(grid: SpatialGrid, u: Tensor, v: Tensor) -> FittedOperator:
     return FittedOperator(inputs, len(inputs.size), outputs, x, v @ outputs.columns, 1.0, 0.0)
 
 
-def promoted_kernel(frame: OperatorFrame, fit: FittedOperator, generator: torch.Generator) -> PromotedKernel:
-    """The kernel with the nuclear norm of its Lie derivatives, weights chosen on a quarter of the pairs."""
+def promoted_kernel(
+    frame: OperatorFrame, fit: FittedOperator, group: Tensor | None, generator: torch.Generator
+) -> PromotedKernel:
+    """The kernel with the nuclear norm of its Lie derivatives, weights chosen on a quarter of the pairs.
+
+    Pairs of one ``group`` ``(n,)`` are chosen on together, or fitted together.
+    """
     n = len(fit.x)
-    order = torch.randperm(n, generator=generator)
-    seen, unseen = order[n // _VALIDATION :], order[: n // _VALIDATION]
+    unseen, seen = part_held_out(n, n // _VALIDATION, group, generator)
     every = mode_pencil(frame, fit, torch.arange(n))
     plain = coefficients(fit.x.T @ fit.x, fit.x.T @ fit.y)
     lie = _whitened(every, fit.x, plain, beyond_modes(frame, fit, plain, torch.arange(n)))

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.catalogue import make_space
@@ -17,8 +18,9 @@ from symfind.fits.geometry import Moments, input_geometry, output_root
 from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
-from symfind.kinds.questions import QUESTIONS
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
+from symfind.names import PROMOTED_KINDS
 from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
 
@@ -89,9 +91,12 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     dataset = open_dataset(
         path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
     )
-    question = QUESTIONS[dataset.kind]
-    if question.target not in ("y", "x_next", "dx"):
-        raise UsageError(f"{path}: promote fits a function, a map or a flow, and these data are of kind {dataset.kind}")
+    kind = KINDS[dataset.kind]
+    if kind.promoted != "values":
+        known = ", ".join(PROMOTED_KINDS())
+        raise UsageError(f"{path}: promote fits data of kind {known}, and these are of kind {dataset.kind}")
+    question = kind.asked()
+    assert question.target is not None
     held = dataset.sample(request.max_rows, generator)
     x, y = held["x"].flatten(1), held[question.target].reshape(len(held["x"]), -1)
     if len(x) < _FEWEST_ROWS:
@@ -108,14 +113,14 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     if question.like_inputs:
         y = _without_rounding(y, geometry.scale)
     names = _names(dataset.names, objects[1])
-    fields = _space(space or question.space, objects[1], names).centred(geometry.mean, geometry.scale)
+    fields = _space(space or kind.space, objects[1], names).centred(geometry.mean, geometry.scale)
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")
-    samples = Samples(x, y, held.get("group"))
-    test = fold_labels(len(x), samples.group, max(2, round(1 / request.held_out)), generator) == 0
+    samples = with_duplicates_grouped(Samples(x, y, held.get("group")))
+    test = fold_labels(len(samples), samples.group, max(2, round(1 / request.held_out)), generator) == 0
     if not bool(test.any()) or bool(test.all()):
-        test = torch.arange(len(x)) >= round(len(x) * (1 - request.held_out))
+        test = torch.arange(len(samples)) >= round(len(samples) * (1 - request.held_out))
     return Ready(
         samples.rows((~test).nonzero()[:, 0]),
         samples.rows(test.nonzero()[:, 0]),

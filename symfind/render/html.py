@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from symfind.errors import UsageError
+from symfind.kinds.registry import KINDS
 from symfind.render.conservation import HEADER, conserved_rows
 from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
@@ -52,7 +53,8 @@ def _sections(report: Report) -> Iterator[str]:
         yield drawing
     if report.promotion is not None:
         yield from _promotion(report.promotion)
-    if report.source.kind in ("image", "pairs"):
+    kind = KINDS.get(report.source.kind)
+    if kind is not None and kind.pictures:
         yield from _pictures(report)
     yield from _brackets(report)
     yield from _matrices(report)

@@ -20,6 +20,7 @@ from symfind.data.files import appearing_whole, sha256
 from symfind.errors import SymfindError, UsageError
 from symfind.fields.plane import Grid, ImageFields, image_space
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
 from symfind.render.summary import matrix_of
 from symfind.schema.document import Report
 from symfind.schema.validity import ValidityCurve
@@ -96,7 +97,7 @@ def write_pictures(report: Report, folder: Path) -> list[Path]:
         raise UsageError(f"--pictures {folder}: there is no such folder; make it")
     drawn = pictures(report)
     if not drawn:
-        raise UsageError(f"{report.source.path}: {report.source.kind} data have no pictures; images and their pairs do")
+        raise UsageError(f"{report.source.path}: {report.source.kind} data have no pictures; {_drawable()} data do")
     paths = []
     for picture in drawn:
         path = folder / f"{picture.name}.png"
@@ -106,9 +107,14 @@ def write_pictures(report: Report, folder: Path) -> list[Path]:
     return paths
 
 
+def _drawable() -> str:
+    return " and ".join(sorted(kind.name for kind in KINDS if kind.pictures))
+
+
 def _grid(report: Report) -> Grid | None:
     row = tuple(report.source.shapes.get("x", ()))[1:]
-    if report.source.kind not in ("image", "pairs") or len(row) not in (2, 3) or min(row[-2:]) < _SMALLEST_SIDE:
+    kind = KINDS.get(report.source.kind)
+    if kind is None or not kind.pictures or len(row) not in (2, 3) or min(row[-2:]) < _SMALLEST_SIDE:
         return None
     return Grid(row[-2], row[-1])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from symfind.fields.typeset import sum_text
+from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
 from symfind.render.promotion import promotion_pairs
 from symfind.schema.discrete import discrete_pairs
@@ -257,7 +258,8 @@ def _direction_text(row: Sequence[float]) -> str:
 def output_text(report: Report, generator: Generator) -> str:
     """Say how a generator acts on y, as ``y ↦ −2 y``; nothing where y does not change."""
     # The action on dx/dt or on a tensor follows from ξ; the rescaling of time of a flow is in ξ's expression.
-    follows = report.source.kind == "flow" or report.settings.get("output_type") is not None
+    kind = KINDS.get(report.source.kind)
+    follows = (kind is not None and kind.follows) or report.settings.get("output_type") is not None
     output = None if follows else matrix_of(generator.output_action)
     if output is None:
         return ""

@@ -99,20 +99,13 @@ def read_report(path: str) -> Report:
 def write_file(path: str, content: bytes) -> None:
     """Write a file that appears under its name only when it is whole, and not at all upon an error.
 
-    A pipe or a device (``/dev/stdout``) has no other content to protect and is written to directly.
-
     Raises
     ------
     InputError
         The folder does not exist, or cannot be written to.
     """
     try:
-        # A link is followed, so that the file it names is replaced and not the link.
-        target = Path(path).resolve()
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
-            return
-        with appearing_whole(target) as part:
+        with appearing_whole(Path(path)) as part:
             part.write_bytes(content)
     except OSError as fault:
         raise InputError(f"{path}: cannot be written ({fault.strerror}); choose another --output") from None

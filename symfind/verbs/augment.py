@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symfind.data.axes import Axis
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.decision.halves import groups_with_copies
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import PolynomialFields
@@ -352,6 +353,7 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             report = read_report(options.generators)
             dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)
             field, digest = field_of(dataset), sha256(path)
+            field = replace(field, groups=groups_with_copies(field.groups, field.blocks()))
             movers, notes = _movers(
                 report, options.generators, _points(field), tuple(range(1, len(report.generators) + 1)) or None
             )

@@ -26,6 +26,7 @@ from symfind.fields.expressions import Expression
 from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Samples, choose_family
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
 from symfind.kinds.search import is_model, model_inputs
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
@@ -47,7 +48,6 @@ from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
 from symfind.verbs.machine import on_cpu_in_double
 
-_TARGETS = {"flow": "dx", "map": "x_next"}
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
 # Below this defect the values are as good as exact: no fit could show more.
 _EXACT = 1e-6
@@ -121,12 +121,12 @@ def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator)
     dataset = open_dataset(
         path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
     )
-    target = _TARGETS.get(dataset.kind)
-    if target is None:
+    if not KINDS[dataset.kind].conserved:
         raise UsageError(
             f"{options.source}: conserve asks flows (x, dx) and maps (x, x_next), and these data are of kind "
             f"{dataset.kind}; give one of them, or a report"
         )
+    target = _target(dataset.kind)
     held = dataset.sample(options.max_rows, generator)
     x, value = held["x"].flatten(1), held[target].flatten(1)
     if x.shape != value.shape:
@@ -150,9 +150,16 @@ def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator
             f"{options.source}: the model makes {value.shape[1]} numbers of {prod(x.shape[1:])}; for a {options.kind} "
             "both are points of one space"
         )
-    shapes = {"x": tuple(x.shape), _TARGETS[options.kind]: (x.shape[0], *model.output_shape)}
-    samples = Samples(x.flatten(1), value, group)
+    shapes = {"x": tuple(x.shape), _target(options.kind): (x.shape[0], *model.output_shape)}
+    samples = with_duplicates_grouped(Samples(x.flatten(1), value, group))
     return Rows(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, True, ())
+
+
+def _target(kind: str) -> str:
+    """The role of F(x)."""
+    target = KINDS[kind].asked().target
+    assert target is not None
+    return target
 
 
 def _names(given: tuple[str, ...] | None, row: tuple[int, ...]) -> tuple[str, ...]:
@@ -211,7 +218,7 @@ def _report_of_rows(
     enough_rows(library, len(samples))
     poisson = None
     if options.symplectic is not None:
-        if rows.kind != "flow":
+        if KINDS[rows.kind].conserved != "rate":
             raise UsageError("--symplectic goes with flows: a map has no field J∇H; leave it out")
         poisson = poisson_matrix(options.symplectic, d)
     moments = Moments(d)
@@ -221,7 +228,7 @@ def _report_of_rows(
         raise InputError(f"{options.source}: all rows of x are equal, nothing varies; give data that vary")
     space = library.centred(geometry.mean, geometry.scale)
     with clock.phase("nullspace"):
-        conservation = Conservation.of(space, RATES[rows.kind], geometry, samples.x, samples.y)
+        conservation = Conservation.of(space, RATES[KINDS[rows.kind].conserved], geometry, samples.x, samples.y)
         evidence, notes = _evidence(options, rows, conservation, generator)
     with clock.phase("bounds"):
         finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)

@@ -15,8 +15,10 @@ import torch
 from symfind.answers.enforcement import enforcement_of, enforcement_on_grid, generators_of, score_of
 from symfind.data.axes import parse_grid
 from symfind.data.files import appearing_whole, readable, sha256
-from symfind.equivariance.choose import Choices, enforce_model
+from symfind.equivariance.choose import enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
+from symfind.equivariance.methods.method import Choices
+from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.request import Prepared, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
@@ -69,11 +71,12 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         }
         choices = Choices(options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows)
         if to is not None and options.method != "auto":
-            check_ending(to, format_written(ready.subject, options.method), options.method)
+            check_ending(to, format_written(ready.subject, METHODS[options.method].in_place), options.method)
         with _timed(seconds, "enforce"):
             done = enforce_model(ready.subject, used, choices, provenance, Path(folder), rng, watch)
         if to is not None:
-            check_ending(to, format_written(ready.subject, done.method), done.method)
+            kept = done.method == "unchanged" or METHODS[done.method].in_place
+            check_ending(to, format_written(ready.subject, kept), done.method)
             with appearing_whole(to) as part:
                 shutil.copyfile(done.path, part)
         if options.weights is not None:
@@ -104,7 +107,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
         made = Path(folder) / f"project{path.suffix}"
         if to is not None:
-            check_ending(to, format_written(subject, "project"), "project")
+            check_ending(to, format_written(subject, True), "project")
         with _timed(seconds, "enforce"):
             projection, measured = enforce_kernels(subject, group, made, provenance, rng)
         if to is not None:

@@ -89,13 +89,15 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
 
 
 def _space(asked: str | None) -> str | ReportedFields | None:
-    """The name of a space, or the generators of a report."""
+    """The name of a space, or the certified generators of a report: those that a space of such a name holds."""
     if asked is None or not (asked == "-" or asked.lower().endswith(_REPORT_ENDINGS)):
         return asked
     report = read_report(asked)
-    actions = tuple(g.input_action for g in report.generators)
+    actions = tuple(g.input_action for g in report.certified)
     if not actions:
-        raise InputError(f"{asked}: the report has no generators to take as candidates; name a --space")
+        raise InputError(
+            f"{asked}: no generator of the report is certified, so it spans no space; name another --space"
+        )
     if not all(isinstance(a, Mapping | tuple) for a in actions):
         raise InputError(f"{asked}: the generators of this report are formulas of a file; give that file as --space")
     return ReportedFields(asked, len(report.source.names), actions)

@@ -15,6 +15,7 @@ from symfind.data.dataset import Dataset
 from symfind.data.files import appearing_whole
 from symfind.decision.evidence import Evidence
 from symfind.decision.finding import decide
+from symfind.decision.halves import rows_with_duplicates_grouped
 from symfind.equivariance.writing import save_module
 from symfind.errors import InputError, UsageError
 from symfind.fits.surrogate import fold_labels
@@ -32,6 +33,7 @@ from symfind.kinds.operator.operator import beyond_modes, mode_pencil
 from symfind.kinds.operator.pencil import FactoredSide, triangular
 from symfind.kinds.operator.rows import OperatorRows
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.registry import KINDS
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import PromoteOptions
@@ -56,7 +58,7 @@ def pairs_of_fields(options: PromoteOptions, path: Path) -> Dataset | None:
     dataset = open_dataset(
         path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
     )
-    return dataset if isinstance(dataset.rows, OperatorRows) else None
+    return dataset if KINDS[dataset.kind].promoted == "kernel" else None
 
 
 def promote_kernel(
@@ -78,6 +80,8 @@ def promote_kernel(
     generator = torch.Generator().manual_seed(options.seed)
     with clock.phase("read"):
         held = dataset.sample(options.max_rows, generator)
+        copies = "group" not in held  # then groups are of copies alone
+        held = rows_with_duplicates_grouped(held, "x", "y")
     u, v, group = held["x"], held["y"], held.get("group")
     if len(u) < _FEWEST_PAIRS:
         raise InputError(
@@ -90,7 +94,7 @@ def promote_kernel(
     frame = operator_frame(asked, tuple(a.name for a in axes), grid, u[~test], v.shape[1])
     with clock.phase("fit"), one_thread():
         fit = small_basis(grid, u[~test].flatten(1), v[~test].flatten(1))
-        done = promoted_kernel(frame, fit, generator)
+        done = promoted_kernel(frame, fit, None if group is None else group[~test], generator)
     compared = _compared(fit, done, u[test].flatten(1), v[test].flatten(1))
     doubts = [worse] if (worse := against(compared)) else []
     if compared.promoted > _POOR:
@@ -102,7 +106,7 @@ def promote_kernel(
         count = int((~test).sum())
         pencil = mode_pencil(frame, fit, torch.arange(count))
         m, s = pencil.pencil(done.promoted)
-        split = half_numbers(count, None if group is None else group[~test], generator)
+        split = half_numbers(count, None if group is None else group[~test], generator, whole=copies)
         sides = None
         if split is not None:
             first, second = (

@@ -29,7 +29,7 @@ def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:
 
 
 def conservation(
-    x: torch.Tensor, value: torch.Tensor, degree: int, formulas: tuple[str, ...] = (), rate: str = "flow"
+    x: torch.Tensor, value: torch.Tensor, degree: int, formulas: tuple[str, ...] = (), rate: str = "rate"
 ) -> Conservation:
     names = [f"x{i}" for i in range(x.shape[1])]
     space = FunctionSpace.of("library", names, degree, [parse_expression(f, names) for f in formulas])

@@ -6,14 +6,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.fields.catalogue import make_space
+from symfind.fields.catalogue import SPACES, make_space
 from symfind.fields.expressions import parse_expression
 from symfind.fields.space import VectorFieldSpace, lie_bracket
 
 YAML = "fields:\n- ['1', '0', '0']\n- ['sin(a)', 'b*c', '0']\n- ['-b', 'a', 'exp(-c^2)']\nvariables: [a, b, c]\n"
+# Of families with a degree or a size in their name. Random features are written f1, f2, … and are others where they are
+# centred: no text reads back as them, and no span is kept.
+EXAMPLES = {
+    "polynomial": ("polynomial:0", "polynomial:2", "polynomial:3"),
+    "point": ("point:1", "point:chebyshev:2,1,1"),
+    "random-features": (),
+}
 NAMES = (
-    "linear", "affine", "translations", "so", "se", "sl", "diagonal", "killing", "gl", "aff",
-    "polynomial:0", "polynomial:2", "polynomial:3", "so+translations", "diagonal+polynomial:2", "YAML", "YAML+so",
+    *(name for family in SPACES for name in (EXAMPLES[family.name] if family.shown else (family.name,))),
+    "so+translations", "diagonal+polynomial:2", "YAML", "YAML+so",
 )  # fmt: skip
 COORDINATES = ("u", "v", "w")
 
@@ -134,3 +141,13 @@ def test_constants_are_in_the_span_where_the_space_says_so(placed: VectorFieldSp
     constants = torch.eye(3, dtype=torch.float64).repeat(40, 1)
     rest = constants - a @ torch.linalg.lstsq(a, constants, driver="gelsd").solution
     assert placed.has_constants == (float(rest.abs().max()) < 1e-9)
+
+
+def test_random_features_have_the_derivatives_of_their_values() -> None:
+    fields = make_space("random-features:4", 3, COORDINATES)
+    x, step = points(8, 3), 1e-6
+    assert fields.evaluate(x).shape == (8, fields.dim, 3)
+    for i in range(3):
+        shift = step * torch.eye(3, dtype=torch.float64)[i]
+        slope = (fields.evaluate(x + shift) - fields.evaluate(x - shift)) / (2 * step)
+        torch.testing.assert_close(fields.jacobian(x)[..., i], slope, rtol=1e-6, atol=1e-8)

@@ -1,13 +1,17 @@
 """Every action on the output: columns against a finite difference of the flow it stands for, in both dtypes."""
 
 import itertools
+from dataclasses import fields
 
 import pytest
 import torch
 from torch import Tensor
 
 from symfind.fields.catalogue import make_space
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, OutputAction, Same
+from symfind.options.of_verbs import DiscoverOptions
+from symfind.options.option import accepted
 from symfind.tensor_actions import TensorAction, tensor_type
 
 SPACES = ("linear", "affine", "polynomial:2")
@@ -84,7 +88,7 @@ def moved(action: OutputAction, space: str, c: Tensor, x: Tensor, y: Tensor, t: 
     if name in ("same", "bracket"):  # a small vector y at x is carried to the difference of two moved points
         e = 1e-5
         start, end = x - e * y / 2, x + e * y / 2
-        carried = (end + t * xi(end) - start - t * xi(start)) / e
+        carried = y + t * (xi(end) - xi(start)) / e
         return carried * (1 + t * c[p]) if name == "bracket" else carried
     if name == "free":
         return y + t * y @ c[p:].reshape(3, 3).T
@@ -150,3 +154,13 @@ def test_one_input_carries_several_outputs() -> None:
 def test_a_quadratic_field_has_no_constant_matrix() -> None:
     fields = make_space("polynomial:2", 2, ("a", "b"))
     assert Same().matrix(fields, normal(fields.dim)) is None
+
+
+def test_every_action_that_can_be_asked_for_or_is_implied_is_here() -> None:
+    names = {action.name for action in ACTIONS}
+    choices = next(f for f in fields(DiscoverOptions) if f.name == "output_action")
+    assert set(accepted(choices.metadata)) - {"auto"} <= names
+    for kind in KINDS:
+        if kind.question is not None:
+            for shape in ((1, 1), (1, 3)):
+                assert kind.question(None).action("auto", shape, shape)[0].name in names

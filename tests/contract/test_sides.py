@@ -18,7 +18,7 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import lie_derivative
 from symfind.kinds.points.tangent import Metric, NormalPencil, local_normals
 from symfind.kinds.points.weak import WeakForm, WeakSide
-from symfind.kinds.questions import QUESTIONS
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import Bracket, Free, Invariant, OutputAction
 
 
@@ -31,7 +31,7 @@ def frame_of(x: Tensor, kind: str, outputs: tuple[int, int], action: OutputActio
     moments.add(x)
     geometry = input_geometry(moments, 1)
     fields = make_space(space, 3, ("x", "y", "z")).centred(geometry.mean, geometry.scale)
-    return Frame(QUESTIONS[kind], (1, 3), outputs, geometry, fields, action)
+    return Frame(KINDS[kind].asked(), (1, 3), outputs, geometry, fields, action)
 
 
 def half_of(x: Tensor, y: Tensor) -> Half:

@@ -13,7 +13,7 @@ from symfind.fits.geometry import Moments, input_geometry
 from symfind.fits.surrogate import Family, LinearFit, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import lie_derivative
-from symfind.kinds.questions import QUESTIONS
+from symfind.kinds.registry import KINDS
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, OutputAction
 
 TURN = torch.tensor([[0.0, -1.0, 0], [1.0, 0, 0], [0, 0, 0]], dtype=torch.float64)
@@ -34,7 +34,7 @@ def derivative_of(
     moments.add(x)
     geometry = input_geometry(moments, 1)
     fields = make_space(space, d, tuple("xyz"[:d])).centred(geometry.mean, geometry.scale)
-    frame = Frame(QUESTIONS[kind], (1, d), (1, m), geometry, fields, action)
+    frame = Frame(KINDS[kind].asked(), (1, d), (1, m), geometry, fields, action)
     return lie_derivative(frame, LinearFit(family.features, weights, (d,), (m,)), x)
 
 

@@ -18,7 +18,13 @@ from symfind.data.archive import foreign_globals
 from symfind.errors import InputError
 from symfind.models.export_audit import is_plain_size
 from symfind.models.model import load_model
-from symfind.models.model_file import model_format
+from symfind.models.model_file import ModelFormat, audited
+
+
+def model_format(path: Path, *, trust: bool = False) -> ModelFormat:
+    with audited(path, trust=trust) as file:
+        return file.format
+
 
 Edit = Callable[[bytes], bytes]
 

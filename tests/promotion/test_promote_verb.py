@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from symfind.answers.enforcement import generators_of
-from symfind.api import enforce, promote
+from symfind.api import discover, enforce, promote
 from symfind.errors import InputError, UsageError
-from symfind.options.of_verbs import EnforceOptions, PromoteOptions
+from symfind.options.of_verbs import DiscoverOptions, EnforceOptions, PromoteOptions
 from symfind.render.html import to_html
 from symfind.render.tables import to_markdown, to_table_text
 from symfind.schema.store import from_hdf5, from_json, read_report, to_hdf5, to_json
@@ -95,6 +95,28 @@ def test_the_generators_of_a_report_are_candidates(radial: tuple[Path, Path]) ->
     options = PromoteOptions(data=str(radial[0]), model="polynomial:3", space=str(radial[1]))
     report = promote(options)
     assert report.space.dimension == 1 and len(report.certified) == 1
+
+
+@pytest.mark.parametrize("ending", ["json", "h5"])
+def test_a_report_as_a_space_means_its_certified_generators(
+    radial: tuple[Path, Path], tmp_path: Path, ending: str
+) -> None:
+    """Also to discover, which reads reports in JSON: what is undecided spans nothing."""
+    (certified,) = read_report(str(radial[1])).certified
+    turned = tuple(zip(*certified.input_action, strict=True))[::-1]  # of other planes, in any case another field
+    unsure = replace(certified, input_action=turned, verdict="undecided")
+    report = replace(read_report(str(radial[1])), generators=(unsure, certified))
+    path, none = tmp_path / f"mixed.{ending}", tmp_path / f"none.{ending}"
+    for name, stored_one in ((path, report), (none, replace(report, generators=(unsure,)))):
+        name.write_bytes(to_hdf5(stored_one) if ending == "h5" else to_json(stored_one).encode())
+    promoted = promote(PromoteOptions(data=str(radial[0]), model="polynomial:3", space=str(path)))
+    assert promoted.space.dimension == 1
+    with pytest.raises(InputError, match="no generator of the report is certified"):
+        promote(PromoteOptions(data=str(radial[0]), space=str(none)))
+    if ending == "json":
+        assert discover(DiscoverOptions(source=str(radial[0]), space=str(path))).space.dimension == 1
+        with pytest.raises(InputError, match="no generator of the report is certified"):
+            discover(DiscoverOptions(source=str(radial[0]), space=str(none)))
 
 
 def test_without_symmetry_nothing_is_certified(tmp_path: Path) -> None:

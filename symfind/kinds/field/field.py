@@ -9,8 +9,10 @@ import torch
 
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
-from symfind.errors import InputError, UsageError
+from symfind.decision.halves import groups_with_copies
+from symfind.errors import InputError
 from symfind.fields.catalogue import make_space
+from symfind.kinds.field import DEFAULT_SPACE
 from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
 from symfind.kinds.field.equation import parse_equation
 from symfind.kinds.field.equation_fit import IdentifiedEquation, identify_equation, library_orders
@@ -44,12 +46,11 @@ def evidence_of_field(
     SymfindError
         The equation does not parse, or the grid is too coarse for it.
     """
-    if request.method not in ("auto", "nullspace", "validity"):
-        raise UsageError(f"--method {request.method} does not go with field data; take nullspace, validity or auto")
     field = field_of(dataset, stop)
+    field = replace(field, groups=groups_with_copies(field.groups, field.blocks()))
     independent, dependent = tuple(axis.name for axis in field.axes), field.components
     names = (*independent, *dependent)
-    space = make_space(request.space or "point:1", len(names), names)
+    space = make_space(request.space or DEFAULT_SPACE, len(names), names)
     if request.equation is not None:
         equation = parse_equation(request.equation, independent, dependent)
         with clock.phase("derivatives"):

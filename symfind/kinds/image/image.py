@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence, Examined, WithinData
-from symfind.errors import InputError, UsageError
+from symfind.decision.halves import rows_with_duplicates_grouped
+from symfind.errors import InputError
 from symfind.fields.plane import Grid, ImageFields, image_space
 from symfind.fits.surrogate import fold_labels
+from symfind.kinds.image import DEFAULT_SPACE
 from symfind.kinds.image.classifier import Classifier, trained_classifier
 from symfind.kinds.image.lconv import directions_inside, learn_inside
 from symfind.kinds.image.learned import in_learned_span, learn_on_plane
@@ -103,17 +105,16 @@ def evidence_of_images(
     InputError
         No labels and no model, labels that are not whole numbers, one class only.
     UsageError
-        The space or the method does not go with images.
+        The space does not go with images.
     """
-    if request.method not in ("auto", "nullspace", "validity", "lconv"):
-        raise UsageError(f"--method {request.method} does not go with image data; take nullspace, validity or lconv")
     channels, height, width = dataset.shapes["x"][1:]
-    space = image_space(request.space or "image-affine", channels)
+    space = image_space(request.space or DEFAULT_SPACE, channels)
     grid = Grid(height, width)
     with clock.phase("read"):
         count = min(stop, _IMAGES, max(1, _NUMBERS // (channels * height * width)))
         chosen = torch.randperm(stop, generator=generator)[:count].sort().values
         held = dataset.take(chosen, torch.float32)
+        held = rows_with_duplicates_grouped(held, "x")
     with clock.phase("fit"):
         task = _task(request, held, generator)
     with clock.phase("nullspace"), one_thread():
@@ -131,7 +132,7 @@ def evidence_of_images(
         if "y" not in held:
             raise InputError(f"{request.source}: --method lconv learns from labels; add y")
         with clock.phase("learn"):
-            inside = learn_inside(task.images, _labels(held["y"], request.source), space, generator)
+            inside = learn_inside(task.images, _labels(held["y"], request.source), held.get("group"), space, generator)
         proposed, told = directions_inside(inside, space, m, s)
         messages = (*messages, *told)
     doubts = tuple(_doubts(task))
@@ -252,7 +253,7 @@ def _factors(task: Task, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor
     for judge, rows in task.judges:
         x = task.images[rows[:share]]
         out, jacobian = judge.value_and_jacobian(x)
-        whiten = _inverse_root(torch.cov(out.double().T))
+        whiten = _inverse_root(out.double())
         xi = space.derivative(x.double(), grid).flatten(2)  # (n, p, d)
         rise = whiten @ jacobian.double()  # (n, m, d)
         size = (rise @ axes * values.sqrt()).square().sum((1, 2)).sqrt() / d**0.5  # ‖dF‖_{G→H}/√D
@@ -275,10 +276,17 @@ def _principal(images: Tensor) -> tuple[Tensor, Tensor]:
     return values[:r], axes[:, :r]
 
 
-def _inverse_root(covariance: Tensor) -> Tensor:
-    values, axes = torch.linalg.eigh(covariance.reshape(len(covariance) if covariance.dim() else 1, -1))
-    keep = values > 1e-6 * values[-1]  # logits are known up to a constant
-    root: Tensor = (axes[:, keep] / values[keep].sqrt()).T
+def _inverse_root(logits: Tensor) -> Tensor:
+    """A root ``(m, m)`` of the pseudo-inverse of the covariance of logits ``(n, m)``, their common constant left out.
+
+    Two classes have one difference: what their sum does is a matter of training, and whether it is zero of rounding.
+    Directions without spread are rows of zeros, so that classifiers of one task have roots of one shape.
+    """
+    m = logits.shape[1]
+    centre = torch.eye(m, dtype=logits.dtype) - 1 / m
+    values, axes = torch.linalg.eigh(torch.cov((logits @ centre).T).reshape(m, m))
+    keep = values > 1e-6 * values[-1]
+    root: Tensor = (axes * torch.where(keep, values, torch.inf).rsqrt()).T @ centre
     return root
 
 

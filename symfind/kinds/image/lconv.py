@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from symfind.decision.halves import part_held_out
 from symfind.errors import UsageError
 from symfind.fields.plane import Grid, ImageFields
 from symfind.fits.training import LabelRecipe, train_on_labels
@@ -86,8 +87,10 @@ class LearnedInside:
     trained_on: int
 
 
-def learn_inside(images: Tensor, labels: Tensor, space: ImageFields, generator: torch.Generator) -> LearnedInside:
-    """Train the classifier on half of the images ``(n, c, H, W)`` with labels 0 … m − 1.
+def learn_inside(
+    images: Tensor, labels: Tensor, group: Tensor | None, space: ImageFields, generator: torch.Generator
+) -> LearnedInside:
+    """Train the classifier on half of the images ``(n, c, H, W)`` with labels 0 … m − 1, groups ``(n,)`` whole.
 
     Raises
     ------
@@ -96,8 +99,7 @@ def learn_inside(images: Tensor, labels: Tensor, space: ImageFields, generator: 
     """
     if space.plane is None or space.colour is not None:
         raise UsageError(f"--method lconv learns fields on the plane; --space {space.name} has colours")
-    order = torch.randperm(len(images), generator=generator)
-    seen, rest = order[: min(len(order) // 2, _MOST_IMAGES)], order[len(order) // 2 :][:_MOST_IMAGES]
+    seen, rest = (part[:_MOST_IMAGES] for part in part_held_out(len(images), len(images) // 2, group, generator))
     mean, scale = float(images[seen].mean()), float(images[seen].std().clamp(min=1e-30))
     x, y = (images[seen] - mean) / scale, labels[seen]
     network = FieldLConv(space, x, int(labels.max()) + 1, generator)

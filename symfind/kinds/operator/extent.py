@@ -81,10 +81,12 @@ def spatial_grid(axes: Sequence[Axis], fields: Sequence[Tensor]) -> SpatialGrid:
     return SpatialGrid(tuple(a.coordinates for a in axes), tuple(a.periodic for a in axes), tuple(compact))
 
 
-def half_numbers(count: int, group: Tensor | None, generator: torch.Generator) -> tuple[Half, Half] | None:
-    """Halves of the numbers 0 … n − 1."""
+def half_numbers(
+    count: int, group: Tensor | None, generator: torch.Generator, *, whole: bool = False
+) -> tuple[Half, Half] | None:
+    """Halves of the numbers 0 … n − 1; ``whole`` where groups are copies, which no block may part."""
     index = torch.arange(count, dtype=torch.float64)[:, None]
-    return halves(Samples(index, index[:, :0], group), generator)
+    return halves(Samples(index, index[:, :0], group), generator, whole=whole)
 
 
 def seam_rows(frame: OperatorFrame, u: Tensor, image: Tensor, gain: float) -> Iterator[Tensor]:

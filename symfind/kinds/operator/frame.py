@@ -20,6 +20,7 @@ from symfind.fields.catalogue import make_space
 from symfind.fields.plane import side_by_side
 from symfind.fields.polynomial import PolynomialFields, linear_fields
 from symfind.fields.space import VectorFieldSpace
+from symfind.kinds.operator import DEFAULT_SPACE
 from symfind.kinds.operator.spatial import SpatialAction, SpatialGrid, mixed
 from symfind.lie_derivative import Free, Invariant, OutputAction
 
@@ -173,7 +174,7 @@ def operator_frame(
     energy = energy / energy.sum().clamp(min=1e-300)
     centre = energy @ grid.points
     spread = (energy @ (grid.points - centre).square()).sqrt()
-    spatial = make_space(name or "affine", len(axes), axes)
+    spatial = make_space(name or DEFAULT_SPACE, len(axes), axes)
     weights = (float(density in ("input", "both")), float(density in ("output", "both")))
     how, why = _fibre(output_action, c, outputs)
     action: OutputAction = Invariant()

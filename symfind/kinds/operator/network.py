@@ -45,6 +45,8 @@ def evidence_of_network(
     axes: Sequence[Axis],
     generator: torch.Generator,
     clock: Clock,
+    *,
+    copies: bool,
 ) -> Examined:
     """A network from fields ``(n, c, *grid)`` to fields, judged on these inputs.
 
@@ -53,8 +55,11 @@ def evidence_of_network(
     InputError
         It does not give fields on the grid of its inputs.
     """
-    u = u[torch.randperm(len(u), generator=generator)[:_NETWORK_FIELDS].sort().values] if group is None else u
-    u, group = u[:_NETWORK_FIELDS], None if group is None else group[:_NETWORK_FIELDS]
+    if copies:
+        some = torch.randperm(len(u), generator=generator)[:_NETWORK_FIELDS].sort().values
+    else:
+        some = torch.arange(len(u))[:_NETWORK_FIELDS]
+    u, group = u[some], None if group is None else group[some]
     shape = tuple(u.shape[2:])
     model.bind(tuple(u.shape[1:]), u)
     if model.output_shape[-len(shape) :] != shape:
@@ -68,7 +73,7 @@ def evidence_of_network(
     doubts = []
     if float((image - image.mean(0)).abs().max()) <= 1e-12 * float(image.abs().max().clamp(min=1e-300)):
         doubts.append("F is constant on the data: every field leaves it unchanged, so that nothing is found")
-    split = half_numbers(len(u), group, generator)
+    split = half_numbers(len(u), group, generator, whole=copies)
     block = torch.zeros(len(u), dtype=torch.int64)
     count = 1
     if split is None:

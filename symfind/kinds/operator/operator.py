@@ -16,9 +16,8 @@ from torch import Tensor
 
 from symfind.decision.bounds import Side
 from symfind.decision.evidence import Evidence, Examined
-from symfind.decision.halves import Half, with_duplicates_grouped
-from symfind.errors import UsageError
-from symfind.fits.surrogate import Samples, fold_labels
+from symfind.decision.halves import Half, rows_with_duplicates_grouped
+from symfind.fits.surrogate import fold_labels
 from symfind.kinds.operator.extent import (
     OperatorExtent,
     bracket_points,
@@ -62,28 +61,26 @@ def evidence_of_operator(
     InputError
         The fields cannot be used, or the network does not take or give such fields.
     UsageError
-        The space, the action or the method does not go with fields.
+        The space or the action does not go with fields.
     """
-    if request.method not in ("auto", "nullspace"):
-        raise UsageError(f"--method {request.method} does not go with maps between fields; take nullspace or auto")
     rows = dataset.rows
     assert isinstance(rows, OperatorRows)
     with clock.phase("read"):
         width = sum(prod(rows.shapes[role][1:]) for role in ("x", "y"))
         count = min(stop, _FIELDS, max(1, _NUMBERS // width))
         held = dataset.take(torch.randperm(stop, generator=generator)[:count].sort().values)
+    copies = "group" not in held  # then groups are of copies alone
+    held = rows_with_duplicates_grouped(held, *(("x",) if request.model is not None else ("x", "y")))
     u, v, group = held["x"], held["y"], held.get("group")
     asked = (request.space, request.output_action, request.density)
     axes = named_axes(rows.axes, dataset.names)
     if request.model is not None:
         path = Path(request.model)
         model = load_model(path, device=torch.device("cpu"), dtype=torch.float64, trust=request.trust_model)
-        return evidence_of_network(asked, model, u, group, axes, generator, clock)
-    if group is None:
-        group = with_duplicates_grouped(Samples(u.flatten(1), v.flatten(1))).group
+        return evidence_of_network(asked, model, u, group, axes, generator, clock, copies=copies)
     frame = operator_frame(asked, tuple(a.name for a in axes), spatial_grid(axes, (u, v)), u, v.shape[1])
     with one_thread():
-        evidence = _evidence_of_pairs(frame, u, v, group, generator, clock)
+        evidence = _evidence_of_pairs(frame, u, v, group, generator, clock, copies=copies)
     return Examined(evidence, frame.names)
 
 
@@ -91,7 +88,14 @@ def evidence_of_operator(
 
 
 def _evidence_of_pairs(
-    frame: OperatorFrame, u: Tensor, v: Tensor, group: Tensor | None, generator: torch.Generator, clock: Clock
+    frame: OperatorFrame,
+    u: Tensor,
+    v: Tensor,
+    group: Tensor | None,
+    generator: torch.Generator,
+    clock: Clock,
+    *,
+    copies: bool,
 ) -> Evidence:
     n = len(u)
     with clock.phase("fit"):
@@ -103,7 +107,7 @@ def _evidence_of_pairs(
             [slope.flatten(1) for slope in slopes],
             fold_labels(n, group, FOLDS, generator),
         )
-    split = half_numbers(n, group, generator)
+    split = half_numbers(n, group, generator, whole=copies)
     doubts = []
     if fit.unexplained > _POOR:
         doubts.append(f"the kernel leaves {100 * fit.unexplained:.0f} % of the held-out mean square of y")

@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Examined
-from symfind.decision.halves import with_duplicates_grouped
+from symfind.decision.halves import rows_with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fields.plane import Grid, ImageFields, derivative_stencil, image_space
 from symfind.fields.polynomial import PolynomialFields, matrix_fields
 from symfind.fields.typeset import sum_text
-from symfind.fits.surrogate import Samples
 from symfind.kinds.pairs.carried import Carried, Parametrisation, evidence_of_carried
 from symfind.kinds.pairs.registration import (
     RESOLUTION,
@@ -71,10 +70,8 @@ def evidence_of_pairs(
     InputError
         Nothing moves, or there are too few rows.
     UsageError
-        The space or the method does not go with pairs.
+        The space does not go with pairs.
     """
-    if request.method not in ("auto", "lconv"):
-        raise UsageError(f"--method {request.method} does not go with pairs; take lconv or auto")
     row = dataset.shapes["x"][1:]
     spatial = _is_spatial(row, request.space)
     count = min(stop, _IMAGES if spatial else _ROWS)
@@ -84,13 +81,12 @@ def evidence_of_pairs(
             if stop == dataset.n_rows
             else dataset.take(torch.randperm(stop, generator=generator)[:count].sort().values)
         )
+        held = rows_with_duplicates_grouped(held, "x", "x_moved")
     x, moved = held["x"].reshape(-1, *row), held["x_moved"].reshape(-1, *row)
     if float((moved - x).abs().max()) == 0.0:
         raise InputError(f"{request.source}: x_moved equals x in every row; give pairs of which something moved")
     amounts = _amounts(held, request.source)
     group = held.get("group")
-    if group is None:
-        group = with_duplicates_grouped(Samples(x.flatten(1), moved.flatten(1))).group
     with clock.phase("fit"):
         made = _plane(request, x, moved, amounts) if spatial else _matrices(request, dataset, x, moved, amounts)
         evidence = evidence_of_carried(made, len(x), group, request.tolerance, generator)

@@ -15,11 +15,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import part_held_out, with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression, parse_expression
 from symfind.fields.polynomial import powers_of_x
 from symfind.fields.typeset import monomial_text, sum_text
 from symfind.fits.features import PolynomialFeatures, Standardiser
+from symfind.fits.surrogate import Samples
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.tsqr import triangular_factor
 
@@ -182,9 +184,8 @@ def degrees(d: int, rows: int) -> list[int]:
 
 def chosen_degree(x: Tensor, colour: Tensor, codimension: int, noise: float, generator: torch.Generator) -> int:
     """The lowest degree whose zero set, fitted to half of the points, passes the other half nearest."""
-    order = torch.randperm(x.shape[0], generator=generator)
-    half = x.shape[0] // 2
-    fit, test = x[order[:half]], x[order[half:]]
+    copies = with_duplicates_grouped(Samples(x, x[:, :0])).group
+    fit, test = (x[part] for part in part_held_out(x.shape[0], x.shape[0] // 2, copies, generator))
     distance: dict[int, float] = {}
     for degree in degrees(x.shape[1], x.shape[0]):
         levels = fitted_levels(fit, colour, degree, codimension, noise)

@@ -14,6 +14,7 @@ from symfind.api import discover
 from symfind.data.hdf5 import write
 from symfind.errors import InputError, UsageError
 from symfind.fields.plane import Grid
+from symfind.kinds.image.image import _inverse_root
 from symfind.kinds.reading import open_dataset
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
@@ -140,3 +141,16 @@ def test_turned_digits_are_certified_over_the_full_circle() -> None:
     assert [(g.expression, g.verdict) for g in report.certified] == [("x ∂y − y ∂x", "certified")]
     assert report.certified[0].reach == pytest.approx(math.pi)
     assert {s.expression for s in report.set_apart} >= {"∂x", "∂y", "x ∂x + y ∂y"}
+
+
+@pytest.mark.parametrize("common", [0.0, 1e-3, 1.0])
+def test_what_is_common_to_all_logits_is_left_out(common: float) -> None:
+    """For two classes the distance is |a − b|/σ(a − b), whatever both have in common, and of rank one."""
+    generator = torch.Generator().manual_seed(0)
+    one, both = torch.randn(2, 500, generator=generator, dtype=torch.float64)
+    logits = torch.stack([one, -one], 1) + common * both[:, None]
+    root = _inverse_root(logits)
+    assert root.shape == (2, 2)
+    distance = (logits @ root.T).square().sum(1).sqrt()
+    torch.testing.assert_close(distance, one.abs() / one.std())
+    assert int((root.norm(dim=1) > 0).sum()) == 1

@@ -129,7 +129,7 @@ def test_too_few_pairs_and_wrong_methods(tmp_path: Path) -> None:
     u = random_waves(4, 8)
     with pytest.raises(InputError, match="too few to fit"):
         ask(line_file(tmp_path / "few.h5", u, heat(u)))
-    with pytest.raises(UsageError, match="does not go with maps between fields"):
+    with pytest.raises(UsageError, match="does not go with operator data"):
         ask(tmp_path / "few.h5", method="weak")
     with pytest.raises(InputError, match="zero"):
         ask(line_file(tmp_path / "zero.h5", random_waves(40, 9), torch.zeros(40, 1, 64, dtype=torch.float64)))

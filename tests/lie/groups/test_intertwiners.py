@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounding import rounding
 
 from symfind.errors import NumericalError, UsageError
 from symfind.lie.groups.catalogue import conjugate, group_from_generators, parse_group
@@ -84,13 +85,15 @@ def test_dimension_and_exactness(group, source, target, dim):
     assert space.dim == dim
     matrix = torch.randn(space.target.dim, space.source.dim, dtype=F64, generator=rng())
     near = space.project(matrix)
-    assert torch.allclose(space.project(near), near, atol=1e-13)
+    size = rounding(float(near.abs().max()), terms=space.source.dim * space.target.dim)
+    assert torch.allclose(space.project(near), near, atol=size)
     if dim == 0:
         assert not near.any()
         return
     # The difference is orthogonal to everything in the space.
     assert abs(float((near * (matrix - near)).sum())) < 1e-12 * float(matrix.norm()) ** 2
-    assert space.residual(near) < 1e-13
+    # Boosts are no orthogonal matrices: the basis is solved through entries up to ten times as large.
+    assert space.residual(near) < rounding(10, terms=space.source.dim * space.target.dim)
     assert equivariance_error(space, near) < 1e-12
     c = torch.randn(3, dim, dtype=F64, generator=rng(2))
     assert torch.allclose(space.coefficients(space.matrix(c)), c, atol=1e-12)
@@ -121,10 +124,10 @@ def test_permutations_give_the_deep_sets_pattern():
     space = hom("s6", "V", "V")
     near = space.project(torch.randn(6, 6, dtype=F64, generator=rng()))
     eye = torch.eye(6, dtype=torch.bool)
-    assert float(near[eye].std()) < 1e-15 and float(near[~eye].std()) < 1e-15
+    assert float(near[eye].std()) < rounding() and float(near[~eye].std()) < rounding()
     wide = hom("s6", "3V", "2V").project(torch.randn(12, 18, dtype=F64, generator=rng()))
     for block in wide.reshape(2, 6, 3, 6).permute(0, 2, 1, 3).reshape(-1, 6, 6):
-        assert float(block[eye].std()) < 1e-15 and float(block[~eye].std()) < 1e-15
+        assert float(block[eye].std()) < rounding() and float(block[~eye].std()) < rounding()
 
 
 def test_large_permutation_representations_stay_sparse():

@@ -1,0 +1,32 @@
+"""The network of a model file of any kind: audited, then loaded from what was audited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from symfind.models.model_file import audited
+from symfind.models.network import Network
+
+
+def load_network(path: Path, device: torch.device, *, trust: bool = False) -> Network:
+    """Load the network of a file as it is stored, without conversion.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, unsafe, or no model; the message says what it is and what to do.
+    """
+    with audited(path, trust=trust) as file:
+        if file.format == "torchscript":
+            from symfind.models.torchscript import load_torchscript
+
+            return load_torchscript(file, device)
+        if file.format == "torch.export":
+            from symfind.models.exported import load_exported
+
+            return load_exported(file, device)
+        from symfind.models.checkpoint import load_checkpoint
+
+        return load_checkpoint(file.contents, device)

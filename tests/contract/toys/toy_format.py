@@ -1,0 +1,18 @@
+"""A format from outside: generators as rows of comma-separated values."""
+
+import csv
+import io
+
+from symfind.render.formats import FORMATS, Format
+
+
+def csv_bytes(report):
+    """A row a generator: expression, defect, verdict."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["generator", "defect", "verdict"])
+    table.writerows([g.expression, g.defect, g.verdict] for g in report.generators)
+    return text.getvalue().encode()
+
+
+FORMATS.register(Format(name="csv", encode=csv_bytes, endings=(".csv",)))

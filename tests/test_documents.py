@@ -1,0 +1,62 @@
+"""What docs/ holds of the code is what the code says now; links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def writer(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_the_kinds_is_current() -> None:
+    kinds = writer("write_kinds")
+    assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "run python docs/write_kinds.py"
+
+
+def test_the_picture_of_the_imports_is_current() -> None:
+    architecture = writer("write_architecture")
+    assert architecture.PICTURE.read_text(encoding="utf-8") == architecture.picture(), (
+        "run python docs/write_architecture.py"
+    )
+
+
+@pytest.mark.slow
+def test_the_walks_are_current() -> None:
+    architecture = writer("write_architecture")
+    assert architecture.PAGE.read_text(encoding="utf-8") == architecture.page(), "run python docs/write_architecture.py"
+
+
+def test_the_picture_has_every_room_and_only_arrows_downwards() -> None:
+    architecture = writer("write_architecture")
+    order = [room for floor in architecture.floors() for room in floor]
+    assert set(order) == set(architecture.arrows())
+    for room, others in architecture.arrows().items():
+        assert all(order.index(other) > order.index(room) for other in others), room
+    kept = architecture.next_only()
+    # Along the arrows that are kept every room is reached that is reached at all.
+    for room, others in architecture.arrows().items():
+        reached, new = set[str](), {room}
+        while new:
+            new = {end for start, end in kept if start in new} - reached
+            reached |= new
+        assert others <= reached, room
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
