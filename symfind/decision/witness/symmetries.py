@@ -42,14 +42,20 @@ class Symmetries:
         return self.vectors.shape[1]
 
 
-def _pushed(structure: SymmetricClass, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """dI·v ``(n, r)`` and dK·v ``(n, A, m)``."""
-
-    def both(at: Tensor) -> tuple[Tensor, Tensor]:
-        return structure.invariants(at), structure.covariants(at)
-
-    out: tuple[Tensor, Tensor] = torch.func.jvp(both, (x,), (tangent,))[1]
-    return out
+def _slopes(structure: SymmetricClass, x: Tensor) -> tuple[Tensor, Tensor]:
+    """∂I ``(n, r, D)`` and ∂K ``(n, A, m, D)`` at rows ``(n, D)``, one reverse pass a number."""
+    at = x.clone().requires_grad_(True)
+    invariants, covariants = structure.invariants(at), structure.covariants(at)
+    columns = torch.cat([invariants, covariants.flatten(1)], 1)
+    out = []
+    for j in range(columns.shape[1]):
+        slope = None
+        if columns.requires_grad:
+            (slope,) = torch.autograd.grad(columns[:, j].sum(), at, retain_graph=True, allow_unused=True)
+        out.append(torch.zeros_like(x) if slope is None else slope)
+    stacked = torch.stack(out, 1)
+    r = invariants.shape[1]
+    return stacked[:, :r], stacked[:, r:].reshape(*covariants.shape, x.shape[1])
 
 
 def symmetries(
@@ -88,17 +94,14 @@ def symmetries(
         flat = covariants.reshape(n * a, *output_objects)
         at = x.repeat_interleave(a, 0).reshape(n * a, k, d)
         columns = action.columns(space, at, flat)
-    rows, pushed_k = [], []
-    for i in range(space.dim):
-        di, dk = _pushed(structure, x, fields[:, :, i].reshape(n, k * d))
-        rows.append(di)
-        pushed_k.append(dk)
-    invariants = torch.stack(rows, -1)  # (n, r, p)
+    slope_i, slope_k = _slopes(structure, x)
+    moves = fields.transpose(2, 3).reshape(n, k * d, space.dim)  # (n, D, p)
+    invariants = slope_i @ moves  # (n, r, p)
     unknowns = space.dim + action.extra
     top = torch.cat([invariants, invariants.new_zeros(*invariants.shape[:2], action.extra)], -1)
     size = top.square().sum(2).mean(0).sqrt().clamp(min=1e-300)[None, :, None]
     parts = [(top / size).reshape(-1, unknowns)]
-    moved = torch.stack(pushed_k, -1)  # (n, A, m, p)
+    moved = torch.einsum("namd,ndp->namp", slope_k, moves)
     moved = torch.cat([moved, moved.new_zeros(*moved.shape[:3], action.extra)], -1)
     if columns is not None:
         moved = moved - columns.reshape(n, a, -1, unknowns)
@@ -133,14 +136,10 @@ def _span_with_fields(null: Tensor, s: Tensor) -> Tensor:
 def _without_blind(structure: SymmetricClass, x: Tensor, fields: Tensor, whiten: Tensor, null: Tensor) -> Symmetries:
     """Null fields less those along directions of an object that no invariant sees."""
     n, k, p, d = fields.shape
-    at = x.clone().requires_grad_(True)
-    values = torch.cat([structure.invariants(at), structure.covariants(at).flatten(1)], 1)
-    slopes = []
-    for j in range(values.shape[1]):
-        if values[:, j].requires_grad:
-            (g,) = torch.autograd.grad(values[:, j].sum(), at, retain_graph=True, allow_unused=True)
-            if g is not None:
-                slopes.append(g.reshape(n * k, d))
+    slopes = [
+        part.reshape(n * k, d)
+        for part in torch.cat([each.flatten(1, -2) for each in _slopes(structure, x)], 1).unbind(1)
+    ]
     if not slopes:
         return Symmetries(null[:, :0], null)
     colour = torch.linalg.pinv(whiten)
