@@ -32,6 +32,13 @@ _LARGEST_NOISE = 0.1
 # An entry of a form below this is rounding of the change of coordinates.
 _DIGITS = 12
 
+# What a report says of an algebra in the words of its structure theory.
+_STRUCTURE = tuple(
+    "dimension name aliases reason closure distance noise killing_signature center_dimension radical_dimension "
+    "nilradical_dimension derived_dimensions lower_central_dimensions levi ideals simple semisimple solvable nilpotent "
+    "compact".split()
+)
+
 _T = TypeVar("_T")
 
 
@@ -138,28 +145,7 @@ def _unidentified(dimension: int, warnings: Sequence[str]) -> Algebra:
 
 
 def _named(report: AlgebraReport) -> Algebra:
-    return Algebra(
-        dimension=report.dimension,
-        name=report.name,
-        aliases=report.aliases,
-        reason=report.reason,
-        closure=report.closure,
-        distance=report.distance,
-        noise=report.noise,
-        killing_signature=report.killing_signature,
-        center_dimension=report.center_dimension,
-        radical_dimension=report.radical_dimension,
-        nilradical_dimension=report.nilradical_dimension,
-        derived_dimensions=report.derived_dimensions,
-        lower_central_dimensions=report.lower_central_dimensions,
-        levi=report.levi,
-        ideals=report.ideals,
-        simple=report.simple,
-        semisimple=report.semisimple,
-        solvable=report.solvable,
-        nilpotent=report.nilpotent,
-        compact=report.compact,
-    )
+    return Algebra(**{name: getattr(report, name) for name in _STRUCTURE})
 
 
 def _forms(algebra: AffineAlgebra) -> tuple[PreservedForm, ...]:

@@ -26,6 +26,7 @@ from symfind.answers.span import algebra_at_points, constants_at_points
 from symfind.data.files import HDF5_SIGNATURE, sha256
 from symfind.errors import InputError
 from symfind.fields.polynomial import PolynomialFields, linear_fields
+from symfind.kinds.search import coordinate_names
 from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.algebra import algebra_of_structure_constants
 from symfind.schema.document import Algebra, Coverage, Environment, Generator, Report, Source, Space
@@ -214,7 +215,7 @@ def _typed(text: str, path: Path) -> tuple[Tensor, tuple[str, ...], float | None
     d = matrices.shape[1]
     names = document.get("names")
     if names is None:
-        names = ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
+        names = coordinate_names(None, d)
     if not isinstance(names, list | tuple) or len(names) != d:
         raise InputError(f"{path}: `names` are {names!r}, expected {d} names of coordinates")
     noise = document.get("noise")

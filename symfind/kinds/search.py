@@ -167,7 +167,7 @@ def _frame(
     outputs = (1, 1)
     if question.target is not None:
         outputs = question.outputs(dataset.shapes[question.target][1:], request.acts_on)
-    names = _names(dataset.names, objects[1])
+    names = coordinate_names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
     return _made_frame(request, question, space, objects, outputs, moments, names, action), names, messages
@@ -190,7 +190,8 @@ def _made_frame(
     return Frame(question, objects, outputs, geometry, fields.centred(geometry.mean, geometry.scale), action)
 
 
-def _names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
+def coordinate_names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
+    """The names that a file gives, if they are d; else x, y, z, or x1 … xd."""
     if given is not None and len(given) == d:
         return given
     return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
@@ -264,7 +265,7 @@ def _model_evidence(
     outputs = question.outputs(model.output_shape, request.acts_on)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
-    coordinates = _names(names, objects[1])
+    coordinates = coordinate_names(names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     frame = _made_frame(request, question, kind.space, objects, outputs, moments, coordinates, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}

@@ -20,6 +20,7 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
+from symfind.kinds.search import coordinate_names
 from symfind.names import PROMOTED_KINDS
 from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
@@ -112,7 +113,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
         raise InputError(f"{path}: all rows of x are equal, nothing varies; give data that vary")
     if question.like_inputs:
         y = _without_rounding(y, geometry.scale)
-    names = _names(dataset.names, objects[1])
+    names = coordinate_names(dataset.names, objects[1])
     fields = _space(space or kind.space, objects[1], names).centred(geometry.mean, geometry.scale)
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
@@ -141,12 +142,6 @@ def _without_rounding(velocity: Tensor, scale: Tensor) -> Tensor:
     """dx/dt, components that are the rounding of the others (the spin of a symmetric top) made zero."""
     rate = velocity.square().mean(0).sqrt().reshape(-1, scale.shape[0]) / scale
     return velocity * (rate > _ROUNDING * rate.max()).flatten()
-
-
-def _names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
-    if given is not None and len(given) == d:
-        return given
-    return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
 
 
 def _space(asked: str | ReportedFields, d: int, names: tuple[str, ...]) -> VectorFieldSpace:

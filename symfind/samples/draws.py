@@ -15,7 +15,8 @@ def _normal(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def _uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+def uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
+    """Numbers between two bounds."""
     return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
@@ -38,9 +39,9 @@ def rigid_body(inertia: tuple[float, float, float]) -> Callable[[int, torch.Gene
 
 def kepler(n: int, generator: torch.Generator) -> Arrays:
     """Give a = −r/|r|³ at one moment of each of n orbits: isotropic planes, eccentricity ≤ 0.2, GM = 1."""
-    semi_major = _uniform(generator, 0.85, 1.15, n, 1)
-    e = _uniform(generator, 0.0, 0.2, n, 1)
-    mean_anomaly = _uniform(generator, 0.0, 2 * torch.pi, n, 1)
+    semi_major = uniform(generator, 0.85, 1.15, n, 1)
+    e = uniform(generator, 0.0, 0.2, n, 1)
+    mean_anomaly = uniform(generator, 0.0, 2 * torch.pi, n, 1)
     anomaly = mean_anomaly
     for _ in range(8):  # Newton on Kepler's equation E − e sin E = M: exact to rounding after 5 at e ≤ 0.2
         anomaly = anomaly - (anomaly - e * anomaly.sin() - mean_anomaly) / (1 - e * anomaly.cos())
@@ -52,7 +53,7 @@ def kepler(n: int, generator: torch.Generator) -> Arrays:
     return {"x": r, "y": -r / r.norm(dim=1, keepdim=True) ** 3}
 
 
-def _integrate(f: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: int, parts: int) -> Tensor:
+def integrated(f: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: int, parts: int) -> Tensor:
     """Return the states x(0), x(step), … of dx/dt = f(x) by RK4 in parts of a step: ``(R, d) → (R, steps, d)``."""
     states = [x]
     h = step / parts
@@ -77,8 +78,8 @@ def lorenz(n: int, generator: torch.Generator) -> Arrays:
     """Eight trajectories on the attractor (the last one shorter), each state with its exact derivative."""
     length = -(-n // 8)
     start = _normal(generator, 8, 3) * 8 + torch.tensor([0.0, 0.0, 25.0], dtype=torch.float64)
-    settled = _integrate(lorenz_equations, start, 0.02, 250, 1)[:, -1]  # 5 time units: onto the attractor
-    x = _integrate(lorenz_equations, settled, 0.02, length, 1).flatten(0, 1)[:n]
+    settled = integrated(lorenz_equations, start, 0.02, 250, 1)[:, -1]  # 5 time units: onto the attractor
+    x = integrated(lorenz_equations, settled, 0.02, length, 1).flatten(0, 1)[:n]
     group = torch.arange(8).repeat_interleave(length)[:n]
     return {"x": x, "dx": lorenz_equations(x), "group": group}
 
@@ -93,11 +94,11 @@ def hopf_equations(x: Tensor) -> Tensor:
 def hopf(n: int, generator: torch.Generator) -> Arrays:
     """Eight trajectories with times and no derivatives, from inside and outside the limit cycle."""
     radius = torch.linspace(0.1, 2.0, 8, dtype=torch.float64)
-    angle = _uniform(generator, 0.0, 2 * torch.pi, 8)
+    angle = uniform(generator, 0.0, 2 * torch.pi, 8)
     start = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
     length = -(-n // 8)
     return {
-        "x": _integrate(hopf_equations, start, 0.05, length, 4),
+        "x": integrated(hopf_equations, start, 0.05, length, 4),
         "t": 0.05 * torch.arange(length, dtype=torch.float64),
     }
 
@@ -114,17 +115,17 @@ def twist(n: int, generator: torch.Generator) -> Arrays:
 def shell(n: int, generator: torch.Generator) -> Arrays:
     """Points of a spherical shell, radius 0.8 to 1.2 in equal shares."""
     direction = torch.nn.functional.normalize(_normal(generator, n, 3), dim=1)
-    return {"x": direction * _uniform(generator, 0.8, 1.2, n, 1)}
+    return {"x": direction * uniform(generator, 0.8, 1.2, n, 1)}
 
 
 def cube(n: int, generator: torch.Generator) -> Arrays:
     """Points of the cube [−1, 1]³."""
-    return {"x": _uniform(generator, -1.0, 1.0, n, 3)}
+    return {"x": uniform(generator, -1.0, 1.0, n, 3)}
 
 
 def ellipse(n: int, generator: torch.Generator) -> Arrays:
     """Points of an ellipse with half-axes 2 and 1, turned by 30° and moved off the origin."""
-    angle = _uniform(generator, 0.0, 2 * torch.pi, n)
+    angle = uniform(generator, 0.0, 2 * torch.pi, n)
     half_axes = torch.tensor([[3**0.5, -0.5], [1.0, 3**0.5 / 2]], dtype=torch.float64)
     centre = torch.tensor([1.0, -0.5], dtype=torch.float64)
     return {"x": torch.stack([angle.cos(), angle.sin()], dim=1) @ half_axes.T + centre}

@@ -9,15 +9,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from symfind.samples.draws import integrated, uniform
+
 Draw: TypeAlias = Callable[[int, torch.Generator], dict[str, Tensor]]
 # Kind, names, rows, what it holds, what is known, how it is drawn: as in symfind.samples.catalogue.Sample.
 Entry: TypeAlias = tuple[str, tuple[str, ...], int, str, str, Draw]
-
-_FRICTION = 1.0
-
-
-def _uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
 def pendulum_equations(x: Tensor) -> Tensor:
@@ -37,7 +33,7 @@ def lotka_volterra_equations(x: Tensor) -> Tensor:
     return torch.stack([a * (1 - b), b * (a - 1)], 1)
 
 
-def damped_double_pendulum_equations(x: Tensor, friction: float = _FRICTION) -> Tensor:
+def damped_double_pendulum_equations(x: Tensor, friction: float = 1.0) -> Tensor:
     """Two equal rods and masses, g = 1, friction in both joints; angles a, b and their rates ``(n, 4) → (n, 4)``."""
     a, b, u, v = x.unbind(1)
     c, s = (a - b).cos(), (a - b).sin()
@@ -55,20 +51,20 @@ def mcmillan_map(x: Tensor, strength: float = 0.8) -> Tensor:
 
 
 def _pendulum(n: int, generator: torch.Generator) -> dict[str, Tensor]:
-    x = torch.cat([_uniform(generator, -3.0, 3.0, n, 1), _uniform(generator, -2.0, 2.0, n, 1)], 1)
+    x = torch.cat([uniform(generator, -3.0, 3.0, n, 1), uniform(generator, -2.0, 2.0, n, 1)], 1)
     return {"x": x, "dx": pendulum_equations(x)}
 
 
 def _kepler_orbits(n: int, generator: torch.Generator) -> dict[str, Tensor]:
     r = torch.randn(n, 3, generator=generator, dtype=torch.float64)
-    r = r / torch.linalg.vector_norm(r, dim=1, keepdim=True) * _uniform(generator, 0.5, 2.0, n, 1)
+    r = r / torch.linalg.vector_norm(r, dim=1, keepdim=True) * uniform(generator, 0.5, 2.0, n, 1)
     p = 0.7 * torch.randn(n, 3, generator=generator, dtype=torch.float64)
     x = torch.cat([r, p], 1)
     return {"x": x, "dx": kepler_equations(x)}
 
 
 def _lotka_volterra(n: int, generator: torch.Generator) -> dict[str, Tensor]:
-    x = _uniform(generator, 0.3, 2.5, n, 2)
+    x = uniform(generator, 0.3, 2.5, n, 2)
     return {"x": x, "dx": lotka_volterra_equations(x)}
 
 
@@ -81,16 +77,9 @@ def _damped_double_pendulum(n: int, generator: torch.Generator) -> dict[str, Ten
     """Trajectories of 100 points, 0.05 apart, by RK4 in five parts of a step."""
     length, step, parts = 100, 0.05, 5
     count = -(-n // length)
-    x = torch.cat([_uniform(generator, -2.5, 2.5, count, 2), _uniform(generator, -1.0, 1.0, count, 2)], 1)
-    states, h, f = [x], step / parts, damped_double_pendulum_equations
-    for _ in range(length - 1):
-        for _ in range(parts):
-            k1 = f(x)
-            k2 = f(x + h / 2 * k1)
-            k3 = f(x + h / 2 * k2)
-            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + f(x + h * k3))
-        states.append(x)
-    return {"x": torch.stack(states, 1), "t": step * torch.arange(length, dtype=torch.float64)}
+    x = torch.cat([uniform(generator, -2.5, 2.5, count, 2), uniform(generator, -1.0, 1.0, count, 2)], 1)
+    states = integrated(damped_double_pendulum_equations, x, step, length, parts)
+    return {"x": states, "t": step * torch.arange(length, dtype=torch.float64)}
 
 
 MECHANICS: Mapping[str, Entry] = MappingProxyType(

@@ -27,7 +27,7 @@ from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Samples, choose_family
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
-from symfind.kinds.search import is_model, model_inputs
+from symfind.kinds.search import coordinate_names, is_model, model_inputs
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ConserveOptions
@@ -167,9 +167,7 @@ def _names(given: tuple[str, ...] | None, row: tuple[int, ...]) -> tuple[str, ..
     width, d = prod(row), row[-1] if row else 1
     if given is not None and len(given) == width:
         return given
-    own = given if given is not None and len(given) == d else None
-    if own is None:
-        own = ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
+    own = coordinate_names(given, d)
     if width == d:
         return own
     return tuple(f"{name}{'_' if name[-1].isdigit() else ''}{i + 1}" for i in range(width // d) for name in own)
