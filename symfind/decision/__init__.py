@@ -1,0 +1,1 @@
+"""From evidence to a finding: what is certified, and by what."""
