@@ -25,11 +25,12 @@ from benchmarks.field_suite import augmentation as augmentation_suite
 from benchmarks.field_suite import learned as learned_suite
 from benchmarks.field_suite.cases import CLEAN, NAMES, NOISY, ROOTS, WITHOUT, Case
 from benchmarks.field_suite.differences import SIMULATORS
-from symfind.config import DiscoverOptions
-from symfind.discover.finding import Finding, decide
-from symfind.discover.search import Clock, search
+from symfind.decision.evidence import Finding
+from symfind.decision.finding import decide
+from symfind.kinds.search import search
 from symfind.linalg.subspaces import principal_cosines
-from symfind.progress import SilentProgress
+from symfind.progress import Clock, SilentProgress
+from symfind.verbs.options import DiscoverOptions
 
 # Parts of the page with runs of their own, each between two marks; they are kept when another part is written anew.
 PARTS = {"learned": "Learned generators", "augmentation": "Augmentation"}

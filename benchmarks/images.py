@@ -19,11 +19,11 @@ from torch import Tensor
 
 from benchmarks.image_suite import learned, ranges, scrambled
 from benchmarks.image_suite.kept import Kept
-from symfind.discover.lconv import plane_matrix, spectral_radius
-from symfind.discover.registration import register_together
-from symfind.discover.transport import Candidates, transport_known
-from symfind.fields.image import Grid, image_space
-from symfind.sources.files import appearing_whole
+from symfind.data.files import appearing_whole
+from symfind.fields.plane import Grid, image_space
+from symfind.kinds.pairs.lconv import plane_matrix, spectral_radius
+from symfind.kinds.pairs.registration import register_together
+from symfind.kinds.pairs.transport import Candidates, transport_known
 
 ANGLE = math.pi / 10
 TURN = torch.ones(1, dtype=torch.float64)

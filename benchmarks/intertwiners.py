@@ -40,10 +40,10 @@ RANKS = (3, 4, 5)
 
 
 def ours(case: str) -> tuple[float, torch.Tensor]:
-    from symfind.lie.groups import parse_group
-    from symfind.lie.intertwiners import intertwiners
-    from symfind.lie.invariant_cache import InvariantCache
-    from symfind.lie.notation import parse_representation
+    from symfind.lie.groups.catalogue import parse_group
+    from symfind.lie.groups.intertwiners import intertwiners
+    from symfind.lie.groups.invariant_cache import InvariantCache
+    from symfind.lie.groups.notation import parse_representation
 
     name, formula = INVARIANTS[case][:2] if case in INVARIANTS else ("so3", MIXED_FORMULA)
     start = time.perf_counter()
@@ -76,9 +76,9 @@ def emlp(case: str) -> tuple[float, torch.Tensor]:
 
 
 def decomposition_by_symfind(rank: int) -> tuple[float, torch.Tensor]:
-    from symfind.lie.clebsch_gordan import isotypic_parts
-    from symfind.lie.groups import parse_group
-    from symfind.lie.notation import parse_representation
+    from symfind.lie.groups.catalogue import parse_group
+    from symfind.lie.groups.clebsch_gordan import isotypic_parts
+    from symfind.lie.groups.notation import parse_representation
 
     start = time.perf_counter()
     parts = isotypic_parts(parse_representation(parse_group("so3"), f"V^{rank}"))
@@ -100,10 +100,10 @@ def worker(library: str, case: str, path: str) -> None:
     """One cold solve in this process: seconds on standard output, the basis in ``path``."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if case.isdigit():
-        __import__("e3nn.o3" if library == "e3nn" else "symfind.lie.clebsch_gordan")
+        __import__("e3nn.o3" if library == "e3nn" else "symfind.lie.groups.clebsch_gordan")
         seconds, basis = (decomposition_by_e3nn if library == "e3nn" else decomposition_by_symfind)(int(case))
     else:
-        __import__("emlp.reps" if library == "emlp" else "symfind.lie.intertwiners")
+        __import__("emlp.reps" if library == "emlp" else "symfind.lie.groups.intertwiners")
         seconds, basis = (emlp if library == "emlp" else ours)(case)
     torch.save(basis, path)
     print(json.dumps({"seconds": seconds}))

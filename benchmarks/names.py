@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind.lie.algebra import algebra_of_matrices
-from symfind.lie.classify import AlgebraReport, identify
-from symfind.lie.groups import parse_group
+from symfind.lie.algebras.algebra import algebra_of_matrices
+from symfind.lie.algebras.classify import AlgebraReport, identify
+from symfind.lie.groups.catalogue import parse_group
 
 F64 = torch.float64
 
@@ -208,7 +208,7 @@ def summands(name: str) -> tuple[str, ...]:
 
 
 def verdict(report: AlgebraReport, truth: str) -> str:
-    """ "right", "open" (unidentified) or "wrong"."""
+    """The word "right", "open" (unidentified) or "wrong"."""
     if report.name == "unidentified":
         return "open"
     names = {summands(name) for name in (report.name, *report.aliases)}

@@ -11,7 +11,7 @@ from typing import Any
 import typer.main
 
 from symfind.cli.main import application
-from symfind.settings import PANELS
+from symfind.verbs.option import PANELS
 
 TARGET = Path(__file__).with_name("commands.md")
 

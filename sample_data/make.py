@@ -15,12 +15,13 @@ import h5py
 import numpy as np
 import torch
 
-from symfind.discover.registration import PlaneFlow, turning
-from symfind.fields.image import Grid
+from symfind.data.files import appearing_whole
+from symfind.data.hdf5 import write
+from symfind.fields.plane import Grid
 from symfind.fields.polynomial import polynomial_fields
-from symfind.sources.files import appearing_whole
-from symfind.sources.hdf5 import write
-from symfind.sources.samples import o5_function, write_sample
+from symfind.kinds.pairs.registration import PlaneFlow, turning
+from symfind.samples.catalogue import write_sample
+from symfind.samples.draws import o5_function
 
 HERE = Path(__file__).parent
 

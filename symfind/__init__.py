@@ -7,13 +7,15 @@ They are imported when they are first used, so that ``import symfind`` costs a m
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score
-    from symfind.config import (
+    from symfind.schema.augmentation import Augmentation, FieldScore
+    from symfind.schema.document import Report
+    from symfind.schema.enforcement import Enforcement, Score
+    from symfind.schema.store import read_report
+    from symfind.verbs.options import (
         AugmentOptions,
         ConserveOptions,
         DiscoverOptions,
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
         PromoteOptions,
         ScoreOptions,
     )
-    from symfind.report.augmentation import Augmentation, FieldScore
-    from symfind.report.document import Report
-    from symfind.report.enforcement import Enforcement, Score
-    from symfind.report.store import read_report
 
 __all__ = [
     "AugmentOptions",
@@ -52,6 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "symfind.version",
     "augment": "symfind.api",
     "conserve": "symfind.api",
     "discover": "symfind.api",
@@ -62,38 +61,22 @@ _HOMES = {
     "promote": "symfind.api",
     "sample": "symfind.api",
     "score": "symfind.api",
-    "AugmentOptions": "symfind.config",
-    "ConserveOptions": "symfind.config",
-    "DiscoverOptions": "symfind.config",
-    "EnforceOptions": "symfind.config",
-    "PromoteOptions": "symfind.config",
-    "ScoreOptions": "symfind.config",
-    "Augmentation": "symfind.report.augmentation",
-    "FieldScore": "symfind.report.augmentation",
-    "Enforcement": "symfind.report.enforcement",
-    "Score": "symfind.report.enforcement",
-    "Report": "symfind.report.document",
-    "read_report": "symfind.report.store",
+    "AugmentOptions": "symfind.verbs.options",
+    "ConserveOptions": "symfind.verbs.options",
+    "DiscoverOptions": "symfind.verbs.options",
+    "EnforceOptions": "symfind.verbs.options",
+    "PromoteOptions": "symfind.verbs.options",
+    "ScoreOptions": "symfind.verbs.options",
+    "Augmentation": "symfind.schema.augmentation",
+    "FieldScore": "symfind.schema.augmentation",
+    "Enforcement": "symfind.schema.enforcement",
+    "Score": "symfind.schema.enforcement",
+    "Report": "symfind.schema.document",
+    "read_report": "symfind.schema.store",
 }
 
 
-class _Package(ModuleType):
-    """The package, in which a verb keeps its name although a floor is called the same."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Importing the floor symfind.discover would bind `discover` to it, and the verb would be gone.
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
-
-
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("symfind")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'symfind' has no attribute {name!r}")

@@ -7,23 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symfind.config import DiscoverOptions
-from symfind.discover.finding import decide
-from symfind.discover.search import Clock, is_model, search
+from symfind.answers.compose import report_of_finding
+from symfind.answers.discrete import with_discrete
+from symfind.data.files import readable
+from symfind.decision.finding import decide
+from symfind.kinds.search import is_model, search
 from symfind.linalg.threads import one_thread
-from symfind.machine import device_named, environment
-from symfind.progress import Progress, SilentProgress
-from symfind.report.compose import report_of_finding
-from symfind.report.discrete import with_discrete
-from symfind.report.document import Report, Source
-from symfind.sources.files import readable
+from symfind.progress import Clock, Progress, SilentProgress
+from symfind.schema.document import Report, Source
+from symfind.verbs.machine import device_named, environment
+from symfind.verbs.options import DiscoverOptions
 
 if TYPE_CHECKING:
-    from symfind.augmenting import augment
-    from symfind.conserving import conserve
-    from symfind.enforcing import enforce, score
-    from symfind.promoting import promote
-    from symfind.report.contents import Contents
+    from symfind.verbs.augment import augment
+    from symfind.verbs.conserve import conserve
+    from symfind.verbs.contents import Contents
+    from symfind.verbs.enforce import enforce, score
+    from symfind.verbs.promote import promote
 
 __all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
 
@@ -31,13 +31,13 @@ __all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "
 def __getattr__(name: str) -> Any:
     # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
     if name in ("enforce", "score"):
-        return getattr(importlib.import_module("symfind.enforcing"), name)
+        return getattr(importlib.import_module("symfind.verbs.enforce"), name)
     if name == "augment":
-        return importlib.import_module("symfind.augmenting").augment
+        return importlib.import_module("symfind.verbs.augment").augment
     if name == "conserve":
-        return importlib.import_module("symfind.conserving").conserve
+        return importlib.import_module("symfind.verbs.conserve").conserve
     if name == "promote":
-        return importlib.import_module("symfind.promoting").promote
+        return importlib.import_module("symfind.verbs.promote").promote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -47,7 +47,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.config.DiscoverOptions`.
+        What is asked, :class:`~symfind.verbs.options.DiscoverOptions`.
     progress
         Told how far the computation is.
 
@@ -96,7 +96,7 @@ def identify(source: str) -> Report:
     InputError
         It is neither, or holds no generators.
     """
-    from symfind.report.identification import identify_source  # each verb pays for its own imports only
+    from symfind.answers.identification import identify_source  # each verb pays for its own imports only
 
     with readable(source) as path:
         return identify_source(path, source, {"source": source}, environment())
@@ -110,7 +110,7 @@ def inspect(source: str) -> Contents:
     InputError
         It is missing, damaged, or none of these.
     """
-    from symfind.report.contents import contents
+    from symfind.verbs.contents import contents
 
     with readable(source) as path:
         return contents(path, source, is_model=is_model(path))
@@ -136,14 +136,14 @@ def sample(
     InputError
         The file cannot be written.
     """
-    from symfind.sources.samples import write_sample
+    from symfind.samples.catalogue import write_sample
 
     write_sample(name, Path(out), rows=rows, seed=seed, times=times, grid_size=grid_size)
 
 
 def groups() -> list[dict[str, Any]]:
     """The groups that are known by name, one record a family."""
-    from symfind.lie.groups import catalogue
+    from symfind.lie.groups.catalogue import catalogue
 
     return [
         {

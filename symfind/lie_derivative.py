@@ -15,9 +15,9 @@ from torch import Tensor
 
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.space import HoldsConstants, VectorFieldSpace, finite_fields
+from symfind.fits.geometry import Geometry
 from symfind.linalg.nullspace import Pencil
-from symfind.sources.differentiable_map import DifferentiableMap
-from symfind.sources.geometry import Geometry
+from symfind.models.differentiable_map import DifferentiableMap
 
 # Numbers held at once while rows are made: 2²³ doubles are 64 MB, and a handful of such arrays is alive.
 _BUDGET = 2**23

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.fields.space import VectorFieldSpace
+from symfind.fits.geometry import SymmetricRoot
 from symfind.lie_derivative import constant_slope
-from symfind.sources.geometry import SymmetricRoot
 
 TYPES = ("scalar", "vector", "covector", "two-form", "form:k", "metric", "density", "tensor:r,s")
 # Components that should be equal may differ by the rounding of single precision.

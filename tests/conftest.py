@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from symfind.report.document import (
+from symfind.schema.document import (
     Algebra,
     Coverage,
     Environment,

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame, lie_derivative
-from symfind.discover.questions import QUESTIONS
 from symfind.fields.catalogue import make_space
+from symfind.fits.geometry import Moments, input_geometry
+from symfind.kinds.frame import Frame
+from symfind.kinds.maps.nullspace import lie_derivative
+from symfind.kinds.questions import QUESTIONS
 from symfind.lie_derivative import Free, Invariant, LieDerivative, Same, constant_slope
 from symfind.linalg.nullspace import Dense, GeneralisedSpectrum, Streamed
-from symfind.sources.geometry import Moments, input_geometry
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import symfind
 from symfind import AugmentOptions
-from symfind.config import DiscoverOptions
-from symfind.report.document import Report
-from symfind.report.store import to_json
+from symfind.schema.document import Report
+from symfind.schema.store import to_json
+from symfind.verbs.options import DiscoverOptions
 
 TRAJECTORIES, HELD_OUT, COPIES, SIZE = 4, 24, 16, 1.0
 # Frames seen and frames asked for; one point in four of the grid.

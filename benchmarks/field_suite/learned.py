@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.field_suite.cases import BURGERS_2, CKDV, KDV, KS, NAMES, NKDV, ROOTS, Case
-from symfind.config import DiscoverOptions
-from symfind.discover.evidence import Evidence
-from symfind.discover.search import Clock, search
-from symfind.discover.validity_search import LearnedJudge
+from symfind.decision.evidence import Evidence
 from symfind.fields.expressions import parse_expression
-from symfind.progress import SilentProgress
-from symfind.sources.simulators.catalogue import SIMULATORS
+from symfind.kinds.field.learned.search import LearnedJudge
+from symfind.kinds.search import search
+from symfind.progress import Clock, SilentProgress
+from symfind.samples.simulators import SIMULATORS
+from symfind.verbs.options import DiscoverOptions
 
 CASES = (
     Case("kdv", "point:1", KDV),

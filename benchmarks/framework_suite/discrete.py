@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.framework_suite.case import Case
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
 
 _SECTION = "Discrete symmetries"
 

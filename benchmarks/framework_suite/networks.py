@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.framework_suite.case import Case
 from benchmarks.framework_suite.operators import found_in
 from symfind.api import sample
-from symfind.sources.dataset import open_dataset
+from symfind.kinds.reading import open_dataset
 
 _SECTION = "Networks between fields"
 _STEPS, _BATCH, _WIDTH, _WAVES = 120, 16, 8, 8

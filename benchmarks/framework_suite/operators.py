@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.framework_suite.case import Case
 from symfind.api import sample
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
 
 _SECTION = "Operators between fields"
 Answer = Callable[[dict[str, Any]], tuple[str, bool]]
@@ -53,7 +53,7 @@ def _two_channels(folder: Path) -> Sequence[str]:
     """Give v = R(u₁, u₂) of heat: a vector field that is diffused, whose rotation turns its components."""
     sample("heat-operator", folder / "one.h5", seed=0)
     sample("heat-operator", folder / "two.h5", seed=1)
-    from symfind.sources.dataset import open_dataset
+    from symfind.kinds.reading import open_dataset
 
     parts = [open_dataset(folder / f"{name}.h5").take(torch.arange(300)) for name in ("one", "two")]
     x, y = (torch.cat([p[role] for p in parts], 1) for role in ("x", "y"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.framework_suite.case import Case
 from benchmarks.framework_suite.tensors import counted
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
 
 _SECTION = "Submanifolds: isometries of a set of 2,000 points"
 _ROWS = 2000

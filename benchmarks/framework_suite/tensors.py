@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.framework_suite.case import Case
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
 
 _METRICS = "Killing fields of a metric given at 2,000 points"
 _FORMS = "Forms and densities"

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.image_suite.kept import Kept
-from symfind.discover.image_learned import Logits, learn_on_plane
-from symfind.fields.image import Grid, image_space
+from symfind.fields.plane import Grid, image_space
+from symfind.kinds.image.classifier import trained_classifier
+from symfind.kinds.image.learned import Logits, learn_on_plane
 from symfind.progress import SilentProgress
-from symfind.sources.classifier import trained_classifier
 
 # Digits of 28 × 28 in a larger frame, so that a scaling does not cut them off.
 SIDE = 40

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.image_suite.kept import Kept
 from symfind import api
-from symfind.config import DiscoverOptions
-from symfind.report.document import Report
-from symfind.report.pictures import pictures
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
+from symfind.render.pictures import pictures
+from symfind.schema.document import Report
+from symfind.verbs.options import DiscoverOptions
 
 TURNED = "sample_data/rotated_digits.h5"
 _UPRIGHT_IMAGES = 6000

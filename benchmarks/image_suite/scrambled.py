@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.image_suite.kept import Kept
-from symfind.fields.image import Grid, image_space
+from symfind.fields.plane import Grid, image_space
 from symfind.nn import LConv
 
 TURN = torch.ones(1, dtype=torch.float64)

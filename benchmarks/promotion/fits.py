@@ -14,21 +14,20 @@ import torch
 from torch import Tensor
 
 from symfind.api import promote
-from symfind.config import PromoteOptions
-from symfind.discover.search import Clock
 from symfind.fields.catalogue import make_space
+from symfind.fits.features import PolynomialFeatures, Standardiser
+from symfind.fits.geometry import Moments, input_geometry, output_root
+from symfind.fits.surrogate import Samples, fold_labels
 from symfind.lie_derivative import Invariant
 from symfind.linalg.lasso import lasso
-from symfind.progress import SilentProgress
-from symfind.promote.checkpoint import Checkpoint
-from symfind.promote.convex import ConvexFit
-from symfind.promote.modules import StandardisedNetwork
-from symfind.promote.moved import movement
-from symfind.promote.network import Recipe, Training, trained_network
-from symfind.promote.setting import Setting
-from symfind.sources.features import PolynomialFeatures, Standardiser
-from symfind.sources.geometry import Moments, input_geometry, output_root
-from symfind.sources.surrogate import Samples, fold_labels
+from symfind.progress import Clock, SilentProgress
+from symfind.promotion.checkpoint import Checkpoint
+from symfind.promotion.convex import ConvexFit
+from symfind.promotion.modules import StandardisedNetwork
+from symfind.promotion.moved import movement
+from symfind.promotion.network import Recipe, Training, trained_network
+from symfind.promotion.setting import Setting
+from symfind.verbs.options import PromoteOptions
 
 _F64 = torch.float64
 _FRESH = 4000

@@ -19,9 +19,9 @@ from torch import Tensor
 from symfind.fields.catalogue import make_space
 from symfind.fields.polynomial import monomial_exponents
 from symfind.fields.space import VectorFieldSpace
+from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.lie_derivative import Invariant
-from symfind.promote.operator import LieOperator, candidates_at
-from symfind.sources.features import PolynomialFeatures, Standardiser
+from symfind.promotion.operator import LieOperator, candidates_at
 
 
 @dataclass(frozen=True)

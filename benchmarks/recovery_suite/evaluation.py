@@ -17,9 +17,9 @@ import torch
 from recovery_suite.problem import Array, Data, Problem
 from recovery_suite.truth import Truth, gradient_share, pencil, principal_cosine
 from symfind.api import discover
-from symfind.config import DiscoverOptions
 from symfind.errors import InputError, UsageError
-from symfind.report.document import Generator, Report
+from symfind.schema.document import Generator, Report
+from symfind.verbs.options import DiscoverOptions
 
 # Below this a problem is not without symmetry: it has an approximate one.
 SMALLEST_GAP = 0.09

@@ -23,8 +23,8 @@ from recovery_suite.evaluation import run_program
 from recovery_suite.problem import Problem
 from recovery_suite.tables import table
 from recovery_suite.truth import generalised, inverse_root, pencil, value_and_derivative
-from symfind.sources.features import PolynomialFeatures, Standardiser
-from symfind.sources.surrogate import Family, LinearFit, fit_weights
+from symfind.fits.features import PolynomialFeatures, Standardiser
+from symfind.fits.surrogate import Family, LinearFit, fit_weights
 
 # Rows on which the Lie derivatives of the features are averaged.
 _ROWS = 1500

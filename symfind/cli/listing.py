@@ -15,7 +15,7 @@ from rich.text import Text
 
 from symfind.cli.output import Output
 from symfind.errors import UsageError
-from symfind.report.store import json_text
+from symfind.schema.store import json_text
 
 _WIDTH_OF_A_FILE = 100
 

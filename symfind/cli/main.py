@@ -69,9 +69,9 @@ def application(called: str | None = None) -> typer.Typer:
     )
     app.callback()(_root)
     for name in VERBS:
-        verb: Callable[..., None] = getattr(import_module(f"symfind.cli.{name}"), name)
+        verb: Callable[..., None] = getattr(import_module(f"symfind.cli.commands.{name}"), name)
         if called in (None, name):
-            options: Any = getattr(import_module("symfind.config"), f"{name.capitalize()}Options")
+            options: Any = getattr(import_module("symfind.verbs.options"), f"{name.capitalize()}Options")
             add_verb(app, name, options, verb, _output_of(name))
         else:
             app.command(name, help=help_of(verb))(lambda: None)

@@ -35,7 +35,7 @@ class ModelOutput(Output):
 
 def write_document(document: Any, render: Callable[[Any], Any], output: Output) -> None:
     """Write a record as a table or as JSON."""
-    from symfind.report.store import json_text
+    from symfind.schema.store import json_text
 
     def encode(form: str) -> bytes:
         if form == "json":

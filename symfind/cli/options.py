@@ -11,8 +11,8 @@ import typer
 
 from symfind.cli.output import FORMATS, Output
 from symfind.errors import UsageError
-from symfind.report.records import field_types
-from symfind.settings import PANELS, Options, option_name, read_settings
+from symfind.schema.records import field_types
+from symfind.verbs.option import PANELS, Options, option_name, read_settings
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 OutputT = TypeVar("OutputT", bound=Output)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from symfind.errors import InputError, UsageError
 from symfind.progress import Progress, SilentProgress
-from symfind.settings import unknown_name
+from symfind.verbs.option import unknown_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from symfind.report.document import Report
+    from symfind.schema.document import Report
 
 FORMATS = ("json", "table", "markdown", "html", "hdf5")
 _ENDINGS = {".json": "json", ".h5": "hdf5", ".hdf5": "hdf5", ".md": "markdown", ".html": "html"}
@@ -92,7 +92,7 @@ class Output:
             The result for a terminal, which knows its own width and colours.
         """
         if self.to_file:
-            from symfind.report.store import write_file
+            from symfind.schema.store import write_file
 
             write_file(str(self.path), encode(self.chosen_format()))
             self.message(f"wrote {self.path}")
@@ -148,24 +148,24 @@ def abandon_standard_output() -> None:
 
 
 def _table(report: Report) -> RenderableType:
-    from symfind.report.render import table
+    from symfind.render.tables import table
 
     return table(report)
 
 
 def _encoded(report: Report, form: str) -> bytes:
-    from symfind.report import store
+    from symfind.schema import store
 
     if form == "hdf5":
         return store.to_hdf5(report)
     if form == "json":
         text = store.to_json(report)
     elif form == "html":
-        from symfind.report.html import to_html
+        from symfind.render.html import to_html
 
         text = to_html(report)
     else:
-        from symfind.report import render
+        from symfind.render import tables as render
 
         text = render.to_table_text(report) if form == "table" else render.to_markdown(report)
     return text.encode("utf-8", "backslashreplace")

@@ -1,1 +1,1 @@
-"""From evidence to a finding: what is certified, and by what."""
+"""Evidence to finding: certified, undecided or refuted, by bounds that hold for directions chosen from the data."""

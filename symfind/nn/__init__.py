@@ -1,6 +1,6 @@
 """Torch modules for use in training code: averages over groups, networks of intertwiners, Lie algebra convolutions."""
 
-from symfind.enforce.equivariant_modules import EquivariantLinear, EquivariantMLP, GatedProduct
+from symfind.equivariance.equivariant_modules import EquivariantLinear, EquivariantMLP, GatedProduct
 from symfind.nn.group_average import GroupAverage
 from symfind.nn.lconv import (
     FieldGenerators,

@@ -7,11 +7,11 @@ from math import prod
 import torch
 from torch import nn
 
-from symfind.enforce.average import SAMPLES, AveragedNetwork
-from symfind.enforce.equivariance import Equivariance, compact
-from symfind.lie.groups import Group, parse_group
-from symfind.lie.notation import parse_representation
-from symfind.lie.representations import natural_representation, trivial
+from symfind.equivariance.equivariance import Equivariance, compact
+from symfind.equivariance.methods.average import SAMPLES, AveragedNetwork
+from symfind.lie.groups.catalogue import Group, parse_group
+from symfind.lie.groups.notation import parse_representation
+from symfind.lie.groups.representations import natural_representation, trivial
 
 
 class GroupAverage(AveragedNetwork):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.errors import UsageError
-from symfind.fields.image import Grid, derivative_stencil
+from symfind.fields.plane import Grid, derivative_stencil
 
 
 class Generators(nn.Module):
@@ -103,7 +103,7 @@ class FieldGenerators(Generators):
     Attributes
     ----------
     coefficients
-        ``(k, 2, 3)`` with ξ_a = c₀ + c₁x + c₂y in the plane (:mod:`symfind.fields.image` says which x and y);
+        ``(k, 2, 3)`` with ξ_a = c₀ + c₁x + c₂y in the plane (:mod:`symfind.fields.plane` says which x and y);
         ``(k, 1, 2)`` with ξ = c₀ + c₁s on a line, s in [−1, 1].
     """
 

@@ -16,9 +16,9 @@ import torch
 import symfind
 from symfind import AugmentOptions, ScoreOptions
 from symfind.cli import main
-from symfind.config import DiscoverOptions
 from symfind.errors import InputError, UsageError
-from symfind.report.store import to_json
+from symfind.schema.store import to_json
+from symfind.verbs.options import DiscoverOptions
 
 KDV = "u_t + u*u_x + u_xxx = 0"
 LENGTH = 40.0

@@ -17,10 +17,10 @@ import pytest
 
 import symfind
 from symfind.cli import main
-from symfind.config import DiscoverOptions
 from symfind.errors import InputError, NumericalError
-from symfind.report import store
-from symfind.report.document import Report
+from symfind.schema import store
+from symfind.schema.document import Report
+from symfind.verbs.options import DiscoverOptions
 
 
 @dataclass

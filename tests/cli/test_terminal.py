@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from symfind.cli.output import Output
-from symfind.report import store
-from symfind.report.document import Report
+from symfind.schema import store
+from symfind.schema.document import Report
 
 WORK = """
 import sys, time

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from symfind.cli import main
-from symfind.report.document import Report
-from symfind.report.store import to_json
+from symfind.schema.document import Report
+from symfind.schema.store import to_json
 
 Run = Callable[..., tuple[int, bytes, str]]
 

@@ -6,19 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.discover.nullspace import Frame, lie_derivative
-from symfind.discover.questions import QUESTIONS
-from symfind.discover.tangent import Metric, NormalPencil, local_normals
-from symfind.discover.weak import WeakForm, WeakSide
+from symfind.decision.bounds import Side, exponential_weights
+from symfind.decision.given import GivenSide
+from symfind.decision.halves import Half
+from symfind.decision.refits import RefitSide
 from symfind.fields.catalogue import make_space
+from symfind.fits.features import FourierFeatures, PolynomialFeatures, Standardiser
+from symfind.fits.geometry import Moments, input_geometry
+from symfind.fits.surrogate import Family, LinearFit, Samples, fit_weights
+from symfind.kinds.frame import Frame
+from symfind.kinds.maps.nullspace import lie_derivative
+from symfind.kinds.points.tangent import Metric, NormalPencil, local_normals
+from symfind.kinds.points.weak import WeakForm, WeakSide
+from symfind.kinds.questions import QUESTIONS
 from symfind.lie_derivative import Bracket, Free, Invariant, OutputAction
-from symfind.significance.bounds import Side, exponential_weights
-from symfind.significance.given import GivenSide
-from symfind.significance.halves import Half
-from symfind.significance.refits import RefitSide
-from symfind.sources.features import FourierFeatures, PolynomialFeatures, Standardiser
-from symfind.sources.geometry import Moments, input_geometry
-from symfind.sources.surrogate import Family, LinearFit, Samples, fit_weights
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -142,7 +143,7 @@ def test_without_a_fit_the_weighted_quotient_is_the_defect(name: str) -> None:
 
 def test_rows_that_are_kept_and_rows_that_are_made_again_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = given_side()
-    monkeypatch.setattr("symfind.significance.given._KEPT_NUMBERS", 0)
+    monkeypatch.setattr("symfind.decision.given._KEPT_NUMBERS", 0)
     made = given_side()
     vectors = kept.directions().vectors[:, :4]
     weights = exponential_weights(5, kept.blocks, torch.Generator().manual_seed(1))

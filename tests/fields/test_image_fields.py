@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symfind.errors import UsageError
-from symfind.fields.image import STENCILS, Grid, derivative_stencil, flowed, image_space
+from symfind.fields.plane import STENCILS, Grid, derivative_stencil, flowed, image_space
 
 
 @pytest.mark.parametrize("stencil", STENCILS)

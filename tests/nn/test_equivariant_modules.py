@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from symfind.enforce import equivariant_modules
-from symfind.enforce.equivariance import Equivariance, equivariance_error, spread
+from symfind.equivariance import equivariant_modules
+from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
 from symfind.errors import UsageError
-from symfind.lie.groups import parse_group
-from symfind.lie.notation import parse_representation
+from symfind.lie.groups.catalogue import parse_group
+from symfind.lie.groups.notation import parse_representation
 from symfind.nn import EquivariantLinear, EquivariantMLP, GroupAverage, group_average
 
 F64 = torch.float64

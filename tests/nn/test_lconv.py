@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from symfind.errors import UsageError
-from symfind.fields.image import Grid
+from symfind.fields.plane import Grid
 from symfind.nn import FieldGenerators, FullGenerators, InvariantPool, LConv, LowRankGenerators, ResidualLConv
 
 DOCS = Path(__file__).parents[2] / "docs" / "lconv.md"

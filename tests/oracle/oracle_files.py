@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from symfind.api import discover
-from symfind.config import DiscoverOptions
-from symfind.report.document import Generator, Report
-from symfind.sources.hdf5 import write
+from symfind.data.hdf5 import write
+from symfind.schema.document import Generator, Report
+from symfind.verbs.options import DiscoverOptions
 
 # 80 refits are enough for a standard deviation (DESIGN §8); the default of 200 would cost as much again.
 REFITS = 80

@@ -6,7 +6,8 @@ import pytest
 import torch
 from oracle_files import ask, certified, file_of, matrices, normal, principal_cosines
 
-from symfind.sources.samples import hopf_equations, write_sample
+from symfind.samples.catalogue import write_sample
+from symfind.samples.draws import hopf_equations
 
 
 def test_an_asymmetric_rigid_body_has_the_scaling_with_time_alone(tmp_path: Path) -> None:

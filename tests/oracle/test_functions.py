@@ -8,7 +8,8 @@ import torch
 from oracle_files import ask, certified, file_of, matrices, normal, principal_cosines, rotations
 
 from symfind.errors import InputError
-from symfind.sources.samples import asymmetric_cubic, write_sample
+from symfind.samples.catalogue import write_sample
+from symfind.samples.draws import asymmetric_cubic
 
 
 def test_kepler_gives_the_rotations_and_nothing_false(tmp_path: Path) -> None:

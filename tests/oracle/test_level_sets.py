@@ -10,10 +10,10 @@ import torch
 from oracle_files import ask, certified, file_of, normal
 from torch import Tensor
 
-from symfind.config import DiscoverOptions
-from symfind.discover.level_sets import fitted_levels, onto, typed_levels
-from symfind.discover.local_planes import set_shape
 from symfind.errors import InputError, SymfindError, UsageError
+from symfind.kinds.points.level_sets import fitted_levels, onto, typed_levels
+from symfind.kinds.points.local_planes import set_shape
+from symfind.verbs.options import DiscoverOptions
 
 
 def angles(n: int, seed: int) -> Tensor:

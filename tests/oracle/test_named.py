@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from symfind import api
-from symfind.config import DiscoverOptions
-from symfind.report.document import Report
+from symfind.schema.document import Report
+from symfind.verbs.options import DiscoverOptions
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 

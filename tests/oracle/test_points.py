@@ -7,7 +7,7 @@ import torch
 from oracle_files import ask, certified, file_of, matrices, normal, principal_cosines, rotations
 
 from symfind.errors import InputError, UsageError
-from symfind.sources.samples import write_sample
+from symfind.samples.catalogue import write_sample
 
 
 def test_a_shell_has_so3_and_no_more(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.catalogue import make_space
-from symfind.report.store import to_json
-from symfind.sources.geometry import Moments, input_geometry
+from symfind.fits.geometry import Moments, input_geometry
+from symfind.schema.store import to_json
 from symfind.tensor_actions import tensor_type
 
 

@@ -36,7 +36,7 @@ class ModeAlignmentSettings:
     """
 
     levels: tuple[int, ...] = (4, 6, 8)
-    steps: int = 4
+    steps: int = 2
     gain: float = 0.3
     least: int = 32
     phases: int = 2

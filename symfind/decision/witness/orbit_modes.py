@@ -30,35 +30,49 @@ class ModeSettings:
         Rows in a cell: below it the square of a sum is not exponential.
     modes_a_row
         Orders times cells per row: beyond it there is nothing that fewer orders would not say.
+    blocks
+        Into which groups of rows are put: the ratio of a sum of 32 is within 3 % of exponential.
+    numbers
+        Held at once for blocks.
     """
 
     orders: int = 160
     bins: int = 512
     least: int = 16
     modes_a_row: float = 2.0
+    blocks: int = 32
+    numbers: int = 2**20
 
 
 @dataclass(frozen=True)
 class ModeSums:
-    """Σ_c (|C_ck|²/n_c) of one phase at one level, for k = 1 … K.
+    """Σ_c |C_ck|²/V_ck of one phase at one level, for k = 1 … K.
 
     Attributes
     ----------
     power
-        ``(K,)``: gamma distributed with shape ``cells`` under the null.
-    cells
-        c.
+        ``(K,)``: gamma distributed with shape ``cells`` where the distribution is kept.
+    inflation
+        V_ck/n_c ``(K,)``, mean over cells: one for independent rows.
+    cells, level
+        2^level cells.
     rows
         n.
-    spread
-        Factor by which groups of dependent rows widen the null; one for independent rows.
     """
 
     power: Tensor
+    inflation: Tensor
     cells: int
-    rows: int
     level: int
-    phase: int
+    rows: int
+
+    def bands(self) -> list[tuple[int, int]]:
+        """Orders [1, 2^b), as ranges."""
+        return [(1, 1 << b) for b in range(2, 12) if (1 << b) - 1 <= len(self.power)]
+
+    def unit(self, low: int, high: int) -> float:
+        """χ² for one unit of power in orders [low, high)."""
+        return 2 / self.rows * float(self.inflation[low - 1 : high - 1].mean())
 
 
 def phases(torus: Torus, x: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -104,22 +118,42 @@ class CellTree:
         return cell
 
 
-def mode_sums(torus: Torus, x: Tensor, settings: ModeSettings, most_phases: int = 3) -> list[ModeSums]:
-    """All phases and levels."""
+def mode_sums(
+    torus: Torus, x: Tensor, group: Tensor | None, settings: ModeSettings, most_phases: int
+) -> list[ModeSums]:
+    """All phases and levels of rows ``(n, D)``; the coarsest level of each phase comes last.
+
+    Rows of one ``group`` ``(n,)`` depend on one another: then V = Σ_b |C_b|² over blocks of whole groups takes the place
+    of n, and a ratio of B blocks has lighter tails than an exponential.
+    """
     n = x.shape[0]
     unit, across = phases(torus, x, most_phases)
+    bins = settings.bins
     levels = max(0, int(math.log2(max(1, n // settings.least))))
+    blocks, block = 1, torch.zeros(n, dtype=torch.int64)
+    if group is not None:
+        blocks = min(settings.blocks, int(group.max()) + 1)
+        block = group % blocks
+        levels = min(levels, int(math.log2(settings.numbers / (blocks * bins))))
     cell = CellTree(across, levels).cell
     out = []
-    for q in range(unit.shape[0]):
-        place = ((unit[q].angle() / (2 * math.pi) + 0.5) * settings.bins).long().clamp(0, settings.bins - 1)
-        table = torch.bincount(cell * settings.bins + place, minlength=settings.bins << levels).double()
-        table = table.reshape(1 << levels, settings.bins)
+    for row in unit:
+        place = ((row.angle() / (2 * math.pi) + 0.5) * bins).long().clamp(0, bins - 1)
+        size = blocks * bins << levels
+        table = torch.bincount((block * (1 << levels) + cell) * bins + place, minlength=size).double()
+        table = table.reshape(blocks, 1 << levels, bins)
         for level in range(levels, -1, -1):
             cells = 1 << level
-            count = table.sum(1).clamp(min=1)
+            count = table.sum((0, 2)).clamp(min=1)
             top = min(settings.orders, max(4, int(settings.modes_a_row * n / cells)))
-            power = (torch.fft.rfft(table, dim=1)[:, 1 : top + 1].abs().square() / count[:, None]).sum(0)
-            out.append(ModeSums(power, cells, n, level, q))
-            table = table.reshape(cells // 2, 2, settings.bins).sum(1) if level else table
+            if blocks == 1:
+                power = torch.fft.rfft(table[0], dim=1)[:, 1 : top + 1].abs().square() / count[:, None]
+                inflation = power.new_ones(top)
+            else:
+                each = torch.fft.rfft(table, dim=2)[:, :, 1 : top + 1]
+                own = each.abs().square().sum(0)
+                power = each.sum(0).abs().square() / own.clamp(min=1e-300)
+                inflation = (own / count[:, None]).mean(0)
+            out.append(ModeSums(power.sum(0), inflation, cells, level, n))
+            table = table.reshape(blocks, cells // 2, 2, bins).sum(2) if level else table
     return out

@@ -1,0 +1,258 @@
+"""A finding as a report: expressions, actions in the user's coordinates, and what the reader must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.answers.algebra import algebra_of_abstract, algebra_of_affine
+from symfind.answers.closing import closed
+from symfind.answers.span import affine_fields, algebra_at_points, constants_at_points, flow_among
+from symfind.decision import evidence as found
+from symfind.decision import finding as decided
+from symfind.decision.evidence import Evidence
+from symfind.errors import SymfindError
+from symfind.fields.polynomial import PolynomialFields
+from symfind.fields.typeset import number_text
+from symfind.lie.algebras.affine_fields import AffineFields
+from symfind.lie.algebras.classify import UNIDENTIFIED
+from symfind.lie_derivative import Bracket
+from symfind.schema.document import (
+    Algebra,
+    Coverage,
+    Environment,
+    Fit,
+    Generator,
+    Report,
+    SetApart,
+    Source,
+    Space,
+    SpectrumEntry,
+)
+from symfind.schema.equation import CoefficientEntry, EquationEntry
+from symfind.schema.validity import ValidityCurve
+
+# The sparsest basis of more vectors than this costs more than its readability is worth.
+_MOST_TRIVIAL = 40
+
+# Preserved forms of larger matrices have more unknowns than can be solved for; brackets at points still name them.
+_MOST_COORDINATES = 24
+
+# An algebra of more undecided generators would take seconds to name, for a note.
+_MOST_JOINT = 15
+
+
+def report_of_finding(
+    finding: found.Finding, source: Source, settings: Mapping[str, Any], environment: Environment, *, close: bool
+) -> Report:
+    """The report of one discovery, without its timing."""
+    closing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    if close:
+        try:
+            finding, text = closed(finding, float(settings["tolerance"]))
+            closing = (text,)
+        except SymfindError as fault:
+            faults = (f"not closed: {' '.join(str(fault).split())}",)
+    evidence = finding.evidence
+    names = source.names
+    actions = _input_actions(evidence, [g.vector for g in finding.generators])
+    generators = tuple(_generator(evidence, g, a, names) for g, a in zip(finding.generators, actions, strict=True))
+    certified = sum(g.verdict == "certified" for g in generators)
+    algebra, algebra_warnings = _algebra(finding, names)
+    return Report(
+        source=source,
+        settings=settings,
+        environment=environment,
+        fit=_fit(evidence),
+        equation=_equation(evidence),
+        space=Space(
+            name=evidence.space.name,
+            dimension=evidence.space.dim + evidence.action.extra,
+            trivial=tuple(_expression(evidence, c, names) for c in _trivial(evidence).T),
+        ),
+        spectrum=_ascending(finding.spectrum),
+        generators=generators,
+        set_apart=tuple(SetApart(expression=_expression(evidence, v, names), reason=why) for v, why in finding.apart),
+        validity=tuple(_validity(evidence, v, names) for v in finding.validity),
+        algebra=algebra,
+        coverage=_coverage(finding, certified),
+        notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
+        warnings=(*finding.doubts, *faults, *algebra_warnings),
+    )
+
+
+def _ascending(
+    entries: tuple[tuple[float, float | None, float | None], ...],
+) -> tuple[SpectrumEntry, ...]:
+    """The defects in order; an upper bound holds for the span of all directions up to its own, so it never falls."""
+    out = []
+    highest: float | None = None
+    for defect, lower, upper in sorted(entries, key=lambda entry: entry[0]):
+        if upper is not None:
+            highest = upper if highest is None else max(highest, upper)
+        out.append(SpectrumEntry(defect=defect, lower=lower, upper=None if upper is None else highest))
+    return tuple(out)
+
+
+def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, tuple[str, ...]]:
+    """The algebra of the certified generators."""
+    certified = [g for g in finding.generators if g.verdict == "certified"]
+    if not certified:
+        return Algebra(dimension=0), ()
+    evidence = finding.evidence
+    space, points = evidence.space, evidence.bracket_points.double().cpu()
+    vectors = torch.stack([g.vector for g in certified], 1).double().cpu()
+    noise = max(g.error for g in certified)
+    fields = affine_fields(space, vectors, points, noise)
+    if fields is None or space.d > _MOST_COORDINATES:
+        constants = constants_at_points(space, vectors, points)
+        return algebra_of_abstract(lambda: algebra_at_points(space, vectors, points, noise), len(certified), constants)
+    if finding.apart:  # then the leading directions are not the span of what was kept
+        return algebra_of_affine(fields, names)
+    # The directions as they were measured: recognised entries close exactly, whatever was measured.
+    raw = evidence.spectrum.vectors[:, : len(certified)].double().cpu()
+    return algebra_of_affine(fields, names, as_given=affine_fields(space, raw, points, noise))
+
+
+def _joint_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the algebra that the certified and the undecided generators would form together, if they form one."""
+    every, evidence = finding.generators, finding.evidence
+    undecided = sum(g.verdict == "undecided" for g in every)
+    if not undecided or len(every) > _MOST_JOINT or evidence.space.d > _MOST_COORDINATES:
+        return ()
+    vectors = torch.stack([g.vector for g in every], 1).double().cpu()
+    points = evidence.bracket_points.double().cpu()
+    fields = affine_fields(evidence.space, vectors, points, max(g.error for g in every))
+    if fields is None:
+        return ()
+    name = algebra_of_affine(fields, names)[0].name
+    if name in (None, UNIDENTIFIED):
+        return ()
+    those = "the undecided generators" if undecided == len(every) else "certified and undecided generators together"
+    return (f"if all were symmetries, {those} would form {name}",)
+
+
+def _flow_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell that the flow itself is among the certified generators, if it is."""
+    certified = [g for g in finding.generators if g.verdict == "certified"]
+    if not certified:
+        return ()
+    vectors = torch.stack([g.vector for g in certified], 1)
+    mix = flow_among(finding.evidence, vectors)
+    if mix is None:
+        return ()
+    text = finding.evidence.space.expression((vectors @ mix)[: finding.evidence.space.dim], names)
+    return (f"the flow itself, ξ = F = {text}, is one of the symmetries counted",)
+
+
+def _trivial(evidence: Evidence) -> Tensor:
+    """Trivial fields ``(P, t)`` in their sparsest basis; as they are where there are too many to look for it."""
+    trivial = evidence.spectrum.trivial
+    # Null vectors of S come out with errors near its cut-off, the rounding of squares.
+    return decided.canonical_vectors(evidence, trivial, 1e-8) if 0 < trivial.shape[1] <= _MOST_TRIVIAL else trivial
+
+
+def _input_actions(evidence: Evidence, vectors: list[Tensor]) -> list[Any]:
+    """What the report says ξ is, of one form for all generators (see the schema)."""
+    if not vectors:
+        return []
+    space = evidence.space
+    stacked = torch.stack(vectors, 1).double().cpu()
+    affine = affine_fields(space, stacked, evidence.bracket_points.double().cpu(), None)
+    if affine is not None:
+        return _matrices(affine)
+    if isinstance(space, PolynomialFields):
+        exponents, tables = space.plain(stacked[: space.dim])
+        return [{"exponents": exponents.tolist(), "coefficients": t.tolist()} for t in tables]
+    return list(space.table(stacked[: space.dim]).tolist())
+
+
+def _matrices(fields: AffineFields) -> list[Any]:
+    linear = not bool((fields.shift != 0).any())
+    return list((fields.linear if linear else fields.homogeneous).tolist())
+
+
+def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple[str, ...]) -> Generator:
+    output = evidence.action.matrix(evidence.space, g.vector)
+    return Generator(
+        expression=_expression(evidence, g.vector, names),
+        latex=_expression(evidence, g.vector, names, latex=True),
+        defect=g.defect,
+        lower=g.lower,
+        upper=g.upper if g.upper < decided.NO_BOUND else None,
+        verdict=g.verdict,
+        reach=g.reach,
+        coefficients=tuple(g.vector.tolist()),
+        input_action=action,
+        output_action=None if output is None else output.tolist(),
+    )
+
+
+def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, latex: bool = False) -> str:
+    """ξ as text, with the rescaling of time −c t ∂t of a flow (L_ξF = cF means that time runs as −c t ∂t)."""
+    space = evidence.space
+    text = space.expression(vector[: space.dim], names, latex=latex)
+    if isinstance(evidence.action, Bracket):
+        rate = -float(vector[space.dim])
+        if abs(rate) > 1e-6 * float(vector.abs().max()):
+            size = number_text(abs(rate))
+            time = r"t \partial_{t}" if latex else "t ∂t"
+            minus = "-" if latex else "−"
+            term = time if size == "1" else f"{size} {time}"
+            return f"{text} {'+' if rate > 0 else minus} {term}"
+    return text
+
+
+def _equation(evidence: Evidence) -> EquationEntry | None:
+    e = evidence.equation
+    if e is None:
+        return None
+    return EquationEntry(
+        text=e.text,
+        given=e.given,
+        residual=e.residual,
+        expected=e.expected,
+        coefficients=tuple(
+            CoefficientEntry(term=c.term, value=c.value, lower=c.lower, upper=c.upper) for c in e.coefficients
+        ),
+        library=e.library,
+    )
+
+
+def _validity(evidence: Evidence, curve: found.Validity, names: tuple[str, ...]) -> ValidityCurve:
+    return ValidityCurve(
+        expression=_expression(evidence, curve.vector, names),
+        amounts=curve.amounts,
+        accuracy=curve.accuracy,
+        control=curve.control,
+        lower=curve.lower,
+        upper=curve.upper,
+        range=curve.range,
+        coefficients=tuple(curve.vector.tolist()),
+    )
+
+
+def _fit(evidence: Evidence) -> Fit | None:
+    s = evidence.surrogate
+    if s is None:
+        return None
+    # The name of a polynomial ends in its degree, which is a field of its own.
+    return Fit(surrogate=s.name.removesuffix(f", degree {s.degree}"), degree=s.degree, r2=s.r2)
+
+
+def _coverage(finding: found.Finding, certified: int) -> Coverage:
+    evidence = finding.evidence
+    total = evidence.space.dim + evidence.action.extra
+    rank = evidence.rank
+    if rank < total:
+        message = f"{rank} of the {total} directions of the space; {total - rank} act as zero on the data"
+    else:
+        message = f"all {total} directions of the space"
+    if evidence.thin:
+        message += f"; {evidence.thin}"
+    factor = finding.coverage if torch.isfinite(torch.tensor(finding.coverage)) else None
+    return Coverage(factor=factor, rank=rank, message=message)

@@ -1,0 +1,249 @@
+"""Which Lie algebra is it: generators of a report, or matrices typed in YAML ↦ a report whose algebra is filled in.
+
+The YAML form::
+
+    generators:            # square matrices of one size
+      - [[0, -1], [1, 0]]
+      - [[1, 0], [0, 1]]
+    names: [x, y]          # optional, of the coordinates
+    noise: 1.0e-3          # optional, relative error of a generator
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from symfind.answers.algebra import algebra_of_abstract, algebra_of_affine
+from symfind.answers.span import algebra_at_points, constants_at_points
+from symfind.data.files import HDF5_SIGNATURE, sha256
+from symfind.errors import InputError
+from symfind.fields.polynomial import PolynomialFields, linear_fields
+from symfind.lie.algebras.affine_fields import AffineFields
+from symfind.lie.algebras.algebra import algebra_of_structure_constants
+from symfind.schema.document import Algebra, Coverage, Environment, Generator, Report, Source, Space
+from symfind.schema.store import from_json, read_report
+
+_KEYS = ("generators", "names", "noise")
+_FORM = "give a report that symfind wrote, or YAML with `generators:`, a list of square matrices"
+# Points for brackets of polynomial fields whose data are no longer there.
+_POINTS = 400
+
+
+def identify_source(path: Path, name: str, settings: Mapping[str, Any], environment: Environment) -> Report:
+    """The report with its algebra, from a report (JSON, HDF5) or a YAML file of matrices.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        As the user gave it.
+    settings, environment
+        For the report of matrices; a report keeps its own.
+
+    Raises
+    ------
+    InputError
+        The file is neither, holds no generator, or matrices that are not square, finite, or independent.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be read ({fault.strerror}); {_FORM}") from None
+    if content.startswith(HDF5_SIGNATURE):
+        return identified(read_report(str(path)), name)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: neither JSON, HDF5 nor YAML; {_FORM}") from None
+    if text.lstrip().startswith("{") and '"schema"' in text:
+        return identified(from_json(text, str(path)), name)
+    matrices, names, noise = _typed(text, path)
+    source = Source(
+        path=name, sha256=sha256(path), kind="generators", shapes={"generators": tuple(matrices.shape)}, names=names
+    )
+    return report_of_matrices(matrices, noise, source, settings, environment)
+
+
+def report_of_matrices(
+    matrices: Tensor, noise: float | None, source: Source, settings: Mapping[str, Any], environment: Environment
+) -> Report:
+    """A report of linear fields Ax that were given, not found, with A ``(k, d, d)``."""
+    k, d = matrices.shape[:2]
+    space = linear_fields(d)
+    vectors = matrices.transpose(1, 2).flatten(1)  # the basis of the space is x_j ∂_i
+    rank = int(torch.linalg.matrix_rank(vectors / vectors.norm(dim=1, keepdim=True)))
+    if rank < k:
+        raise InputError(f"{source.path}: {k} generators span {rank} dimensions; leave out those that depend on others")
+    algebra, warnings = algebra_of_affine(AffineFields.of_matrices(matrices, noise), source.names)
+    generators = tuple(
+        Generator(
+            expression=space.expression(v, source.names),
+            latex=space.expression(v, source.names, latex=True),
+            defect=None,
+            verdict="certified",
+            coefficients=tuple(v.tolist()),
+            input_action=a.tolist(),
+        )
+        for v, a in zip(vectors, matrices, strict=True)
+    )
+    return Report(
+        source=source,
+        settings=settings,
+        environment=environment,
+        space=Space(name=space.name, dimension=space.dim),
+        generators=generators,
+        algebra=algebra,
+        coverage=Coverage(),
+        notes=("the generators were given: no data stand behind their verdict",),
+        warnings=warnings,
+    )
+
+
+def identified(report: Report, name: str) -> Report:
+    """The report with the algebra of its certified generators computed anew.
+
+    Raises
+    ------
+    InputError
+        If no generator is certified, or their actions are neither matrices nor polynomials and their structure
+        constants are missing.
+    """
+    certified = report.certified
+    if not certified:
+        raise InputError(f"{name}: the report has no certified generator; there is no algebra to identify")
+    noise = report.algebra.noise if report.algebra.noise is not None else _noise(report)
+    actions = [g.input_action for g in certified]
+    names = report.source.names
+    fields = _affine(actions, len(names), noise)
+    if fields is not None:
+        d = fields.linear.shape[1]
+        algebra, warnings = algebra_of_affine(fields, names if len(names) == d else [f"x{i + 1}" for i in range(d)])
+    elif all(isinstance(a, Mapping) and {"exponents", "coefficients"} <= set(a) for a in actions):
+        algebra, warnings = _of_polynomials(actions, noise or 0.0)
+    elif report.algebra.structure_constants is not None:
+        f = torch.tensor(report.algebra.structure_constants, dtype=torch.float64)
+        algebra, warnings = algebra_of_abstract(
+            lambda: algebra_of_structure_constants(f, max(noise or 0.0, report.algebra.closure or 0.0)), len(f), f
+        )
+    else:
+        raise InputError(f"{name}: the generators are neither matrices nor polynomials; discover them again")
+    if report.algebra.closure is not None:
+        # Of the span as it was measured, before entries were recognised.
+        algebra = replace(algebra, closure=report.algebra.closure, distance=report.algebra.distance)
+    kept = tuple(w for w in report.warnings if not w.startswith("algebra: "))
+    return replace(report, algebra=algebra, warnings=(*kept, *warnings))
+
+
+def _noise(report: Report) -> float | None:
+    """The error of the span: its upper bound over the next defect (Davis, Kahan 1970); None where there are none."""
+    upper = max((g.upper or 0.0 for g in report.certified), default=0.0)
+    rest = [s.defect for s in report.spectrum[len(report.certified) :] if s.defect]
+    return min(1.0, upper / rest[0]) if upper and rest else None
+
+
+def _affine(actions: Sequence[Any], d: int, noise: float | None) -> AffineFields | None:
+    """Square matrices as linear fields, or as affine ones if they have one row more than there are coordinates."""
+    try:
+        stacked = torch.tensor(actions, dtype=torch.float64)
+    except (TypeError, ValueError):
+        return None
+    if stacked.ndim != 3 or stacked.shape[1] != stacked.shape[2]:
+        return None
+    if d and stacked.shape[1] == d + 1:
+        zero = torch.zeros(d, dtype=torch.float64)
+        return AffineFields(stacked[:, :d, :d], stacked[:, :d, d], noise, zero, torch.ones_like(zero))
+    return AffineFields.of_matrices(stacked, noise)
+
+
+def _of_polynomials(actions: Sequence[Any], noise: float) -> tuple[Algebra, tuple[str, ...]]:
+    """Brackets of polynomial fields at normally distributed points."""
+    exponents = torch.tensor(actions[0]["exponents"], dtype=torch.int64)
+    table = torch.tensor([a["coefficients"] for a in actions], dtype=torch.float64)
+    d, k = exponents.shape[1], len(actions)
+    # Monomials are built from their parents, which must all be there.
+    whole = _with_parents(exponents.tolist())
+    place = {tuple(e): i for i, e in enumerate(whole)}
+    full = torch.zeros(k, len(whole), d, dtype=torch.float64)
+    full[:, [place[tuple(e)] for e in exponents.tolist()]] = table
+    zero = torch.zeros(d, dtype=torch.float64)
+    space = PolynomialFields(
+        "polynomial", d, False, torch.tensor(whole, dtype=torch.int64), full, zero, torch.ones_like(zero)
+    )
+    points = torch.randn(_POINTS, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    unit = torch.eye(k, dtype=torch.float64)
+    return algebra_of_abstract(
+        lambda: algebra_at_points(space, unit, points, noise), k, constants_at_points(space, unit, points)
+    )
+
+
+def _with_parents(exponents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Exponents and all below them, ascending in degree."""
+    found: set[tuple[int, ...]] = set()
+    left = [tuple(e) for e in exponents]
+    while left:
+        e = left.pop()
+        if e not in found:
+            found.add(e)
+            left += [tuple(v - (i == j) for j, v in enumerate(e)) for i, a in enumerate(e) if a]
+    return [list(e) for e in sorted(found, key=lambda e: (sum(e), [-v for v in e]))]
+
+
+def _typed(text: str, path: Path) -> tuple[Tensor, tuple[str, ...], float | None]:
+    """Matrices ``(k, d, d)``, names and noise of a YAML document."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        mark = getattr(fault, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark is not None else ""
+        raise InputError(f"{path}: not YAML{place}; {_FORM}") from None
+    if not isinstance(document, Mapping) or not isinstance(document.get("generators"), list):
+        raise InputError(f"{path}: no `generators:` list; {_FORM}")
+    unknown = [key for key in document if key not in _KEYS]
+    if unknown:
+        raise InputError(f"{path}: unknown key {str(unknown[0])!r}, expected {', '.join(_KEYS)}")
+    matrices = _matrices(document["generators"], path)
+    d = matrices.shape[1]
+    names = document.get("names")
+    if names is None:
+        names = ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
+    if not isinstance(names, list | tuple) or len(names) != d:
+        raise InputError(f"{path}: `names` are {names!r}, expected {d} names of coordinates")
+    noise = document.get("noise")
+    if noise is not None and (not isinstance(noise, int | float) or not 0 <= noise < 1):
+        raise InputError(f"{path}: `noise` is {noise!r}, expected a relative error of at least 0 and below 1")
+    return matrices, tuple(str(n) for n in names), noise
+
+
+def _matrices(given: list[Any], path: Path) -> Tensor:
+    if not given:
+        raise InputError(f"{path}: the list of generators is empty; give at least one square matrix")
+    for number, rows in enumerate(given, start=1):
+        shape = _shape(rows)
+        if shape is None or shape[0] != shape[1]:
+            what = "not a list of rows of numbers" if shape is None else f"{shape[0]} × {shape[1]}"
+            raise InputError(f"{path}: generator {number} is {what}, expected a square matrix")
+        if shape != _shape(given[0]):
+            d = len(given[0])
+            raise InputError(f"{path}: generator {number} is {shape[0]} × {shape[1]}, the first is {d} × {d}")
+        if not all(math.isfinite(entry) for row in rows for entry in row):
+            raise InputError(f"{path}: generator {number} has an entry that is not finite; correct it")
+        if not any(entry for row in rows for entry in row):
+            raise InputError(f"{path}: generator {number} is zero; leave it out")
+    return torch.tensor(given, dtype=torch.float64)
+
+
+def _shape(rows: Any) -> tuple[int, int] | None:
+    """Rows and columns of a list of lists of numbers, None for anything else."""
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) and row for row in rows):
+        return None
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for row in rows for v in row)
+    return (len(rows), len(rows[0])) if numbers and len({len(row) for row in rows}) == 1 else None

@@ -1,0 +1,1 @@
+"""Conserved quantities and invariants."""

@@ -1,0 +1,1 @@
+"""Data on disk as rows, read in chunks."""

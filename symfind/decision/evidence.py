@@ -1,0 +1,220 @@
+"""What every method hands on: a spectrum, two halves that can be weighted anew, coverage and reach; and the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from symfind.decision.bounds import Side
+from symfind.decision.gauge import Parting, nothing_apart
+from symfind.decision.obeyed_equation import ObeyedEquation
+from symfind.decision.reach import Reach
+from symfind.fields.space import VectorFieldSpace
+from symfind.lie_derivative import OutputAction
+from symfind.linalg.nullspace import GeneralisedSpectrum
+
+
+class Extent(Protocol):
+    """How far a generator can be followed, and what the data say about it."""
+
+    def coverage(self, vectors: Tensor) -> Tensor:
+        """ω of the leading subspaces ``(K,)`` for directions ``(P, K)``."""
+        ...
+
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
+        """t* of a generator ``(P,)``; None where the method has no finite statement."""
+        ...
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """Generators ``(P, k)`` split into findings and what every F of its kind has."""
+        ...
+
+
+class WithinData:
+    """No finite statement beyond the data, and nothing that they did not see: means over the points themselves."""
+
+    def coverage(self, vectors: Tensor) -> Tensor:
+        """Zero."""
+        return torch.zeros(vectors.shape[1], dtype=torch.float64)
+
+    def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
+        """None."""
+        return None
+
+    def parting(self, vectors: Tensor, tolerance: float) -> Parting:
+        """All are findings."""
+        return nothing_apart(vectors.shape[1])
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """The fit that stood for F."""
+
+    name: str
+    degree: int | None
+    r2: float
+    tried: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything between the data and the decision.
+
+    Attributes
+    ----------
+    space, action
+        The candidates and what they do to y.
+    spectrum
+        Generalised singular values and vectors over all the data.
+    sides
+        Two halves for the bounds; None if the data cannot be halved, with the reason among ``doubts``.
+    extent
+        Coverage and reach.
+    given
+        Whether F itself was given, so that a defect is exact over the sample.
+    pooled
+        Whether the bounds of both halves may be averaged: nothing was fitted, the pencil is a mean over rows.
+    doubts
+        Reasons why nothing may be certified.
+    surrogate
+        The fit, where there is one.
+    rank
+        Directions of the space about which the data speak.
+    thin
+        Where the data spread much less than elsewhere, in words; empty if nowhere.
+    messages
+        For the reader.
+    equation
+        The differential equation, for fields.
+    exactness
+        Directions of a larger bound are only certified if they stand out from what follows. A differential equation
+        has its symmetries exactly, but nearly has their slowly varying multiples.
+    judge
+        The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
+    """
+
+    space: VectorFieldSpace
+    action: OutputAction
+    spectrum: GeneralisedSpectrum
+    sides: tuple[Side, Side] | None
+    extent: Extent
+    given: bool
+    pooled: bool = False
+    doubts: tuple[str, ...] = ()
+    surrogate: Surrogate | None = None
+    rank: int = 0
+    thin: str = ""
+    messages: tuple[str, ...] = ()
+    equation: ObeyedEquation | None = None
+    exactness: float = math.inf
+    bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    judge: Callable[[float, float, int, int], Finding] | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a kind's own examination hands on.
+
+    Attributes
+    ----------
+    evidence
+        For the decision.
+    names
+        Of the coordinates in which the generators are printed.
+    """
+
+    evidence: Evidence
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One listed generator.
+
+    Attributes
+    ----------
+    vector
+        ``(P,)`` coefficients, the output action's unknowns behind those of ξ.
+    defect, lower, upper
+        ρ and its bounds.
+    verdict
+        ``certified`` or ``undecided``.
+    reach
+        t*, or None.
+    error
+        Standard error of an entry of the coefficients, relative to the largest.
+    """
+
+    vector: Tensor
+    defect: float
+    lower: float
+    upper: float
+    verdict: str
+    reach: float | None
+    error: float
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How valid data stay along one generator ``(P,)``, at ascending amounts ``(T,)``.
+
+    Attributes
+    ----------
+    vector
+        The generator.
+    amounts
+        t.
+    accuracy, control
+        Shares recognised after exp(tξ), and after t/2 forth and back.
+    lower, upper
+        One-sided bounds of their difference.
+    range
+        The largest |t| up to which both ways hold.
+    """
+
+    vector: Tensor
+    amounts: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    control: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    range: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer.
+
+    Attributes
+    ----------
+    evidence
+        What it rests on.
+    spectrum
+        (defect, lower, upper) for each direction, ascending; bounds None where none were computed.
+    generators
+        Certified ones first, each group in canonical order.
+    coverage
+        ω over the certified directions, or over the first direction if none is certified.
+    doubts
+        Why directions that are small were not certified.
+    apart
+        Vectors ``(P,)`` that are certified but no findings, and why.
+    notes
+        What the reader should know about the generators.
+    validity
+        Along each candidate, where that was followed.
+    """
+
+    evidence: Evidence
+    spectrum: tuple[tuple[float, float | None, float | None], ...]
+    generators: tuple[Generator, ...]
+    coverage: float
+    doubts: tuple[str, ...]
+    apart: tuple[tuple[Tensor, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    validity: tuple[Validity, ...] = ()

@@ -1,0 +1,1 @@
+"""Finite symmetries: candidates, and their relative defect."""

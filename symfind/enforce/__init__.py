@@ -1,1 +1,0 @@
-"""Methods that make a trained model equivariant."""

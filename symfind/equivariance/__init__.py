@@ -1,0 +1,1 @@
+"""From a trained model and a group to an equivariant model."""

@@ -1,0 +1,1 @@
+"""Methods that make a model equivariant, one file each."""

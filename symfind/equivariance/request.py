@@ -1,0 +1,168 @@
+"""From names and files to a subject and a task: which group, which rows, which representations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from symfind.data.files import sha256
+from symfind.equivariance.equivariance import Equivariance
+from symfind.equivariance.generators import NearestGroup, nearest_affine_group, nearest_group
+from symfind.equivariance.infer import inferred_task
+from symfind.equivariance.subject import Subject
+from symfind.errors import InputError, UsageError
+from symfind.kinds.reading import open_dataset
+from symfind.lie.groups.catalogue import Group, parse_group
+from symfind.models.model import Model, load_model
+
+_TARGETS = ("y", "x_next", "dx")
+
+
+@dataclass(frozen=True, eq=False)
+class GivenGenerators:
+    """Generators from a report.
+
+    Attributes
+    ----------
+    matrices
+        ``(k, d, d)``, acting on one object; ``(k, d+1, d+1)`` if affine.
+    noise
+        Relative error they may have.
+    source
+        The file they were found in, and its digest; used for rows if it is still there.
+    affine
+        Whether they are ((A, b), (0, 0)).
+    """
+
+    matrices: Tensor
+    noise: float
+    source: tuple[str, str | None] | None = None
+    affine: bool = False
+
+
+@dataclass(frozen=True)
+class RowsAsked:
+    """Where rows come from: a file, or a shape to be drawn from; at most ``count`` of them."""
+
+    data: str | None
+    shape: tuple[int, ...] | None
+    count: int
+    samples: int
+    input: str | None = None
+    output_name: str | None = None
+    mapping: str | Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the methods need.
+
+    Attributes
+    ----------
+    subject, task
+        The model with its rows, and what is asked of it.
+    nearest
+        How generators were made exact; None where the group was named.
+    given_rows
+        Whether the rows are data.
+    messages
+        What was chosen for the user.
+    """
+
+    subject: Subject
+    task: Equivariance
+    nearest: NearestGroup | None
+    given_rows: bool
+    messages: tuple[str, ...]
+
+
+def prepared(
+    path: Path,
+    group: str | None,
+    generators: GivenGenerators | None,
+    rep_in: str | None,
+    rep_out: str | None,
+    asked: RowsAsked,
+    trust: bool,
+    rng: torch.Generator,
+) -> Prepared:
+    """Load the model, its rows and its group, and settle the representations.
+
+    Raises
+    ------
+    SymfindError
+        A file that cannot be used, an unknown group, or representations that do not fit.
+    """
+    # Before anything is loaded: an unknown group is the likelier mistake, and the cheaper one to find.
+    named = None if group is None else _named(group)
+    model = load_model(path, trust=trust)
+    x, y, given, messages = rows_for(model, asked, generators, rng)
+    model.bind(tuple(x.shape[1:]), x)
+    found = None
+    if generators is not None:
+        nearest = nearest_affine_group if generators.affine else nearest_group
+        found = nearest(generators.matrices, generators.noise)
+    if found is not None:
+        known, coordinates = found.group, found.coordinates
+    else:
+        known, coordinates = named or parse_group(str(group), x.shape[-1]), None
+    subject = Subject(path, model, model.format, x, y, trust)
+    inferred = inferred_task(model, x, model.output_shape, known, coordinates, rep_in, rep_out, rng)
+    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages))
+
+
+def _named(group: str) -> Group | None:
+    """The group, or None where its name lacks the number that the data will give."""
+    try:
+        return parse_group(group)
+    except UsageError:
+        parse_group(group, 2)  # raises for what no dimension would mend
+        return None
+
+
+def rows_for(
+    model: Model, asked: RowsAsked, generators: GivenGenerators | None, rng: torch.Generator
+) -> tuple[Tensor, Tensor | None, bool, tuple[str, ...]]:
+    """Rows, targets, whether they are data, and a message on where they come from."""
+    path = asked.data
+    message: tuple[str, ...] = ()
+    if path is None and asked.shape is None and generators is not None and generators.source is not None:
+        name, digest = generators.source
+        if digest is not None and Path(name).is_file() and sha256(Path(name)) == digest:
+            path, message = name, (f"rows: the data the generators were found in, {name}",)
+    if path is not None:
+        x, y = _read(path, asked, rng)
+        return x, y, True, message
+    shape = asked.shape or _own_shape(model)
+    if shape is None:
+        raise UsageError(
+            f"{model.path}: the model does not tell the shape of its input; give --data FILE, or --shape N,N"
+        )
+    x = torch.randn(asked.samples, *shape, dtype=torch.float64, generator=rng)
+    return x, None, False, (f"rows: {asked.samples} standard normal samples of shape {shape} (no --data)",)
+
+
+def _own_shape(model: Model) -> tuple[int, ...] | None:
+    try:
+        return model.input_shape
+    except UsageError:
+        flat = model.layers() and model.layers()[0].kind == "linear"
+        return (model.input_width,) if flat and model.input_width is not None else None
+
+
+def _read(path: str, asked: RowsAsked, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    names = {"input": asked.input, "output_name": asked.output_name, "mapping": asked.mapping}
+    try:
+        dataset = open_dataset(path, **names)  # type: ignore[arg-type]
+    except InputError:
+        # Kinds that discover does not read in rows (images with labels) are rows x with targets y here.
+        dataset = open_dataset(path, kind="function", **names)  # type: ignore[arg-type]
+    held = dataset.sample(asked.count, rng)
+    if len(held["x"]) < 8:
+        raise InputError(f"{path}: {len(held['x'])} rows are too few to measure an error on; give 8 or more")
+    target = next((held[role] for role in _TARGETS if role in held), None)
+    return held["x"], None if target is None else target.reshape(len(target), -1)

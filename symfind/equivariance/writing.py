@@ -1,0 +1,122 @@
+"""The equivariant model as a file of the kind it came from, and its weights layer by layer."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from symfind.data.files import appearing_whole
+from symfind.data.hdf5 import write
+from symfind.equivariance.subject import Subject
+from symfind.errors import InputError, UsageError
+from symfind.models.checkpoint import write_checkpoint
+from symfind.models.network import Layer, Step
+
+PROVENANCE = "symfind.json"
+"""Name of the extra file of an archive, and of the attribute of a checkpoint, that says where a model came from."""
+
+_ENDINGS = {"torchscript": (".pt", ".pth", ".ts"), "torch.export": (".pt2",), "hdf5": (".h5", ".hdf5")}
+
+
+class LayerWritten(Protocol):
+    """A layer whose weights take the place of those in the file."""
+
+    @property
+    def after(self) -> Layer: ...  # noqa: D102
+
+
+class Rewritten(Protocol):
+    """A network of which layers were projected."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]: ...  # noqa: D102
+    @property
+    def layers(self) -> Sequence[LayerWritten]: ...  # noqa: D102
+
+
+def format_written(subject: Subject, method: str) -> str:
+    """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file a method makes of this model."""
+    if method in ("project", "unchanged"):
+        return {"torchscript": "torchscript", "torch.export": "torch.export"}.get(subject.format, "hdf5")
+    return "torchscript"
+
+
+def check_ending(path: Path, form: str, method: str) -> None:
+    """Refuse a name whose ending promises another kind of file.
+
+    Raises
+    ------
+    UsageError
+        Naming the ending that fits.
+    """
+    known = {ending for endings in _ENDINGS.values() for ending in endings}
+    if path.suffix.lower() in known - set(_ENDINGS[form]):
+        raise UsageError(
+            f"--output {path}: method {method} writes {form} here; give a name that ends in {_ENDINGS[form][0]}"
+        )
+
+
+def save_module(module: nn.Module, path: Path, provenance: Mapping[str, Any]) -> None:
+    """Script a module and save it, its provenance inside; parameters ask for gradients again, as they did."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit says that it is deprecated; the users' files are TorchScript
+        scripted = module.eval() if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
+        for parameter in scripted.parameters():
+            if parameter.is_floating_point():
+                parameter.requires_grad_(True)
+        torch.jit.save(scripted, str(path), _extra_files={PROVENANCE: json.dumps(provenance)})
+
+
+def save_projection(projection: Rewritten, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
+    """Write the projected weights into a copy of the model, in the dtype they were stored in."""
+    stored = [layer for layer in subject.stored().steps if isinstance(layer, Layer)]
+    after = [layer.after for layer in projection.layers]
+    if subject.format == "torchscript":
+        module = subject.stored().module
+        _replace({**dict(module.named_parameters()), **dict(module.named_buffers())}, after, subject)
+        save_module(module, path, provenance)
+    elif subject.format == "torch.export":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.export.load(subject.path)
+            _replace({**program.state_dict, **program.constants}, after, subject)
+            torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
+    else:
+        dtypes = iter(stored)
+        steps: list[Step] = []
+        for step in projection.steps:
+            if isinstance(step, Layer):
+                dtype = next(dtypes).weight.dtype
+                bias = None if step.bias is None else step.bias.to(dtype)
+                step = Layer(step.kind, step.path, step.weight.to(dtype), bias, step.attributes)
+            steps.append(step)
+        write_checkpoint(path, steps, subject.fed_shape, {PROVENANCE: json.dumps(provenance)})
+
+
+def _replace(stored: Mapping[str, Any], layers: Sequence[Layer], subject: Subject) -> None:
+    with torch.no_grad():
+        for layer in layers:
+            for name, value in ((layer.path, layer.weight), (layer.attributes.get("bias_path"), layer.bias)):
+                if value is None:
+                    continue
+                if name is None or name not in stored:
+                    raise InputError(
+                        f"{subject.path}: the weights '{name}' are constants of the file and cannot be replaced; use "
+                        "--method average or frames"
+                    )
+                new = value.t() if layer.attributes.get("transposed") and value.ndim == 2 else value
+                if stored[name].shape != new.shape:
+                    raise InputError(f"{subject.path}: '{name}' is {tuple(stored[name].shape)}, not {tuple(new.shape)}")
+                stored[name].copy_(new.to(stored[name]))
+
+
+def write_weights(path: Path, arrays: Mapping[str, Tensor], attributes: Mapping[str, str]) -> None:
+    """Weights, bases and coefficients by layer as HDF5 datasets; the file appears when it is whole."""
+    with appearing_whole(path) as part:
+        write(part, {name: value.detach().numpy() for name, value in arrays.items()}, dict(attributes))

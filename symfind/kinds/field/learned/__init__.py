@@ -1,0 +1,1 @@
+"""Symmetries of differential equations as learned fields."""

@@ -1,0 +1,1 @@
+"""Labelled images: fields that leave the labels valid."""

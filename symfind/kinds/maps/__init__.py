@@ -1,0 +1,1 @@
+"""Functions, maps, flows and trained models: F with a Lie derivative."""

@@ -1,0 +1,1 @@
+"""Maps between fields on a grid."""

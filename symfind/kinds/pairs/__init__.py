@@ -1,0 +1,1 @@
+"""Pairs (x, x′): the generators that carry one to the other."""

@@ -1,0 +1,1 @@
+"""Points: flows that preserve their distribution, fields tangent to their set."""

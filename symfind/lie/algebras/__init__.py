@@ -1,0 +1,1 @@
+"""Lie algebras: structure, names, canonical bases."""

@@ -1,0 +1,1 @@
+"""Lie groups: catalogue, Haar measure, representations, intertwiners, invariants."""

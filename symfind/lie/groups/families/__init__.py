@@ -1,0 +1,1 @@
+"""The families of groups that the catalogue lists."""

@@ -1,0 +1,1 @@
+"""F as a trained network, with its derivatives."""

@@ -1,0 +1,181 @@
+"""Rows, candidates and metrics of one promotion, from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from symfind.errors import InputError, UsageError
+from symfind.fields.actions import fields_of_actions
+from symfind.fields.catalogue import make_space
+from symfind.fields.space import VectorFieldSpace
+from symfind.fits.geometry import Moments, input_geometry, output_root
+from symfind.fits.surrogate import Samples, fold_labels
+from symfind.kinds.frame import Frame
+from symfind.kinds.question import Question, objects_of
+from symfind.kinds.questions import QUESTIONS
+from symfind.kinds.reading import open_dataset
+from symfind.promotion.setting import Setting
+
+# Fewer leave nothing to hold out.
+_FEWEST_ROWS = 20
+# A derivative this share of the others is their rounding.
+_ROUNDING = 1e-13
+
+
+class Request(Protocol):
+    """What is asked, by the names of the options of ``promote`` (``symfind.verbs.options.PromoteOptions``)."""
+
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def input(self) -> str | None: ...  # noqa: D102
+    @property
+    def output_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def mapping(self) -> str | Mapping[str, object] | None: ...  # noqa: D102
+    @property
+    def max_rows(self) -> int: ...  # noqa: D102
+    @property
+    def acts_on(self) -> str: ...  # noqa: D102
+    @property
+    def output_action(self) -> str: ...  # noqa: D102
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def held_out(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class ReportedFields:
+    """Generators of a report, as its ``input_action`` gives them, to be candidates; d of the points they act on."""
+
+    name: str
+    dimension: int
+    actions: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What is fitted.
+
+    Attributes
+    ----------
+    train, test
+        Rows to fit, and rows no fit sees.
+    setting, frame
+        Candidates and metrics, for the fit and for the certificate.
+    kind, shapes, names, sha256
+        Of the file.
+    input_shape, output_shape
+        Of one row.
+    question
+        What the kind of the data asks.
+    messages
+        What was chosen for the user.
+    """
+
+    train: Samples
+    test: Samples
+    setting: Setting
+    frame: Frame
+    kind: str
+    shapes: dict[str, tuple[int, ...]]
+    names: tuple[str, ...]
+    sha256: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    question: Question
+    messages: tuple[str, ...]
+
+    @property
+    def scalar(self) -> bool:
+        """Whether F is one scalar of one object, so that every quadratic has symmetries of its own."""
+        return self.question.scalar_gauge and self.frame.objects[0] == 1 and prod(self.frame.output_objects) == 1
+
+
+def ready(request: Request, path: Path, space: str | ReportedFields | None, generator: torch.Generator) -> Ready:
+    """Read the rows, split some off, and set up the candidates.
+
+    Raises
+    ------
+    UsageError
+        The kind of the data has no F to fit, or an option does not go with it.
+    InputError
+        The file cannot be used, has too few rows, or the candidates do not fit it.
+    """
+    dataset = open_dataset(
+        path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
+    )
+    question = QUESTIONS[dataset.kind]
+    if question.target not in ("y", "x_next", "dx"):
+        raise UsageError(f"{path}: promote fits a function, a map or a flow, and these data are of kind {dataset.kind}")
+    held = dataset.sample(request.max_rows, generator)
+    x, y = held["x"].flatten(1), held[question.target].reshape(len(held["x"]), -1)
+    if len(x) < _FEWEST_ROWS:
+        raise InputError(f"{path}: {len(x)} rows are too few to fit and to compare on; give {_FEWEST_ROWS} or more")
+    row = dataset.shapes["x"][1:]
+    objects = objects_of(row, request.acts_on)
+    outputs = objects_of(dataset.shapes[question.target][1:], request.acts_on)
+    action, why = question.action(request.output_action, objects, outputs)
+    moments = Moments(x.shape[1])
+    moments.add(x)
+    geometry = input_geometry(moments, objects[0])
+    if geometry.rank == 0:
+        raise InputError(f"{path}: all rows of x are equal, nothing varies; give data that vary")
+    if question.like_inputs:
+        y = _without_rounding(y, geometry.scale)
+    names = _names(dataset.names, objects[1])
+    fields = _space(space or question.space, objects[1], names).centred(geometry.mean, geometry.scale)
+    root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
+    if root.shape[1] == 0:
+        raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")
+    samples = Samples(x, y, held.get("group"))
+    test = fold_labels(len(x), samples.group, max(2, round(1 / request.held_out)), generator) == 0
+    if not bool(test.any()) or bool(test.all()):
+        test = torch.arange(len(x)) >= round(len(x) * (1 - request.held_out))
+    return Ready(
+        samples.rows((~test).nonzero()[:, 0]),
+        samples.rows(test.nonzero()[:, 0]),
+        Setting(fields, action, objects, outputs, geometry, root, request.metric),
+        Frame(question, objects, outputs, geometry, fields, action),
+        dataset.kind,
+        dataset.shapes,
+        names,
+        dataset.sha256(),
+        tuple(row),
+        tuple(dataset.shapes[question.target][1:]),
+        question,
+        (*dataset.messages, f"output action: {why}", *dataset.warnings),
+    )
+
+
+def _without_rounding(velocity: Tensor, scale: Tensor) -> Tensor:
+    """dx/dt, components that are the rounding of the others (the spin of a symmetric top) made zero."""
+    rate = velocity.square().mean(0).sqrt().reshape(-1, scale.shape[0]) / scale
+    return velocity * (rate > _ROUNDING * rate.max()).flatten()
+
+
+def _names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
+    if given is not None and len(given) == d:
+        return given
+    return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
+
+
+def _space(asked: str | ReportedFields, d: int, names: tuple[str, ...]) -> VectorFieldSpace:
+    """The candidates by name, or the span of a report's generators.
+
+    Raises
+    ------
+    InputError
+        The generators of the report do not act on points of this dimension.
+    """
+    if isinstance(asked, str):
+        return make_space(asked, d, names)
+    return fields_of_actions(asked.name, asked.dimension, d, asked.actions)

@@ -1,0 +1,131 @@
+"""What ``enforce`` and ``score`` found, as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from symfind.schema.enforcement import (
+    Enforcement,
+    ErrorMeasured,
+    GroupUsed,
+    LossMeasured,
+    ModelSource,
+    Score,
+)
+
+
+def enforcement_table(document: Enforcement) -> RenderableType:
+    """The enforcement as a rich renderable."""
+    before, after = document.error_before, document.error_after
+    pairs = _headline(document.source, document.group)
+    pairs += [
+        ("method", document.method),
+        ("", document.reason),
+        ("error", f"{_error(before)} before, {_error(after)} after ({before.elements} fresh elements)"),
+    ]
+    if document.loss_before is not None and document.loss_after is not None:
+        rows = document.loss_before.rows
+        text = f"{_loss(document.loss_before)} before, {_loss(document.loss_after)} after ({rows} held-out rows)"
+        pairs.append(("loss", text))
+    pairs += [
+        ("change", f"{document.change:.3g} of the spread of the model's values"),
+        ("cost", f"{document.cost_ratio:.3g} times the time of a call"),
+        ("written", document.output or "nothing (give --output FILE)"),
+    ]
+    parts: list[RenderableType] = [_grid(pairs)]
+    if len(document.considered) > 1:
+        header = ("method", "", "error", "loss", "change", "cost", "")
+        rows_ = [
+            (
+                m.method,
+                m.detail,
+                "" if m.error is None else f"{m.error.largest:.2g}",
+                "" if m.loss is None else _loss(m.loss),
+                "" if m.change is None else f"{m.change:.3g}",
+                "" if m.cost is None else f"{m.cost:.3g}",
+                m.remark,
+            )
+            for m in document.considered
+        ]
+        parts += [Text(), Padding(_table(header, rows_), (0, 0, 0, 2))]
+    if document.layers:
+        cells = [(m.layer, f"{m.distance:.3g}", str(m.dimension), m.representation) for m in document.layers]
+        parts += [Text(), Padding(_table(("layer", "moved", "dim Hom", "behind it"), cells), (0, 0, 0, 2))]
+    remarks = [("note", t) for t in document.notes] + [("warning", t) for t in document.warnings]
+    if remarks:
+        parts += [Text(), _grid(remarks)]
+    return Group(*parts)
+
+
+def score_table(document: Score) -> RenderableType:
+    """The score as a rich renderable."""
+    header = ("", "defect", "error", *(f"t = {t:g}" for t in document.sizes))
+    rows = []
+    for g in document.generators:
+        finite = [f"{e:.2g}" for e in g.finite]
+        # A component is one element: its error stands apart from those along a flow.
+        own = ["", *finite] if g.defect is not None else finite
+        rows.append((g.name, "" if g.defect is None else f"{g.defect:.3g}", *own))
+    pairs = _headline(document.source, document.group)
+    pairs.append(("error", f"{_error(document.error)} on {document.error.elements} elements of the whole group"))
+    parts: list[RenderableType] = [_grid(pairs), Text(), Padding(_table(header, rows), (0, 0, 0, 2))]
+    if document.notes:
+        parts += [Text(), _grid([("note", t) for t in document.notes])]
+    return Group(*parts)
+
+
+def plain_document(
+    pairs: Iterable[tuple[str, str]], table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+) -> RenderableType:
+    """Labelled lines, and a table below them."""
+    parts: list[RenderableType] = [_grid(list(pairs))]
+    if table is not None:
+        parts += [Text(), Padding(_table(*table), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _headline(source: ModelSource, group: GroupUsed) -> list[tuple[str, str]]:
+    shapes = f"{source.format}   x {_shape(source.input_shape)} → {_shape(source.output_shape)}"
+    kind = "compact" if group.compact else "not compact"
+    count = f"dimension {group.dimension}" if group.dimension else f"{group.components} elements"
+    text = f"{group.name}, {count}, {kind}; {group.rep_in} → {group.rep_out}"
+    if group.distance is not None:
+        text += f"; {group.distance:.2g} from the generators as given (sine of the angle)"
+    return [("model", shapes), ("group", text)]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ")"
+
+
+def _error(error: ErrorMeasured) -> str:
+    return f"{error.largest:.2g} (rms {error.rms:.2g})"
+
+
+def _loss(loss: LossMeasured) -> str:
+    accuracy = "" if loss.accuracy is None else f", accuracy {loss.accuracy:.4g}"
+    return f"{loss.kind} {loss.value:.4g}{accuracy}"
+
+
+def _grid(pairs: Sequence[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
+    for label, text in pairs:
+        grid.add_row(Text(label), Text(text))
+    return grid
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    used = [i for i in range(len(header)) if any(len(row) > i and row[i] for row in rows)]
+    for i in used:
+        out.add_column(header[i], overflow="fold")
+    for row in rows:
+        out.add_row(*(Text(row[i] if i < len(row) else "") for i in used))
+    return out

@@ -1,0 +1,346 @@
+"""A report in words: the lines and rows that the table, Markdown and HTML share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from symfind.fields.typeset import sum_text
+from symfind.render.conservation import conservation_pairs
+from symfind.render.promotion import promotion_pairs
+from symfind.schema.discrete import discrete_pairs
+from symfind.schema.document import (
+    Algebra,
+    FixedPoints,
+    Generator,
+    PreservedForm,
+    Report,
+    Source,
+    SpectrumEntry,
+)
+from symfind.schema.equation import EquationEntry
+from symfind.schema.numbers import bounds_text, number_text
+
+# What x is mapped to, by the kind of the data (DESIGN §3).
+_TARGETS = ("y", "x_next", "dx", "x_moved")
+_MOST_FORMS = 3
+# A fixed point this near the origin is the origin: coordinates of the centre come from means of rounded numbers.
+_ORIGIN = 1e-9
+# Entries of an output action below this share of the largest entry are rounding.
+_NEGLIGIBLE = 1e-6
+# Two actions that differ by less than the default tolerance are nearly one.
+_ALIKE = 0.05
+# So(6) has 15 generators and 60 brackets that are not zero; longer lists are in the JSON report.
+_MOST_BRACKETED = 15
+# A larger matrix is no longer read in a line; it is in the report.
+_WIDEST_OUTPUT = 4
+
+
+Matrix: TypeAlias = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class GeneratorRow:
+    """One line of the table of generators, as texts."""
+
+    number: str
+    expression: str
+    defect: str
+    interval: str
+    reach: str
+    verdict: str
+
+
+def headline(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what was searched: label and text of the source, the fit and the space."""
+    yield report.source.kind, _source_text(report.source, report.settings)
+    if report.fit is not None:
+        yield "fit", fit_text(report)
+    if report.equation is not None:
+        yield "equation", equation_text(report.equation)
+    yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
+
+
+def conclusions(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
+    undecided = len(report.generators) - len(report.certified)
+    algebra = report.algebra
+    if report.conserved is not None:
+        yield from conservation_pairs(report.conserved, report.conservation)
+    if report.generators or report.conserved is None:
+        yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
+    structure = structure_text(algebra)
+    if structure:
+        yield "structure", structure
+    if algebra.preserved_forms:
+        yield "preserves", forms_text(algebra.preserved_forms)
+    if algebra.invariants and report.conserved is None:
+        yield "invariant", _some([invariant.expression for invariant in algebra.invariants])
+    if algebra.fixed_points is not None and fixed_text(algebra.fixed_points):
+        yield "fixes", fixed_text(algebra.fixed_points)
+    if report.coverage.message:
+        yield "covers", report.coverage.message
+    if report.discrete is not None:
+        yield from discrete_pairs(report.discrete, report.discrete_group)
+    if report.promotion is not None:
+        yield from promotion_pairs(report.promotion)
+    for direction in report.set_apart:
+        yield "set apart", f"{direction.expression} ({direction.reason})"
+    for note in report.notes:
+        yield "note", note
+
+
+def generator_rows(report: Report) -> list[GeneratorRow]:
+    """Return a row for each generator, and one for the first direction that is not a symmetry."""
+    if report.conserved is not None and not report.generators:
+        return []
+    rows = [_generator_row(i, g, output_text(report, g)) for i, g in enumerate(report.generators, start=1)]
+    first_refuted = next_in_spectrum(report)
+    if first_refuted is not None:
+        number = len(rows) + 1
+        rows.append(
+            GeneratorRow(
+                number=str(number),
+                expression="(not a symmetry)",
+                defect=number_text(first_refuted.defect),
+                interval=interval_text(first_refuted),
+                reach="",
+                verdict="refuted",
+            )
+        )
+    return rows
+
+
+def next_in_spectrum(report: Report) -> SpectrumEntry | None:
+    """Return the smallest defect that belongs to no generator and to no direction set apart, if there is one."""
+    taken = len(report.generators) + len(report.set_apart)
+    return next((entry for entry in report.spectrum[taken:] if entry.defect is not None), None)
+
+
+def interval_text(bounded: SpectrumEntry | Generator) -> str:
+    """Show the confidence bounds as ``[4e-13, 7e-13]``; empty when there are none."""
+    return bounds_text(bounded.lower, bounded.upper)
+
+
+def fit_text(report: Report) -> str:
+    """Describe the surrogate: family, degree, held-out R²."""
+    fit = report.fit
+    if fit is None:
+        return ""
+    parts = [fit.surrogate]
+    if fit.degree is not None:
+        parts.append(f"degree {fit.degree}")
+    if fit.r2 is not None:
+        parts.append(f"held-out R² {fit.r2:.6f}")
+    return ", ".join(parts)
+
+
+def equation_text(equation: EquationEntry) -> str:
+    """The equation, where it is from, and how well the data obey it."""
+    origin = "given" if equation.given else f"identified among {len(equation.library)} terms"
+    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
+    return f"{equation.text}   ({origin}; residual {residual} of its terms, {expected} expected)"
+
+
+def space_text(report: Report) -> str:
+    """Describe the candidates: name, dimension, and how many are trivial."""
+    space = report.space
+    trivial = ", ".join(space.trivial[:_MOST_FORMS])
+    if len(space.trivial) > _MOST_FORMS:
+        trivial += ", …"
+    share = f"{len(space.trivial)} trivial ({trivial})" if space.trivial else "none trivial"
+    return f"{space.name}, {_count(space.dimension, 'field')}, {share}"
+
+
+def algebra_text(algebra: Algebra) -> str:
+    """Name the algebra with its dimension and what is known of it."""
+    if algebra.dimension == 0:
+        return "nothing certified"
+    name = f"{algebra.name}, " if algebra.name else ""
+    aliases = f" (= {' = '.join(algebra.aliases)})" if algebra.aliases else ""
+    properties = [f"because {algebra.reason}"] if algebra.reason else []
+    properties += ["simple"] if algebra.simple else _property(algebra.semisimple, "semisimple")
+    properties += [
+        *_property(algebra.solvable, "solvable", silent_if=algebra.semisimple),
+        *_property(algebra.compact, "compact"),
+    ]
+    if algebra.closure is not None and not algebra.reason:
+        properties.append(f"closed to {number_text(algebra.closure)}" if algebra.closure else "closed")
+    listed = f": {', '.join(properties)}" if properties else ""
+    return f"{name}dimension {algebra.dimension}{aliases}{listed}"
+
+
+def structure_text(algebra: Algebra) -> str:
+    """Describe what makes up the algebra: Killing form, centre, radical, derived series, summands."""
+    parts = []
+    if algebra.killing_signature is not None:
+        parts.append(f"Killing signature ({', '.join(map(str, algebra.killing_signature))})")
+    if algebra.center_dimension:
+        parts.append(f"centre of dimension {algebra.center_dimension}")
+    if algebra.radical_dimension and not algebra.solvable:
+        parts.append(f"radical of dimension {algebra.radical_dimension}")
+    if algebra.nilradical_dimension and algebra.nilradical_dimension != algebra.radical_dimension:
+        parts.append(f"nilradical of dimension {algebra.nilradical_dimension}")
+    if algebra.levi not in (None, "0", algebra.name):
+        parts.append(f"Levi factor {algebra.levi}")
+    if algebra.derived_dimensions is not None and len(algebra.derived_dimensions) > 1:
+        parts.append(f"derived series {' ⊃ '.join(map(str, algebra.derived_dimensions))}")
+    if algebra.lower_central_dimensions is not None and algebra.nilpotent and len(algebra.lower_central_dimensions) > 2:
+        parts.append(f"lower central series {' ⊃ '.join(map(str, algebra.lower_central_dimensions))}")
+    if algebra.ideals is not None and len(algebra.ideals) > 1:
+        parts.append(f"ideals {' ⊕ '.join(algebra.ideals)}")
+    return ", ".join(parts)
+
+
+def forms_text(forms: Sequence[PreservedForm]) -> str:
+    """Show the preserved bilinear forms, diagonal ones as ``diag(1, −1) ± 2e-11, signature (1, 1)``."""
+    return _some([_form_text(form) for form in forms])
+
+
+def bracket_texts(report: Report) -> list[str]:
+    """Write out the brackets that are not zero, in the numbers of the generators: ``[1, 2] = 3``."""
+    f = report.algebra.structure_constants
+    numbers = [i for i, g in enumerate(report.generators, start=1) if g.verdict == "certified"]
+    if not isinstance(f, tuple) or len(f) != len(numbers) or len(f) > _MOST_BRACKETED:
+        return []
+    largest = max((abs(c) for plane in f for row in plane for c in row), default=0.0)
+    out = []
+    for i, plane in enumerate(f):
+        for j in range(i + 1, len(f)):
+            terms = [(c, f"ξ{numbers[k]}") for k, c in enumerate(plane[j]) if abs(c) > _NEGLIGIBLE * largest]
+            if terms:
+                out.append(f"[ξ{numbers[i]}, ξ{numbers[j]}] = {sum_text(terms)}")
+    return out
+
+
+def fixed_text(fixed: FixedPoints) -> str:
+    """Say which points stay where they are; nothing of the origin alone, which every linear map fixes."""
+    away = any(abs(entry) > _ORIGIN for entry in fixed.point)
+    point = f"({', '.join(coefficient_text(entry) for entry in fixed.point)})"
+    if fixed.directions:
+        rows = _some([_direction_text(row) for row in fixed.directions])
+        return f"{point if away else 'the origin'} and what lies along {rows}"
+    return point if away else ""
+
+
+def _direction_text(row: Sequence[float]) -> str:
+    """A direction with its largest entry one, rounding left out."""
+    largest = max(row, key=abs)
+    scaled = [entry / largest if abs(entry) > _NEGLIGIBLE * abs(largest) else 0.0 for entry in row]
+    return f"({', '.join(coefficient_text(entry) for entry in scaled)})"
+
+
+def output_text(report: Report, generator: Generator) -> str:
+    """Say how a generator acts on y, as ``y ↦ −2 y``; nothing where y does not change."""
+    # The action on dx/dt or on a tensor follows from ξ; the rescaling of time of a flow is in ξ's expression.
+    follows = report.source.kind == "flow" or report.settings.get("output_type") is not None
+    output = None if follows else matrix_of(generator.output_action)
+    if output is None:
+        return ""
+    given = matrix_of(generator.input_action) or ()
+    largest = max(abs(entry) for row in (*output, *given) for entry in row)
+    if len(given) == len(output) + 1:  # ((A, b), (0, 0)): a vector moves by A alone
+        given = tuple(row[:-1] for row in given[:-1])
+    difference = _difference(output, given) if len(given) == len(output) else largest
+    if _difference(output, ()) <= _NEGLIGIBLE * largest:
+        return ""
+    if difference <= _ALIKE * largest:
+        return "y likewise" if difference <= _NEGLIGIBLE * largest else "y nearly likewise"
+    m = len(output)
+    factor = output[0][0]
+    scaling = tuple(tuple(factor if i == j else 0.0 for j in range(m)) for i in range(m))
+    if _difference(output, scaling) <= _NEGLIGIBLE * largest:
+        text = coefficient_text(factor)
+        return "y ↦ " + {"1": "y", "−1": "−y"}.get(text, f"{text} y")
+    if m > _WIDEST_OUTPUT:
+        return f"y ↦ By, B {m} × {m}"
+    # Three digits, and none for entries that three digits of the largest would not show.
+    shown = ((entry if abs(entry) >= 1e-3 * largest else 0.0 for entry in row) for row in output)
+    rows = "; ".join(" ".join(f"{entry:.3g}".replace("-", "−") for entry in row) for row in shown)
+    return f"y ↦ [{rows}] y"
+
+
+def _difference(a: Matrix, b: Matrix) -> float:
+    """The largest |a − b|; an empty b is zero."""
+    return max(abs(x - (b[i][j] if b else 0.0)) for i, row in enumerate(a) for j, x in enumerate(row))
+
+
+def coefficient_text(value: object) -> str:
+    """Show an entry of a matrix with four digits and a true minus sign."""
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:.4g}".replace("-", "−")
+
+
+def matrix_of(value: object) -> Matrix | None:
+    """Return a rectangular list of rows of numbers, None for anything else (such as a coefficient table)."""
+    if not isinstance(value, tuple) or not value or not all(isinstance(row, tuple) and row for row in value):
+        return None
+    numbers = all(isinstance(entry, int | float) for row in value for entry in row)
+    return value if numbers and len({len(row) for row in value}) == 1 else None
+
+
+def _library(report: Report) -> tuple[str, str]:
+    """Describe the functions that were candidates."""
+    return "library", space_text(report).replace(" field", " function", 1)
+
+
+def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
+    shapes = {name: shape for name, shape in source.shapes.items() if name != "group"}
+    texts = {name: f"{name} {tuple(shape)}" for name, shape in shapes.items()}
+    target = next((name for name in _TARGETS if name in shapes), None)
+    if "x" in shapes and target is not None:
+        text = f"{texts['x']} → {texts[target]}"
+    else:
+        text = ", ".join(texts.values()) or source.path
+    remarks = []
+    if source.names:
+        remarks.append(" ".join(source.names))
+    x_shape = shapes.get("x", ())
+    if len(x_shape) == 3 and x_shape[1] > 1 and settings.get("acts_on") == "last":
+        remarks.append("one action on " + ("both" if x_shape[1] == 2 else f"all {x_shape[1]}") + " objects")
+    return "   ".join([text, ", ".join(remarks)]).rstrip()
+
+
+def _generator_row(number: int, generator: Generator, output: str) -> GeneratorRow:
+    return GeneratorRow(
+        number=str(number),
+        expression=f"{generator.expression}, {output}" if output else generator.expression,
+        defect=number_text(generator.defect),
+        interval=interval_text(generator),
+        reach="" if generator.reach is None else f"{generator.reach:.2g}",
+        verdict=generator.verdict,
+    )
+
+
+def _property(holds: bool | None, name: str, silent_if: bool | None = None) -> list[str]:
+    if holds is None or silent_if:
+        return []
+    return [name if holds else f"not {name}"]
+
+
+def _form_text(form: PreservedForm) -> str:
+    matrix = form.matrix
+    off_diagonal = any(entry != 0 for i, row in enumerate(matrix) for j, entry in enumerate(row) if i != j)
+    if off_diagonal:
+        text = "[" + "; ".join(" ".join(coefficient_text(entry) for entry in row) for row in matrix) + "]"
+    else:
+        text = f"diag({', '.join(coefficient_text(row[i]) for i, row in enumerate(matrix))})"
+    if form.uncertainty is not None:
+        text += f" ± {number_text(form.uncertainty)}"
+    if not form.symmetric:
+        text += ", antisymmetric"
+    elif form.signature is not None:
+        text += f", signature ({', '.join(map(str, form.signature))})"
+    return text
+
+
+def _some(texts: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(texts) - _MOST_FORMS
+    return "; ".join(texts[:_MOST_FORMS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

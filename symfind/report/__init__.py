@@ -1,1 +1,0 @@
-"""The report: its schema, its stored forms, its rendering."""

@@ -1,0 +1,1 @@
+"""Named data whose symmetries are known, and the simulators that make them."""

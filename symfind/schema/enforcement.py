@@ -1,0 +1,216 @@
+"""What ``enforce`` did to a model (schema ``symfind.enforcement/1``) and what ``score`` found (``symfind.score/1``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from symfind.schema.document import Environment
+from symfind.schema.records import Json, Mismatch, Record
+
+ENFORCEMENT = "symfind.enforcement/1"
+SCORE = "symfind.score/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource(Record):
+    """The model that was read: path, digest, kind of file, shapes of a row and of its value."""
+
+    path: str
+    sha256: str | None = None
+    format: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupUsed(Record):
+    """The group and its actions.
+
+    Attributes
+    ----------
+    name, dimension, components, compact
+        Of the group; components is None where their number is not known.
+    rep_in, rep_out
+        Representations on rows of x and of F(x).
+    coordinates
+        T where V(g) = T⁻¹ g T; None for T = 1.
+    distance
+        Sine of the largest angle between generators as given and the exact algebra that was taken for them.
+    closure
+        Closure residual of the generators as given.
+    """
+
+    name: str
+    dimension: int
+    components: int | None
+    compact: bool
+    rep_in: str
+    rep_out: str
+    coordinates: Json = None
+    distance: float | None = None
+    closure: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorMeasured(Record):
+    """‖F(ρ_in(g)x) − ρ_out(g)F(x)‖ in units of the spread of the model given, over pairs of a fresh g and a row."""
+
+    largest: float
+    rms: float
+    elements: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossMeasured(Record):
+    """Loss over held-out rows: mean squared error, or cross-entropy with its accuracy."""
+
+    kind: str
+    value: float
+    accuracy: float | None = None
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodTried(Record):
+    """One method: what it made of the model, or why it was not taken.
+
+    Attributes
+    ----------
+    method, detail
+        Name, and how large it came out.
+    error, loss
+        Of the file it wrote; None where it wrote none.
+    change
+        √E‖F̄ − F‖² in units of the spread of F.
+    cost
+        Time of a call relative to the model's.
+    remark
+        Why it was not measured or not taken.
+    """
+
+    method: str
+    detail: str = ""
+    error: ErrorMeasured | None = None
+    loss: LossMeasured | None = None
+    change: float | None = None
+    cost: float | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerMoved(Record):
+    """‖W̄ − W‖/‖W‖ of a layer with its bias, dimension of its space of intertwiners, representation behind it."""
+
+    layer: str
+    distance: float
+    dimension: int
+    representation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enforcement(Record):
+    """What was done to a model, what it cost and what is left of the error.
+
+    Attributes
+    ----------
+    source, group
+        The model, the group and its actions.
+    method, reason
+        ``project``, ``average``, ``frames``, ``distill``, or ``unchanged``; and why.
+    output
+        The file written; None if none was asked for.
+    error_before, error_after, loss_before, loss_after
+        On fresh elements and held-out rows; losses only with targets.
+    change, cost_ratio
+        Of the function, and of the time of a call.
+    layers
+        Distances moved, for a projection.
+    considered
+        Every method that was looked at.
+    notes, warnings
+        What was chosen for the user; what the user must know.
+    settings, environment, timing
+        As in a report.
+    """
+
+    SCHEMA: ClassVar[str] = ENFORCEMENT
+
+    schema: str = ENFORCEMENT
+    source: ModelSource
+    group: GroupUsed
+    method: str
+    reason: str
+    output: str | None = None
+    error_before: ErrorMeasured
+    error_after: ErrorMeasured
+    loss_before: LossMeasured | None = None
+    loss_after: LossMeasured | None = None
+    change: float = 0.0
+    cost_ratio: float = 1.0
+    layers: tuple[LayerMoved, ...] = ()
+    considered: tuple[MethodTried, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    environment: Environment
+    timing: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the types and the schema."""
+        super().__post_init__()
+        if self.schema != self.SCHEMA:
+            raise Mismatch.of("schema", self.schema, f'"{self.SCHEMA}"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorScored(Record):
+    """A generator (or a component): its relative defect ρ, and the finite error at each size of the transformation.
+
+    Attributes
+    ----------
+    name
+        ``generator 1`` …, ``component 1`` …
+    defect
+        ρ of the Lie derivative; None for a component, which has none.
+    finite
+        √E‖F(exp(tA)x) − ρ_out(exp(tA))F(x)‖² in units of the spread of F, at the sizes of the document; one number
+        for a component.
+    """
+
+    name: str
+    defect: float | None = None
+    finite: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Record):
+    """How well a model obeys a group, infinitesimally and along finite transformations.
+
+    Attributes
+    ----------
+    source, group
+        The model, the group and its actions.
+    sizes
+        t, in units in which the generator has spectral radius one (radians, for a rotation).
+    generators
+        One entry a generator and a component.
+    error
+        On random elements of the whole group.
+    notes, settings, environment, timing
+        As in a report.
+    """
+
+    SCHEMA: ClassVar[str] = SCORE
+
+    schema: str = SCORE
+    source: ModelSource
+    group: GroupUsed
+    sizes: tuple[float, ...]
+    generators: tuple[GeneratorScored, ...]
+    error: ErrorMeasured
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    environment: Environment
+    timing: Mapping[str, float] = field(default_factory=dict, compare=False)

@@ -1,1 +1,0 @@
-"""What F is: data, trained models and fits, each read in chunks."""

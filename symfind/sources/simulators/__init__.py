@@ -1,1 +1,0 @@
-"""Solutions of differential equations on periodic grids, by Fourier series in space."""

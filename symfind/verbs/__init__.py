@@ -1,0 +1,1 @@
+"""The verbs as functions: one file a verb, with its options."""

@@ -1,0 +1,178 @@
+"""The verbs ``enforce`` and ``score`` as functions; :mod:`symfind.api` offers them beside the others."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from symfind.answers.enforcement import enforcement_of, enforcement_on_grid, generators_of, score_of
+from symfind.data.axes import parse_grid
+from symfind.data.files import appearing_whole, readable, sha256
+from symfind.equivariance.choose import Choices, enforce_model
+from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
+from symfind.equivariance.request import Prepared, RowsAsked, prepared, rows_for
+from symfind.equivariance.score import scored
+from symfind.equivariance.subject import Subject
+from symfind.equivariance.writing import check_ending, format_written, write_weights
+from symfind.errors import UsageError
+from symfind.kinds.search import is_model
+from symfind.models.model import load_model
+from symfind.progress import Progress, SilentProgress
+from symfind.schema.augmentation import FieldScore
+from symfind.schema.enforcement import Enforcement, Score
+from symfind.schema.store import read_report
+from symfind.verbs.augment import score_fields
+from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.options import ActionOptions, EnforceOptions, ScoreOptions
+from symfind.version import __version__
+
+
+def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:
+    """The equivariant map next to a trained model: the model file it makes, and what that costs.
+
+    Parameters
+    ----------
+    options
+        Model, group and method, :class:`~symfind.verbs.options.EnforceOptions`.
+    to
+        The file to write, of the same kind as the model's; None writes none.
+    progress
+        Told how far the computation is.
+
+    Raises
+    ------
+    SymfindError
+        The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
+    """
+    if options.grid is not None:
+        return _enforce_on_grid(options, options.grid, to)
+    watch, seconds = progress or SilentProgress(), dict[str, float]()
+    environment = on_cpu_in_double(options, "enforce")
+    rng = torch.Generator().manual_seed(options.seed)
+    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        with _timed(seconds, "read"):
+            ready = _prepared(options, path, rng)
+        used = ready.task
+        provenance = {
+            "symfind": __version__,
+            "source_sha256": sha256(path),
+            "group": used.group.name,
+            "rep_in": str(used.rep_in),
+            "rep_out": str(used.rep_out),
+        }
+        choices = Choices(options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows)
+        if to is not None and options.method != "auto":
+            check_ending(to, format_written(ready.subject, options.method), options.method)
+        with _timed(seconds, "enforce"):
+            done = enforce_model(ready.subject, used, choices, provenance, Path(folder), rng, watch)
+        if to is not None:
+            check_ending(to, format_written(ready.subject, done.method), done.method)
+            with appearing_whole(to) as part:
+                shutil.copyfile(done.path, part)
+        if options.weights is not None:
+            arrays = done.chosen.made.weights() if done.chosen is not None else {}
+            if not arrays:
+                raise UsageError(f"--weights: method {done.method} leaves the weights of the layers as they are")
+            write_weights(Path(options.weights), arrays, {**provenance, "method": done.method})
+        settings = options.settings()
+        written = None if to is None else str(to)
+        document = enforcement_of(ready, done, written, options.model, settings, environment)
+    return replace(document, timing=seconds)
+
+
+def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enforcement:
+    """Kernels of the layers made to commute with moves of the grid that the fields of a model live on."""
+    if options.group is None or options.method not in ("auto", "project"):
+        raise UsageError("--grid goes with --group translations and --method project")
+    sources = parse_grid(grid)
+    environment = on_cpu_in_double(options, "enforce")
+    rng, seconds = torch.Generator().manual_seed(options.seed), dict[str, float]()
+    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+        with _timed(seconds, "read"):
+            model = load_model(path, trust=options.trust_model)
+            x, y, _, messages = rows_for(model, _asked(options), None, rng)
+            model.bind(tuple(x.shape[1:]), x)
+            group = grid_group(options.group, sources, x.shape[1:])
+            subject = Subject(path, model, model.format, x, y, options.trust_model)
+        provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
+        made = Path(folder) / f"project{path.suffix if subject.format != 'keras' else '.h5'}"
+        if to is not None:
+            check_ending(to, format_written(subject, "project"), "project")
+        with _timed(seconds, "enforce"):
+            projection, measured = enforce_kernels(subject, group, made, provenance, rng)
+        if to is not None:
+            with appearing_whole(to) as part:
+                shutil.copyfile(made, part)
+        if options.weights is not None:
+            arrays = {f"layers/{i:03d}/weight": k.after.weight for i, k in enumerate(projection.layers)}
+            write_weights(Path(options.weights), arrays, provenance)
+        document = enforcement_on_grid(
+            subject, group, projection, replace(measured, notes=(*messages, *measured.notes)),
+            None if to is None else str(to), options.model, options.settings(), environment,
+        )  # fmt: skip
+    return replace(document, timing=seconds)
+
+
+def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:
+    """How well a trained model obeys a group, or fields stay solutions: defects, and errors along finite flows.
+
+    Parameters
+    ----------
+    options
+        Model and group, :class:`~symfind.verbs.options.ScoreOptions`.
+    progress
+        Told how far the computation is.
+
+    Raises
+    ------
+    SymfindError
+        The model, the group or the rows cannot be used; the message says what to do.
+    """
+    watch, seconds = progress or SilentProgress(), dict[str, float]()
+    environment = on_cpu_in_double(options, "score")
+    rng = torch.Generator().manual_seed(options.seed)
+    with readable(options.model) as path:
+        if not is_model(path):
+            return score_fields(replace(options, model=str(path)), progress)
+        with _timed(seconds, "read"):
+            ready = _prepared(options, path, rng)
+        with _timed(seconds, "score"), watch.phase("score"):
+            found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
+        settings = options.settings()
+        document = score_of(ready, found, error, options.model, settings, environment)
+    return replace(document, timing=seconds)
+
+
+def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepared:
+    generators = None
+    if options.generators is not None:
+        generators = generators_of(read_report(options.generators), options.generators)
+    return prepared(
+        path, options.group, generators, options.rep_in, options.rep_out, _asked(options), options.trust_model, rng
+    )
+
+
+def _asked(options: ActionOptions) -> RowsAsked:
+    return RowsAsked(
+        options.data,
+        options.shape,
+        options.max_rows,
+        options.n_samples,
+        options.input,
+        options.output_name,
+        options.mapping,
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[phase] = round(time.perf_counter() - start, 4)

@@ -1,0 +1,47 @@
+"""The machine's part in the numbers: the device that was asked for, and what the report says of it."""
+
+from __future__ import annotations
+
+import torch
+
+from symfind.errors import UsageError
+from symfind.schema.document import Environment
+from symfind.verbs.option import ComputeOptions
+from symfind.version import __version__
+
+
+def environment(device: str = "cpu", dtype: str = "float64") -> Environment:
+    """Versions, device, dtype and threads of this process."""
+    return Environment(
+        symfind=__version__, torch=torch.__version__, device=device, dtype=dtype, threads=torch.get_num_threads()
+    )
+
+
+def device_named(name: str) -> torch.device:
+    """The device of ``--device auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    UsageError
+        If there is no GPU where one was asked for.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda was asked for and torch sees no GPU; take --device cpu or auto")
+    return torch.device(name)
+
+
+def on_cpu_in_double(options: ComputeOptions, verb: str) -> Environment:
+    """The environment of a verb that works in float64 on the CPU, whatever the model's own type.
+
+    Raises
+    ------
+    UsageError
+        If another device or type was asked for: it is not passed over in silence.
+    """
+    if options.device == "cuda":
+        raise UsageError(f"--device cuda: {verb} computes on the CPU; leave --device out")
+    if options.dtype != "float64":
+        raise UsageError(f"--dtype {options.dtype}: {verb} computes in float64; leave --dtype out")
+    return environment()
