@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.finite_elements import AffineRows, Torus
-from symfind.decision.witness.orbit_modes import CellTree, phases
-from symfind.decision.witness.weak_alignment import affine_part, homogeneous
-from symfind.lie.closure import MatrixBracket
+from symfind.decision.witness.distribution.finite_elements import AffineRows, Torus
+from symfind.decision.witness.distribution.orbit_modes import CellTree, phases
+from symfind.decision.witness.distribution.weak_alignment import affine_part, homogeneous
+from symfind.lie.algebras.closure import MatrixBracket
 
 
 @dataclass(frozen=True)

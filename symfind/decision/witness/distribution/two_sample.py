@@ -16,11 +16,11 @@ import torch
 from scipy.special import chndtr, gammainccinv
 from torch import Tensor
 
-from symfind.decision.witness.finite_elements import AffineRows, random_tori, rows_moved
-from symfind.decision.witness.label_neighbours import LabelShare, NeighbourSettings, label_shares
-from symfind.decision.witness.mode_alignment import ModeAlignmentSettings, conjugated
-from symfind.decision.witness.orbit_modes import ModeSettings, ModeSums, mode_sums
-from symfind.decision.witness.weak_alignment import AlignmentSettings, affine_part, aligned, homogeneous
+from symfind.decision.witness.distribution.finite_elements import AffineRows, random_tori, rows_moved
+from symfind.decision.witness.distribution.label_neighbours import LabelShare, NeighbourSettings, label_shares
+from symfind.decision.witness.distribution.mode_alignment import ModeAlignmentSettings, conjugated
+from symfind.decision.witness.distribution.orbit_modes import ModeSettings, ModeSums, mode_sums
+from symfind.decision.witness.distribution.weak_alignment import AlignmentSettings, affine_part, aligned, homogeneous
 
 
 @dataclass(frozen=True)

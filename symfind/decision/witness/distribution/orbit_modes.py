@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.finite_elements import AT_REST, Torus
+from symfind.decision.witness.distribution.finite_elements import AT_REST, Torus
 
 
 @dataclass(frozen=True)

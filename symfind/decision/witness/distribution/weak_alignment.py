@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.finite_elements import AffineRows
+from symfind.decision.witness.distribution.finite_elements import AffineRows
 from symfind.errors import SymfindError
-from symfind.lie.closure import MatrixBracket, nearest_subalgebra
-from symfind.sources.features import PolynomialFeatures, Standardiser
+from symfind.lie.algebras.closure import MatrixBracket, nearest_subalgebra
+from symfind.fits.features import PolynomialFeatures, Standardiser
 
 
 @dataclass(frozen=True)
