@@ -25,7 +25,12 @@ from symfind.render.summary import (
 )
 from symfind.schema.document import Report
 
-VERDICT_STYLES = {"certified": "green", "undecided": "yellow", "refuted": "dim"}
+VERDICT_STYLES = {
+    "certified": "green",
+    "approximate": "cyan",
+    "undecided": "yellow",
+    "refuted": "dim",
+}
 # A width that most windows and mail programs show without wrapping, for tables that go to a file.
 _WIDTH_OF_A_FILE = 100
 # Below this the bounds would leave the expression less than 16 columns; they are in every other format.

@@ -19,7 +19,7 @@ from symfind.schema.records import Json, Mismatch, Record
 from symfind.schema.validity import ValidityCurve
 
 SCHEMA = "symfind.report/1"
-VERDICTS = ("certified", "undecided", "refuted")
+VERDICTS = ("certified", "approximate", "undecided", "refuted")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ D coordinates of a row, K fields, m planes that turn.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,10 @@ _SPIRAL = 0.1
 # Elements are products of this many one-parameter elements, each all around its torus: by the third a class of so(3)
 # is spread as Haar's measure to 2 %.
 _FACTORS = 3
+# Covectors of a turn in oblique coordinates have a condition of a hundred; those of a nearly nilpotent field far more.
+_SHEAR = 1e5
+# Runge–Kutta steps of a flow as long as the data are wide, and where what blows up is put, in spreads.
+_STEPS, _AWAY = 24, 1e3
 _TURNS = 1
 
 
@@ -89,12 +94,15 @@ class Torus:
         ω ``(m,)``, of which the largest is one.
     rest
         Real coordinates that do not move ``(D − 2m, D)``.
+    back
+        ``(D, m)``, complex: x − c = 2 Re(back·z) + what does not move.
     """
 
     centre: Tensor
     planes: Tensor
     speeds: Tensor
     rest: Tensor
+    back: Tensor
 
 
 def torus_of(a: Tensor, b: Tensor) -> Torus | None:
@@ -110,25 +118,43 @@ def torus_of(a: Tensor, b: Tensor) -> Torus | None:
     slow = torch.cat([vectors[:, resting].real, vectors[:, resting].imag], 1)
     u, sigma, _ = torch.linalg.svd(slow, full_matrices=False)
     rest = u[:, : int(resting.sum())].T
+    # Planes, their conjugates and what rests are a basis of the covectors; a shear has none.
+    covectors = torch.cat([planes, planes.conj(), rest.to(planes)])
+    if covectors.shape[0] != covectors.shape[1] or float(torch.linalg.cond(covectors)) > _SHEAR:
+        return None
+    back = torch.linalg.inv(covectors)[:, : planes.shape[0]]
     # z moves as (λ)(z − z₀) with z₀ = −v·b/λ: the centre solves v·c = z₀ in every plane that turns.
     target = -(planes @ b.to(planes)) / values[turning]
     rows = torch.cat([planes.real, planes.imag])
     centre = torch.linalg.lstsq(rows, torch.cat([target.real, target.imag])[:, None], driver="gelsd").solution[:, 0]
     if float((a @ centre + b).norm()) > _SPIRAL * size * max(1.0, float(centre.norm())):
         return None  # it drifts along what it does not turn
-    return Torus(centre, planes, values.imag[turning] / size, rest)
+    return Torus(centre, planes, values.imag[turning] / size, rest, back)
 
 
 def turned(torus: Torus, amount: Tensor, x: Tensor) -> Tensor:
     """Rows ``(n, D)`` turned by ``amount`` ``(n,)`` in units of 1/ω_max."""
     z = (x - torus.centre).to(torus.planes) @ torus.planes.T
     step = torch.exp(1j * amount[:, None] * torus.speeds) - 1
-    # x − c = Re-linear in z: the rows of (planes, conj planes, rest) are a basis of the covectors.
-    basis = torch.cat([torus.planes, torus.planes.conj(), torus.rest.to(torus.planes)])
-    back = torch.linalg.inv(basis)
-    m = torus.planes.shape[0]
-    shift = (z * step) @ back[:, :m].T
-    return x + 2 * shift.real
+    shift: Tensor = ((z * step) @ torus.back.T).real
+    return x + 2 * shift
+
+
+def flow_images(
+    velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, coefficients: Tensor, amount: Tensor
+) -> Tensor:
+    """Rows ``(n, D)`` moved by exp(tξ), ξ of coefficients ``(n, K)`` and t ``(n,)``, in Runge–Kutta steps.
+
+    What runs away is held at a distance at which nothing else is.
+    """
+    step = (amount / _STEPS)[:, None]
+    for _ in range(_STEPS):
+        k1 = velocity(x, coefficients)
+        k2 = velocity(x + step / 2 * k1, coefficients)
+        k3 = velocity(x + step / 2 * k2, coefficients)
+        k4 = velocity(x + step * k3, coefficients)
+        x = torch.nan_to_num(x + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4), nan=_AWAY).clamp(-_AWAY, _AWAY)
+    return x
 
 
 def random_tori(fields: AffineRows, count: int, generator: torch.Generator) -> list[Torus]:

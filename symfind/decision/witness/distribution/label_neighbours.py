@@ -1,8 +1,8 @@
 """E[s(x) s(x′)] over nearest neighbours: what position tells of whether a row is as drawn (s = 1) or moved (s = −1).
 
 With r = (p − p_g)/(p + p_g) the product has the mean E r² (Schilling 1986; Henze 1988), the share of the label that
-could be predicted. A row and its image are exchangeable where the distribution is kept, so that the labels of every pair
-may be swapped: under swaps the sum has mean zero and the variance Σ m², m the edges between two pairs.
+could be predicted. A row and its image are exchangeable where the distribution is kept, so that the labels of every
+pair may be swapped: under swaps the sum has mean zero and the variance Σ m², m the edges between two pairs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def label_shares(x: Tensor, moved: Tensor, group: Tensor | None, settings: Neigh
     pooled = torch.cat([x, moved])
     label = torch.cat([torch.ones(n), -torch.ones(n)]).double()
     most = max(settings.numbers)
-    extra = 2 if group is None else 2 + int(min(torch.bincount(unit).max() * 2, 64))
+    extra = 2 if group is None else 2 + min(2 * int(torch.bincount(unit).max()), 64)
     tree = cKDTree(pooled.numpy())
     near = torch.from_numpy(tree.query(pooled.numpy(), k=min(most + extra, 2 * n))[1]).long()
     foreign = owner[near] != owner[:, None]

@@ -1,8 +1,8 @@
 """min Σ |C_ck|²/n_c over conjugates e^τ g e^{−τ}: an algebra aligned by the sums that judge it.
 
-To first order a conjugate acts on rows moved by −τ as g does on the rows themselves, so the tori stay as they are and the
-rows are moved; the sums of one row's e^{ikφ} have unit variance whatever the distribution (:mod:`orbit_modes`), so
-that least squares is Gauss–Newton with the right metric. Axis letters: n rows, D coordinates, q directions τ.
+A conjugate acts on rows moved by e^{−τ} as g does on the rows themselves, so the tori stay as they are and the rows
+are moved; the sum of the e^{ikφ} of a cell over √n has unit variance whatever the distribution (:mod:`orbit_modes`),
+so that least squares is Gauss–Newton with the right metric. Axis letters: n rows, D coordinates, q directions τ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind.decision.witness.distribution.finite_elements import AffineRows, Torus
 from symfind.decision.witness.distribution.orbit_modes import CellTree, phases
-from symfind.decision.witness.distribution.weak_alignment import affine_part, homogeneous
+from symfind.decision.witness.distribution.weak_alignment import homogeneous
 from symfind.lie.algebras.closure import MatrixBracket
 
 
@@ -67,11 +67,12 @@ def conjugations(basis: AffineRows, c: Tensor) -> Tensor:
     moved = vh[int((sigma > 1e-6 * max(size, 1e-300)).sum()) :] @ off_own
     u, sigma, _ = torch.linalg.svd(moved, full_matrices=False)
     keep = sigma > 1e-3 * size
-    return u[:, keep].T @ allowed
+    found: Tensor = u[:, keep].T @ allowed
+    return found
 
 
 class ModeVector:
-    """C_ck/√n_c of all tori and phases at one level of halving, as a function of the rows; the cells stay as they are."""
+    """C_ck/√n_c of all tori and phases at one level of halving, as a function of the rows; the cells stay."""
 
     def __init__(self, tori: list[Torus], x: Tensor, level: int, orders: int, most_phases: int) -> None:
         self.tori, self.orders, self.most_phases = tori, orders, most_phases
@@ -137,5 +138,3 @@ def conjugated(basis: AffineRows, c: Tensor, tori: list[Torus], x: Tensor, setti
     turned = (back @ matrices @ total).flatten(1)
     found: Tensor = torch.linalg.lstsq(rows.T, turned.T, driver="gelsd").solution
     return found
-
-

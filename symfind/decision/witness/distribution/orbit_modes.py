@@ -76,7 +76,7 @@ class ModeSums:
 
 
 def phases(torus: Torus, x: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Up to ``most`` phases e^{iφ} ``(q, n)`` that the torus turns, and coordinates ``(n, r)`` that it does not move."""
+    """Up to ``most`` phases e^{iφ} ``(q, n)`` that the torus turns, and coordinates ``(n, r)`` that stay."""
     z = (x - torus.centre).to(torus.planes) @ torus.planes.T
     radius = z.abs()
     across = torch.cat([radius, (x - torus.centre) @ torus.rest.T], 1)
@@ -123,8 +123,8 @@ def mode_sums(
 ) -> list[ModeSums]:
     """All phases and levels of rows ``(n, D)``; the coarsest level of each phase comes last.
 
-    Rows of one ``group`` ``(n,)`` depend on one another: then V = Σ_b |C_b|² over blocks of whole groups takes the place
-    of n, and a ratio of B blocks has lighter tails than an exponential.
+    Rows of one ``group`` ``(n,)`` depend on one another: then V = Σ_b |C_b|² over blocks of whole groups takes the
+    place of n, and a ratio of B blocks has lighter tails than an exponential.
     """
     n = x.shape[0]
     unit, across = phases(torus, x, most_phases)

@@ -1,16 +1,17 @@
 """η² = ∫(p − p_g)²/p_g / ∫p²/p_g: how far a distribution is from its average over a group (DESIGN §9).
 
 0 where every finite element keeps the distribution, near 1 where the orbits of the rows are not theirs; for a density
-1 + a cos kθ along orbits η = a/√2 while a is small. Two judges that have fitted nothing: sums of e^{ikφ} along the orbits
-of random flows of the algebra, of every order and in cells of every size across (:mod:`orbit_modes`), and labels of
-neighbours among rows and moved rows (:mod:`label_neighbours`). Axis letters: n rows, D coordinates, p fields, K generators.
+1 + a cos kθ along orbits η = a/√2 while a is small. Two judges that have fitted nothing: sums of e^{ikφ} along the
+orbits of random flows of the algebra, of every order and in cells of every size across (:mod:`orbit_modes`), and labels
+of neighbours among rows and moved rows (:mod:`label_neighbours`). Axis letters: n rows, D coordinates, p fields, K
+generators.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from scipy.special import chndtr, gammainccinv
@@ -43,6 +44,8 @@ class TwoSampleSettings:
         With fewer such functions nothing is certified.
     elements
         Finite elements that move rows for the neighbours.
+    unaligned
+        Standard error of generators that are too many to be aligned.
     apart
         Sine of the angle between a proposed span and the nearest algebra beyond which it is none.
     """
@@ -55,6 +58,7 @@ class TwoSampleSettings:
     least: int = 4
     elements: int = 64
     apart: float = 0.3
+    unaligned: float = 0.05
     modes: ModeSettings = field(default_factory=ModeSettings)
     neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
@@ -78,6 +82,8 @@ class Judgement:
         Of the aligned generators ``(p, K)``.
     functions
         Number of functions along and across the orbits that the upper bound holds for.
+    error
+        Standard error of a generator, relative to its size.
     """
 
     verdict: str
@@ -87,6 +93,7 @@ class Judgement:
     told: str
     coefficients: Tensor
     functions: int
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,14 +116,14 @@ def judged(
     generator: torch.Generator,
     settings: TwoSampleSettings | None = None,
 ) -> Judgement | None:
-    """What rows ``(n, D)``, whitened on their support, say of the algebra with coefficients c ``(p, K)``; None if it is none.
+    """What rows ``(n, D)``, whitened on their support, say of an algebra; None if c spans none.
 
     Parameters
     ----------
     basis
         The candidate fields on such rows.
     c
-        Of a proposed algebra; it is aligned by the rows first.
+        Coefficients ``(p, K)`` of a proposed algebra; it is aligned by the rows first.
     x, group
         Rows and, where they depend on one another, the group ``(n,)`` of each.
     tolerance, alpha
@@ -127,11 +134,13 @@ def judged(
     s = settings or TwoSampleSettings()
     x, group = one_row_a_group(x, group)
     alignment = aligned(basis, c, x, s.alignment, generator)
+    error = s.unaligned
     if alignment is not None:
         if alignment.moved > s.apart:
             return None
-        c = alignment.c
+        c, error = alignment.c, alignment.error
     judgement = _judged_as_it_stands(basis, c, x, group, tolerance, alpha, generator, s)
+    judgement = replace(judgement, error=error)
     if judgement.lower == 0 or judgement.coefficients.numel() == 0 or x.shape[1] > 8:
         return judgement
     # Something is left over: perhaps only because the algebra lies a little beside the exact one.
@@ -141,7 +150,7 @@ def judged(
         return judgement
     moved = conjugated(basis, c, tori, x, s.fine)
     again = _judged_as_it_stands(basis, moved, x, group, tolerance, alpha, generator, s)
-    return again if again.lower < judgement.lower else judgement
+    return replace(again, error=error) if again.lower < judgement.lower else judgement
 
 
 def one_row_a_group(x: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -243,7 +252,7 @@ def _quick_lower(signal: float, shape: int, limit: float) -> float:
 
 
 def _noncentral_lower(value: float, shape: int, level: float) -> float:
-    """The largest λ at which a sum of ``shape`` exponentials about means λ exceeds ``value`` with probability ``level``."""
+    """The λ at which |z|² of ``shape`` complex normals with Σ|means|² = λ exceeds ``value`` with P = ``level``."""
     low, high = 0.0, max(value - shape, 0.0)
     for _ in range(50):
         middle = (low + high) / 2

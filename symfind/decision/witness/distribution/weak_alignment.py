@@ -16,8 +16,8 @@ from torch import Tensor
 
 from symfind.decision.witness.distribution.finite_elements import AffineRows
 from symfind.errors import SymfindError
+from symfind.fields.polynomial import Monomials, monomial_exponents
 from symfind.lie.algebras.closure import MatrixBracket, nearest_subalgebra
-from symfind.fits.features import PolynomialFeatures, Standardiser
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def cocycles(basis: Tensor, c: Tensor) -> Tensor:
         rows.append(block.flatten(1))
     _, sigma, vh = torch.linalg.svd(torch.cat(rows), full_matrices=True)
     rank = int((sigma > 1e-6 * sigma[0]).sum()) if sigma.numel() else 0
-    return vh[rank:].reshape(-1, p, k)
+    free: Tensor = vh[rank:].reshape(-1, p, k)
+    return free
 
 
 class WeakMoments:
@@ -115,7 +116,8 @@ class WeakMoments:
         while degree > 3 and math.comb(d + degree, degree) - 1 > settings.most_tests // 2:
             degree -= 1
         self.u = u
-        self.tests = PolynomialFeatures.of_degree(Standardiser(u.new_zeros(d), u.new_ones(d)), degree)
+        self.degree = degree
+        self.tests = Monomials(monomial_exponents(d, 1, degree))
         total, gram = u.new_zeros(0), u.new_zeros(0)
         for part in torch.split(u, 2048):
             slopes = self._plain_slopes(part)
@@ -135,12 +137,12 @@ class WeakMoments:
         return torch.einsum("nsa,st->nta", self._plain_slopes(u), self.mix)
 
     def _plain_slopes(self, u: Tensor) -> Tensor:
-        """∇(ωφ) ``(n, T, D)`` without the constant, ω = (1 + |u|²/D)^(−degree/2): heavy tails weigh no more than others."""
+        """∇(ωφ) ``(n, T, D)`` without the constant, ω = (1 + |u|²/D)^(−degree/2), so that heavy tails weigh no more."""
         d = u.shape[1]
-        bare = torch.stack(self.tests._slopes(u), -1)[:, 1:]
-        values = self.tests(u)[:, 1:]
+        bare = torch.stack(self.tests.slopes(u), -1)
+        values = self.tests(u)
         base = 1 + u.square().sum(1) / d
-        rate = self.tests.degree / 2
+        rate = self.degree / 2
         weight = base.pow(-rate)
         return weight[:, None, None] * (bare - (2 * rate / d) * values[:, :, None] * (u / base[:, None])[:, None])
 
@@ -151,13 +153,14 @@ class WeakMoments:
     def covariance(self, fields: AffineRows, rows: int) -> Tensor:
         """Of one row's ξ_a·∇φ_t, ``(K·T, K·T)``."""
         u = self.u[:: max(1, len(self.u) // rows)]
-        total, mean, count = None, None, 0
+        width = fields.count * self.moments.shape[0]
+        total, mean, count = u.new_zeros(width, width), u.new_zeros(width), 0
         for part in torch.split(u, 1024):
             xi = torch.einsum("kab,nb->nka", fields.a, part) + fields.b
             plain = torch.einsum("nta,nka->nkt", self._plain_slopes(part), xi)
             made = (plain @ self.mix).flatten(1)
-            gram, sums = made.T @ made, made.sum(0)
-            total, mean = (gram, sums) if total is None else (total + gram, mean + sums)
+            total += made.T @ made
+            mean += made.sum(0)
             count += len(part)
         mean = mean / count
         return total / count - mean[:, None] * mean
@@ -165,49 +168,56 @@ class WeakMoments:
 
 @dataclass(frozen=True)
 class Alignment:
-    """An aligned algebra: coefficients ``(p, K)``, how far it moved, and the misfit N·VᵀΣ⁻¹V with its degrees."""
+    """An aligned algebra.
+
+    Attributes
+    ----------
+    c
+        Coefficients ``(p, K)``.
+    moved
+        Sine of the angle between the proposed span and the nearest algebra.
+    error
+        Standard error of a generator, relative to its size.
+    """
 
     c: Tensor
     moved: float
-    freedom: int
+    error: float
 
 
-def aligned(basis_fields: AffineRows, c: Tensor, u: Tensor, settings: AlignmentSettings, generator: torch.Generator
-            ) -> Alignment | None:
-    """The algebra near coefficients c ``(p, K)`` of the fields that fits the rows ``(n, D)`` best; None if none is near."""
+def aligned(
+    basis_fields: AffineRows, c: Tensor, u: Tensor, settings: AlignmentSettings, generator: torch.Generator
+) -> Alignment | None:
+    """The algebra near coefficients c ``(p, K)`` that fits rows ``(n, D)`` best; None if it cannot be aligned."""
     basis = homogeneous(basis_fields)
     p, k = c.shape
     if p * k > settings.most_unknowns:
         return None
     moments = WeakMoments(u, settings)
-    t = moments.moments.shape[0]
-    mixes = max(1, min(k, settings.most_tests // t))
+    mixes = max(1, min(k, settings.most_tests // moments.moments.shape[0]))
+    every = moments.values(basis_fields)  # (p, T)
+    error = 0.0
     try:
         c, distance = closed_coefficients(basis, c)
+        for floor in settings.floors:
+            c = c / torch.linalg.vector_norm(c.T @ basis, dim=1)
+            directions = cocycles(basis, c)
+            if not len(directions):
+                break
+            mix = torch.eye(k, dtype=c.dtype)
+            if mixes < k:
+                mix = torch.randn(mixes, k, generator=generator, dtype=c.dtype)
+            made = affine_part((c @ mix.T).T @ basis)
+            values, vectors = torch.linalg.eigh(moments.covariance(made, settings.rows))
+            root = (vectors / (values.clamp(min=0) + floor).sqrt()).T * math.sqrt(len(u))
+            v = root @ moments.values(made).flatten()
+            jacobian = torch.stack([root @ (mix @ (delta.T @ every)).flatten() for delta in directions], 1)
+            prior = torch.eye(len(directions), dtype=c.dtype) / settings.prior
+            normal = jacobian.T @ jacobian + prior.square()
+            inverse = torch.linalg.inv(normal)
+            error = math.sqrt(float(torch.trace(inverse)) / k)
+            c = c - torch.einsum("q,qpk->pk", inverse @ (jacobian.T @ v), directions)
+            c, _ = closed_coefficients(basis, c)
     except SymfindError:
         return None
-    start = c
-    y_count = 0
-    for floor in settings.floors:
-        mix = torch.eye(k, dtype=c.dtype) if mixes >= k else torch.randn(mixes, k, generator=generator, dtype=c.dtype)
-        size = torch.linalg.vector_norm(c.T @ basis, dim=1)
-        c = c / size
-        directions = cocycles(basis, c)
-        y_count = directions.shape[0]
-        if y_count == 0:
-            break
-        made = affine_part((c @ mix.T).T @ basis)
-        sigma = moments.covariance(made, settings.rows)
-        values, vectors = torch.linalg.eigh(sigma)
-        root = (vectors / (values.clamp(min=0) + floor).sqrt()).T * math.sqrt(len(u))
-        v = root @ moments.values(made).flatten()
-        every = moments.values(basis_fields)  # (p, T)
-        jacobian = torch.stack([root @ (mix @ (delta.T @ every)).flatten() for delta in directions], 1)
-        eye = torch.eye(y_count, dtype=c.dtype) / settings.prior
-        step = torch.linalg.lstsq(torch.cat([jacobian, eye]), -torch.cat([v, v.new_zeros(y_count)])[:, None], driver="gelsd").solution[:, 0]
-        c = c + torch.einsum("q,qpk->pk", step, directions)
-        try:
-            c, _ = closed_coefficients(basis, c)
-        except SymfindError:
-            return None
-    return Alignment(c, distance, y_count)
+    return Alignment(c, distance, error)
