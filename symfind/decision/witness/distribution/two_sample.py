@@ -48,6 +48,10 @@ class TwoSampleSettings:
         Standard error of generators that are too many to be aligned.
     apart
         Sine of the angle between a proposed span and the nearest algebra beyond which it is none.
+    hopeless
+        A lower bound of η that no alignment of cells brings down: one of 0.1 was, on orbits of no thickness.
+    widest
+        Coordinates of a row beyond which cells are not aligned: a step takes D² evaluations.
     """
 
     tori: int = 10
@@ -58,6 +62,8 @@ class TwoSampleSettings:
     least: int = 4
     elements: int = 64
     apart: float = 0.3
+    hopeless: float = 0.3
+    widest: int = 8
     unaligned: float = 0.05
     modes: ModeSettings = field(default_factory=ModeSettings)
     neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
@@ -141,7 +147,7 @@ def judged(
         c, error = alignment.c, alignment.error
     judgement = _judged_as_it_stands(basis, c, x, group, tolerance, alpha, generator, s)
     judgement = replace(judgement, error=error)
-    if judgement.lower == 0 or judgement.coefficients.numel() == 0 or x.shape[1] > 8:
+    if judgement.lower == 0 or judgement.functions == 0 or judgement.lower > s.hopeless or x.shape[1] > s.widest:
         return judgement
     # Something is left over: perhaps only because the algebra lies a little beside the exact one.
     fields = affine_part(c.T @ homogeneous(basis))
