@@ -92,7 +92,7 @@ def test_an_orbit_of_three_dimensions_in_five_is_followed(tmp_path: Path) -> Non
 
 
 def test_a_set_that_is_not_resolved_is_said_to_be(tmp_path: Path) -> None:
-    """A folded surface: distances of 600 points are those of few dimensions, but neither planes nor cubics follow it."""
+    """A folded surface: distances of 600 points are of few dimensions, but neither planes nor cubics follow it."""
     t = torch.rand(600, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 8
     waves = [torch.sin(t @ torch.tensor(w).double()) for w in ((1.0, 0.31), (0.53, 1.7), (1.37, -0.9), (0.2, 2.3))]
     with pytest.raises(InputError, match="cannot be told"):

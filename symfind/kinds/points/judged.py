@@ -36,9 +36,9 @@ _MOST = 4
 _SPARE = 3
 # Curved fields are followed for this many spreads of the data, either way.
 _FLOWED = 1.5
-# An entry is recognised within so many standard errors: they are those of a whole generator, shared among its entries,
-# and a centre takes more than its share.
-_SURE = 4.0
+# An entry is recognised within so many standard errors, for those are of a whole generator, shared among its entries,
+# and a centre takes more than its share; the generator as a whole may stray no further than it is known.
+_SURE, _STRAY = 2.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class TwoSampleJudge:
             k = shown.coefficients.shape[1]
             evidence = replace(evidence, spectrum=_turned(evidence.spectrum, shown.coefficients))
             eye = torch.eye(k, dtype=torch.float64)
-            vectors, _ = canonical_in_span(evidence, 0, eye, _SURE * shown.error, _SURE * shown.error)
+            vectors, _ = canonical_in_span(evidence, 0, eye, _SURE * shown.error, _STRAY * shown.error)
             entries = [(shown.eta, shown.lower, shown.upper)] * k
             generators = [
                 Generator(v, shown.eta, shown.lower, shown.upper, shown.verdict, None, shown.error)

@@ -64,7 +64,7 @@ class AffineRows:
         if float(away.abs().max()) > _AFFINE * float(found.abs().max()):
             return None
         eye = torch.eye(k, dtype=a.dtype)
-        return AffineRows(torch.stack([torch.kron(eye, m) for m in a]), b.repeat(1, k))
+        return AffineRows(torch.stack([torch.kron(eye, m.contiguous()) for m in a]), b.repeat(1, k))
 
     def in_coordinates(self, mean: Tensor, whiten: Tensor, colour: Tensor) -> AffineRows:
         """The same fields for u = T(x − mean), with T ``(r, D)`` and its inverse on the support ``(D, r)``."""

