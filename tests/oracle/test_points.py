@@ -73,3 +73,27 @@ def test_a_trefoil_has_no_affine_tangent_field(tmp_path: Path) -> None:
     t = 2 * torch.pi * torch.rand(1500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x = torch.stack([t.sin() + 2 * (2 * t).sin(), t.cos() - 2 * (2 * t).cos()], 1)
     assert ask(file_of(tmp_path / "p.h5", "points", x=x), method="tangent").generators == ()
+
+
+def traceless_orbit(n: int, seed: int = 0) -> torch.Tensor:
+    """Symmetric matrices of eigenvalues 1.1, −0.2, −0.9 in an orthonormal basis of the traceless ones, ``(n, 5)``."""
+    q = torch.linalg.qr(normal(n, 9, seed=seed).reshape(n, 3, 3))[0]
+    m = q @ torch.diag(torch.tensor([1.1, -0.2, -0.9]).double()) @ q.mT
+    off = 2**0.5 * torch.stack([m[:, 0, 1], m[:, 0, 2], m[:, 1, 2]], 1)
+    return torch.cat([off, torch.stack([(m[:, 0, 0] - m[:, 1, 1]) / 2**0.5, 1.5**0.5 * m[:, 2, 2]], 1)], 1)
+
+
+def test_an_orbit_of_three_dimensions_in_five_is_followed(tmp_path: Path) -> None:
+    """800 points are too far apart for planes; Σm² and det m, of degrees two and three, vanish on them exactly."""
+    path = file_of(tmp_path / "p.h5", "points", x=traceless_orbit(800))
+    report = ask(path, method="tangent", space="linear")
+    assert len(certified(report)) == 3
+    assert any("a set of dimension 3" in note for note in report.notes)
+
+
+def test_a_set_that_is_not_resolved_is_said_to_be(tmp_path: Path) -> None:
+    """A folded surface: distances of 600 points are of few dimensions, but neither planes nor cubics follow it."""
+    t = torch.rand(600, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 8
+    waves = [torch.sin(t @ torch.tensor(w).double()) for w in ((1.0, 0.31), (0.53, 1.7), (1.37, -0.9), (0.2, 2.3))]
+    with pytest.raises(InputError, match="cannot be told"):
+        ask(file_of(tmp_path / "p.h5", "points", x=torch.stack(waves, 1)), method="tangent")

@@ -19,6 +19,10 @@ _GROWTH = 1.6
 _LARGEST = 500
 # The spread of a neighbourhood must fall by this factor (in variance) from the set to its normals.
 LEAST_DROP = 10.0
+# Distances to so many neighbours say how many directions there are; further ones feel edges and bends.
+_NEAREST = 4
+# By them normal and uniform clouds of 200 to 20,000 points in two to seven dimensions have at most 0.7 less than all.
+_FILLED = 0.75
 # Scales at which it falls by less mix the two and say nothing of the noise.
 _TELLING_DROP = 4.0
 
@@ -50,6 +54,24 @@ def local_planes(points: Tensor, reference: Tensor, neighbours: int) -> tuple[Te
     variance = torch.zeros(points.shape[0], points.shape[1], dtype=points.dtype)
     variance[:, : sigma.shape[1]] = sigma.square() / neighbours
     return variance, vh.mT
+
+
+def counted_dimension(points: Tensor) -> float:
+    """1/D as the mean of log(T_k/T_j) over distances to the nearest of points ``(n, d)`` (Levina, Bickel 2004).
+
+    The inverse is taken of the mean over all points (MacKay, Ghahramani 2005). Unlike planes it needs no scale at which
+    the set is flat: four neighbours of each point are enough.
+    """
+    count = min(_NEAREST, len(points) - 2)
+    distance = torch.cdist(points[: 2 * _CENTRES], points).topk(count + 1, largest=False).values[:, 1:]
+    ratio = torch.log(distance[:, -1:].clamp(min=1e-300) / distance[:, :-1].clamp(min=1e-300))
+    return 1.0 / max(float(ratio.mean()), 1e-300)
+
+
+def fills_space(dimension: float, points: Tensor) -> bool:
+    """Whether a counted dimension is that of the space, within its bias and two standard errors."""
+    n, d = points.shape
+    return dimension >= d - _FILLED - 2 * d / math.sqrt(min(n, 2 * _CENTRES) * (_NEAREST - 1))
 
 
 def set_shape(points: Tensor) -> SetShape | None:

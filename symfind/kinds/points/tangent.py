@@ -30,7 +30,7 @@ from symfind.kinds.points.level_sets import (
     onto,
     typed_levels,
 )
-from symfind.kinds.points.local_planes import SetShape, local_planes, set_shape
+from symfind.kinds.points.local_planes import SetShape, counted_dimension, fills_space, local_planes, set_shape
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import Pencil, generalised_spectrum
 from symfind.options.of_verbs import DiscoverOptions
@@ -114,10 +114,8 @@ def evidence_of_tangency(
     if request.level_set is not None:
         found = _typed(request.level_set, names, metric, reference)
     elif shape is None:
-        raise InputError(
-            "the points fill the space, so that every field is tangent to their set; "
-            "ask for the flows that preserve their distribution with --method weak, or give the set with --level-set"
-        )
+        shape = _counted(_apart(reference, metric))
+        found = _fitted(request.surrogate, metric, shape, samples, split, reference, names, generator, resolved=False)
     else:
         found = _fitted(request.surrogate, metric, shape, samples, split, reference, names, generator)
     pencils = [NormalPencil(frame.space, metric, normals) for normals in found.halves]
@@ -153,6 +151,17 @@ def _measured(x: Tensor) -> tuple[Metric, SetShape | None]:
     dimension = int((~thin).sum())
     noise = float((spread[thin] / (_FLAT * spread[-1])).square().mean().sqrt())
     return kept, SetShape(dimension, noise, min(len(x) - 2, 50 * x.shape[1]))
+
+
+def _counted(x: Tensor) -> SetShape:
+    """The set of points ``(n, d)`` in whose neighbourhoods no plane was seen."""
+    dimension = counted_dimension(x)
+    if fills_space(dimension, x):
+        raise InputError(
+            "the points fill the space, so that every field is tangent to their set; "
+            "ask for the flows that preserve their distribution with --method weak, or give the set with --level-set"
+        )
+    return SetShape(max(1, min(round(dimension), x.shape[1] - 1)), 0.0, len(x) - 2)
 
 
 def _metric(spread: Tensor, axes: Tensor) -> Metric:
@@ -194,6 +203,8 @@ def _fitted(
     reference: Tensor,
     names: tuple[str, ...],
     generator: torch.Generator,
+    *,
+    resolved: bool = True,
 ) -> _Found:
     d = samples.x.shape[1]
     codimension = d - shape.dimension
@@ -207,12 +218,18 @@ def _fitted(
         whole = fitted_levels(reference, metric.colour, degree, codimension, shape.noise)
         if whole is not None and both[0] is not None and both[1] is not None:
             away = _distance(whole, metric, codimension, reference)[0]
-            if surrogate != "auto" or away <= max(_WORSE * shape.noise, _FAR):
+            if (surrogate != "auto" and resolved) or away <= max(_WORSE * shape.noise, _FAR):
                 noise = _noise_told(whole, metric, codimension, reference)
                 text = whole.text(names) if whole.weights.shape[1] == codimension else ""
                 fit = f"fitted by polynomials of degree {degree}{': ' if text else ''}{text}"
                 halves_of = (_of(both[0], metric, codimension), _of(both[1], metric, codimension))
                 return _Found(halves_of, (f"{told}, {fit}; {noise}",))
+    if not resolved:
+        raise InputError(
+            f"the distances of {len(reference)} points are those of a set of about {shape.dimension} dimensions in "
+            f"{d}, but their neighbourhoods are too wide for planes and no polynomial follows them: what their set is "
+            "cannot be told; give more points, or the set with --level-set"
+        )
     neighbours = min(shape.neighbours, len(reference) - 2)
     planes = local_normals(_apart(reference, metric), reference.mean(0), metric, shape.dimension, neighbours)
     noise = f"the points lie {number_text(shape.noise)} of their spread off it (local planes of {neighbours} points)"

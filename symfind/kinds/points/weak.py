@@ -8,16 +8,19 @@ basis of test functions.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence, WithinData
 from symfind.decision.halves import Half, halves
+from symfind.decision.witness.distribution.two_sample import TwoSampleSettings
 from symfind.fields.space import finite_fields
 from symfind.fits.features import Features, FourierFeatures, PolynomialFeatures, Standardiser
 from symfind.fits.surrogate import Samples
 from symfind.kinds.frame import Frame, enough_rows
+from symfind.kinds.points.judged import TwoSampleJudge
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 
@@ -216,7 +219,7 @@ def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generato
         b = sides[0].b.sum(0) + sides[1].b.sum(0)
         s = sides[0].s.sum(0) + sides[1].s.sum(0)
     spectrum = _plain_spectrum(b, s, len(samples))
-    return Evidence(
+    evidence = Evidence(
         frame.space,
         Invariant(),
         spectrum,
@@ -229,3 +232,4 @@ def evidence_of_points(frame: Frame, samples: Samples, generator: torch.Generato
         messages=(f"{form.whiten.shape[1]} test functions: " + " and ".join(t.name for t in form.tests),),
         bracket_points=samples.x[:400].reshape(-1, frame.objects[1]),
     )
+    return replace(evidence, judge=TwoSampleJudge(frame, evidence, samples, TwoSampleSettings()))
