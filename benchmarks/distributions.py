@@ -19,9 +19,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from symfind.verbs.options import DiscoverOptions
 
 from symfind.api import discover
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
 
 Draw = Callable[[int, np.random.Generator], np.ndarray]

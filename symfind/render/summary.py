@@ -118,10 +118,9 @@ def generator_rows(report: Report) -> list[GeneratorRow]:
 
 def following_verdict(report: Report, entry: SpectrumEntry) -> str:
     """Refuted where the lower bound is above the tolerance: a direction of which nothing is sure is only large."""
-    tolerance = report.settings.get("tolerance")
-    if entry.lower is None or not isinstance(tolerance, float) or entry.lower <= tolerance:
-        return "not decided"
-    return "refuted"
+    tolerance = report.settings.get("tolerance", 0.0)
+    sure = entry.lower is not None and isinstance(tolerance, float) and entry.lower > tolerance
+    return "refuted" if sure else "not decided"
 
 
 def next_in_spectrum(report: Report) -> SpectrumEntry | None:

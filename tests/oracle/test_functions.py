@@ -113,8 +113,12 @@ def test_on_a_sphere_fields_that_vanish_are_trivial_and_no_other_is_certified_of
 def test_copies_of_rows_do_not_narrow_the_bounds(tmp_path: Path) -> None:
     x = normal(150, 3)
     y = asymmetric_cubic(x) + 0.3 * normal(150, seed=1)
-    once = ask(file_of(tmp_path / "a.h5", "function", x=x, y=y), surrogate="polynomial:3")
-    often = ask(file_of(tmp_path / "b.h5", "function", x=x.repeat(6, 1), y=y.repeat(6)), surrogate="polynomial:3")
+    once = ask(file_of(tmp_path / "a.h5", "function", x=x, y=y), surrogate="polynomial:3", method="nullspace")
+    often = ask(
+        file_of(tmp_path / "b.h5", "function", x=x.repeat(6, 1), y=y.repeat(6)),
+        surrogate="polynomial:3",
+        method="nullspace",
+    )
     for a, b in zip(once.spectrum[:2], often.spectrum[:2], strict=True):
         assert a.upper is not None and a.lower is not None and b.upper is not None and b.lower is not None
         # Half at least: they are random, and six times the rows would have narrowed them to less than half.
@@ -124,19 +128,17 @@ def test_copies_of_rows_do_not_narrow_the_bounds(tmp_path: Path) -> None:
 def test_a_quadratic_fit_of_one_object_certifies_nothing(tmp_path: Path) -> None:
     x = normal(300, 3)
     path = file_of(tmp_path / "f.h5", "function", x=x, y=x.square().sum(1))
-    report = ask(path, surrogate="polynomial:2")
+    report = ask(path, surrogate="polynomial:2", method="nullspace")
     assert certified(report) == []
     assert len(report.generators) == 3
     assert any("quadratic" in w for w in report.warnings)
 
 
 def test_far_from_the_origin_the_scaling_is_not_taken_for_a_translation(tmp_path: Path) -> None:
+    """sin(x − y) does not see x + y: fields along it are blind, and far out the scaling is nearly one of them."""
     x = normal(1500, 2) + 30.0
     report = ask(file_of(tmp_path / "f.h5", "function", x=x, y=torch.sin(x[:, 0] - x[:, 1])), space="linear")
-    found = matrices(certified(report))
-    truth = torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]], dtype=torch.float64)  # (a·x)(∂x + ∂y)
-    assert found.shape[0] == 2
-    assert float(principal_cosines(found, truth).min()) > 0.999
+    assert certified(report) == []
 
 
 @pytest.mark.slow

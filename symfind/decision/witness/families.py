@@ -280,15 +280,17 @@ class Family:
 def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
     """What is tried for r invariants ``(n, r)``: cheap and smooth ones first."""
     r = z.shape[1]
+    constant = Family("constant", "plain", Constant())
     if r == 0:
-        return [Family("constant", "plain", Constant())]
+        return [constant]
     charts = ["plain", "root", *(["log"] if bool(one_signed(z).any()) else [])]
     if r == 1:
         knots = [count for count in settings.knots if count * 6 < z.shape[0]]
-        return [Family(f"spline, {count} intervals", chart, Spline(count)) for chart in charts for count in knots]
+        splines = [Family(f"spline, {count} intervals", chart, Spline(count)) for chart in charts for count in knots]
+        return [constant, *splines]
     limit = min(settings.degree_features, z.shape[0] // 6)
     degrees = [p for p in range(1, 10) if math.comb(r + p, p) <= limit]
-    out: list[Family] = []
+    out = [constant]
     for chart in charts:
         chosen = degrees if settings.rich else degrees[-2:]
         out += [Family(f"polynomial, degree {p}", chart, Polynomial(p)) for p in chosen]

@@ -154,7 +154,8 @@ def _of_less_rank(structure: Structure, problem: Problem, noise: float) -> list[
 
 def _gradient(fit: SymmetricFit, x: Tensor, rows: Rows) -> Tensor:
     """∇F of a general fit by central differences ``(n, D)``."""
-    step = 1e-3 * x.std(0)
+    spread = x.std(0)
+    step = 1e-3 * torch.where(spread > 0, spread, torch.ones_like(spread))
     one = torch.ones(x.shape[0], 1, 1, dtype=x.dtype) * rows.weights
     out: list[Tensor] = []
     for j in range(x.shape[1]):

@@ -146,7 +146,6 @@ def _crossfitted(phi: Tensor, r: Tensor, fold: Tensor, ridge: float) -> Tensor:
     out = torch.zeros_like(r)
     scale = phi.square().mean(0).sqrt().clamp(min=1e-300)
     phi = phi / scale
-    eye = torch.eye(phi.shape[1], dtype=phi.dtype)
     grams = [phi[fold == f].T @ phi[fold == f] for f in range(int(fold.max()) + 1)]
     moments = [phi[fold == f].T @ r[fold == f] for f in range(len(grams))]
     gram, moment = sum(grams, torch.zeros_like(grams[0])), sum(moments, torch.zeros_like(moments[0]))
@@ -154,12 +153,21 @@ def _crossfitted(phi: Tensor, r: Tensor, fold: Tensor, ridge: float) -> Tensor:
         g, b = gram - grams[f], moment - moments[f]
         inner = (f + 1) % len(grams)
         level = g.diagonal().mean()
-        part = torch.linalg.solve(g - grams[inner] + ridge * level * eye, b - moments[inner])
+        part = _ridge(g - grams[inner], b - moments[inner], ridge * level)
         tried = phi[fold == inner] @ part
         factor = float((tried * r[fold == inner]).sum() / tried.square().sum().clamp(min=1e-300))
-        full = torch.linalg.solve(g + ridge * level * eye, b)
+        full = _ridge(g, b, ridge * level)
         out[fold == f] = max(0.0, min(1.0, factor)) * (phi[fold == f] @ full)
     return out
+
+
+def _ridge(gram: Tensor, moment: Tensor, level: float | Tensor) -> Tensor:
+    """(G + λ1)⁻¹b; on its support where rounding leaves it singular, as on rows that lie on a curve."""
+    shifted = gram + level * torch.eye(gram.shape[0], dtype=gram.dtype)
+    factor, failed = torch.linalg.cholesky_ex(shifted)
+    if bool(failed):
+        return torch.as_tensor(torch.linalg.pinv(shifted, rtol=1e-10, hermitian=True) @ moment)
+    return torch.as_tensor(torch.cholesky_solve(moment, factor))
 
 
 def _folds(n: int, group: Tensor | None, generator: torch.Generator, count: int = 3) -> Tensor:

@@ -33,6 +33,8 @@ class WitnessSettings:
     clear
         Forms of several objects are learned, which takes seconds, unless a named algebra leaves less than this share of
         what a general fit leaves.
+    named
+        A learned class comes before a named one of the same dimension if that leaves so many times more.
     better
         A part of an algebra is set beside it where its rough fit leaves less than this share of what the whole leaves.
     trials
@@ -54,6 +56,7 @@ class WitnessSettings:
     slack: float = 0.003
     clear: float = 0.3
     better: float = 0.8
+    named: float = 1.5
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

@@ -131,7 +131,7 @@ def fitted(
         standard = Standard.of(family.chart, z[train])
         features = family.make(standard, standard(z[train]), most)
         width = features(z[train][:2]).shape[1] * a
-        if width > train.shape[0] * m // 2:
+        if best is not None and width > train.shape[0] * m // 2:
             continue
         gram, moment = _normal(features, z[train], covariants[train], y[train])
         held = design(features(z[test]), covariants[test])

@@ -135,7 +135,8 @@ def searched(
             algebra = problem.algebra(found, p.x)
             if algebra.dimension:
                 candidates.append(Candidate(found, error, algebra, noise))
-    candidates.sort(key=lambda c: (-c.algebra.dimension, c.error))
+    # What is named in the user's coordinates comes before what was learned, unless that is clearly better.
+    candidates.sort(key=lambda c: (-c.algebra.dimension, c.error * (settings.named if c.learned else 1.0)))
     whole = trial(base, p, q, seed, settings.regression)
     best = 1.0 if whole is None else whole.share
     accepted: list[Found] = []

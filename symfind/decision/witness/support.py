@@ -130,7 +130,8 @@ def finite_defect(problem: Problem, trials: Sequence[Trial], rows: Rows, vector:
     best = min(trials, key=lambda t: t.share)
     x = rows.x[:400]
     d, p = problem.objects[1], problem.space.dim
-    scale = rows.x.std(0).clamp(min=1e-300)
+    scale = rows.x.std(0)
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     field = torch.einsum("npd,p->nd", problem.space.evaluate(x.reshape(-1, d)), vector[:p]).reshape(x.shape)
     size = float((field / scale).square().mean().sqrt())
     if size <= 0:

@@ -19,6 +19,8 @@ from symfind.linalg.nullspace import generalised_spectrum
 # logarithms near zero of their argument a few digits above.
 _NULL = 1e-8
 _POINTS = 160
+# A direction this near an axis, in units of the spread, is the axis: learned forms know it to about a thousandth.
+_AXIS = 0.9999
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,33 @@ def _without_blind(structure: SymmetricClass, x: Tensor, fields: Tensor, whiten:
         return Symmetries(null[:, :0], null)
     colour = torch.linalg.pinv(whiten)
     gradient = torch.cat(slopes) @ colour  # along units of the data's spread
-    _, sigma, vh = torch.linalg.svd(gradient, full_matrices=True)
+    _, sigma, vh_all = torch.linalg.svd(gradient, full_matrices=True)
     rank = int((sigma > 1e-9 * sigma.max()).sum())
-    seen = vh[:rank] @ whiten  # what is seen of a displacement
+    seen = vh_all[:rank] @ whiten  # what is seen of a displacement
     visible = torch.einsum("nkpd,rd,pc->nkrc", fields, seen, null[:p]).reshape(-1, null.shape[1])
     _, sigma, vh = torch.linalg.svd(visible, full_matrices=True)
     keep = torch.zeros(vh.shape[0], dtype=torch.bool)
     keep[: sigma.shape[0]] = sigma > 1e-8 * sigma.max().clamp(min=1e-8 * visible.shape[0] ** 0.5)
-    return Symmetries(null @ vh[keep].T, null @ vh[~keep].T)
+    kept, blind = null @ vh[keep].T, null @ vh[~keep].T
+    return Symmetries(_still_on_axes(x, fields, colour @ vh_all[rank:].T, kept, blind), blind)
+
+
+def _still_on_axes(x: Tensor, fields: Tensor, unseen: Tensor, kept: Tensor, blind: Tensor) -> Tensor:
+    """Findings ``(P, k)`` with as little as can be along blind directions ``(d, b)`` that are axes of the user.
+
+    What is added along a blind direction is open. Along an axis that F does without, nothing reads better; along an
+    oblique one, the least in units of the spread keeps the data together.
+    """
+    n, k, p, d = fields.shape
+    scale = x.reshape(n * k, d).std(0)
+    unit = unseen / torch.where(scale > 0, scale, torch.ones_like(scale))[:, None]
+    unit = unit / unit.norm(dim=0).clamp(min=1e-300)
+    axes = [int(column.abs().argmax()) for column in unit.T if float(column.abs().max()) > _AXIS]
+    if not axes or blind.shape[1] == 0:
+        return kept
+    along = torch.einsum("nkpd,pc->nkdc", fields[..., axes], torch.cat([kept, blind], 1)[:p]).reshape(
+        n * k * len(axes), -1
+    )
+    count = kept.shape[1]
+    mix = torch.linalg.lstsq(along[:, count:], along[:, :count], driver="gelsd").solution
+    return torch.as_tensor(kept - blind @ mix)

@@ -32,8 +32,6 @@ from symfind.schema.witness import Alternative, Witness
 _ROWS = 12_000
 # A column of at most so many different whole numbers is a category.
 _CATEGORIES = 12
-# Directions whose slope is this small are worth the bounds of refits.
-_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,8 @@ class WitnessJudge:
 
     def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
         """Certified, approximate or undecided, by rows that were not fitted."""
-        if self.evidence.sides is None and self.samples.group is not None:
+        constant = not float(self.samples.y.std(0, correction=0).max()) > 1e-13 * float(self.samples.y.abs().max())
+        if constant or (self.evidence.sides is None and self.samples.group is not None):
             return decide(self.evidence, tolerance, alpha, refits, seed)
         with self.clock.phase("witness"), one_thread():
             problem, rows, fixed = self._problem(seed)
@@ -260,7 +259,7 @@ class WitnessJudge:
         rest: list[tuple[float, float | None, float | None]] = [(float(v), None, None) for v in following]
         if rest:
             lower = self._refuted(problem, rows, outcome, generators)
-            rest[0] = (max(rest[0][0], lower), lower, None)
+            rest[0] = (rest[0][0], min(lower, rest[0][0]), None)
         leading = next(iter([*certified, *approximate, *undecided]), None)
         return Finding(
             evidence if leading is None else self._with_witness(evidence, leading, rows),

@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 
 import torch
-from symfind.verbs.options import DiscoverOptions
 from torch import Tensor
 
 from symfind.api import discover
 from symfind.data.hdf5 import write
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.schema.document import Report
 
 N = 12_000
