@@ -32,6 +32,8 @@ from symfind.linalg.nullspace import GeneralisedSpectrum
 # test functions see at all have ρ above 0.3.
 _RISE, _FAR = 1.5, 0.3
 _MOST = 4
+# So many algebras that fell, a second or two each, and nothing more is tried.
+_ENOUGH = 6
 # Directions behind the algebra that are shown with bounds.
 _SPARE = 3
 # Curved fields are followed for this many spreads of the data, either way.
@@ -73,6 +75,8 @@ class TwoSampleJudge:
         held: Judgement | None = None
         fallen: list[Judgement] = []
         for c in self._proposals(basis, rows, fallen, generator):
+            if len(fallen) >= _ENOUGH:
+                break
             found = judged(basis, c, rows, self.samples.group, tolerance, alpha, generator, self.settings)
             if found is None:
                 continue

@@ -47,7 +47,7 @@ class AlignmentSettings:
     """
 
     degree: int = 6
-    most_tests: int = 360
+    most_tests: int = 440
     rows: int = 5000
     floors: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)
     same_test: float = 1e-5
