@@ -55,7 +55,7 @@ def test_one_trajectory_is_undecided_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_two_trajectories_on_one_limit_cycle_say_nothing_off_it(tmp_path: Path) -> None:
-    """On |x| = 1 the Hopf flow looks linear: x∂x + y∂y commutes with the fit, not with the flow; turns keep the circle."""
+    """On |x| = 1 the Hopf flow looks linear: x∂x + y∂y commutes with the fit, not the flow; turns keep the circle."""
     x = torch.cat([cycle(200, 0.0), cycle(200, 0.01)])
     path = file_of(tmp_path / "f.h5", "flow", x=x, dx=hopf_equations(x), group=torch.arange(400) // 200)
     report = ask(path, space="linear")
