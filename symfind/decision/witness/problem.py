@@ -48,7 +48,7 @@ class WitnessSettings:
     regression: RegressionSettings = field(default_factory=RegressionSettings)
     rough: RegressionSettings = field(
         default_factory=lambda: RegressionSettings(
-            selection_rows=1000, lengths=(1.0, 3.0), ridges=(1e-9, 1e-4), degree_features=130, rich=False
+            selection_rows=1000, lengths=(1.0, 3.0), ridges=(1e-9, 1e-4), degree_features=130, unknowns=600, rich=False
         )
     )
     judges: JudgeSettings = field(default_factory=JudgeSettings)

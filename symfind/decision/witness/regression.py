@@ -23,6 +23,8 @@ from symfind.decision.witness.families import (
 )
 
 DEFAULT = RegressionSettings()
+# Rows on which families are compared at least.
+_FEWEST = 400
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def fitted(
     n, a, m = covariants.shape
     generator = torch.Generator().manual_seed(seed)
     order = _order(n, group, generator)
-    chosen = order[: settings.selection_rows]
+    # Every output of a row is an equation: as many equations rank families for vectors as for numbers.
+    chosen = order[: max(_FEWEST, settings.selection_rows // max(1, m // 2))]
     cut = max(1, int(settings.held_out * chosen.shape[0]))
     if group is not None:  # whole groups to one side
         labels = group[chosen]

@@ -148,6 +148,8 @@ def _without_blind(structure: SymmetricClass, x: Tensor, fields: Tensor, whiten:
     gradient = torch.cat(slopes) @ colour  # along units of the data's spread
     _, sigma, vh_all = torch.linalg.svd(gradient, full_matrices=True)
     rank = int((sigma > 1e-9 * sigma.max()).sum())
+    if rank == 0:  # a constant sees nothing
+        return Symmetries(null[:, :0], null)
     seen = vh_all[:rank] @ whiten  # what is seen of a displacement
     visible = torch.einsum("nkpd,rd,pc->nkrc", fields, seen, null[:p]).reshape(-1, null.shape[1])
     _, sigma, vh = torch.linalg.svd(visible, full_matrices=True)
