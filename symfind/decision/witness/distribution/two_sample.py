@@ -37,7 +37,7 @@ class TwoSampleSettings:
     level
         Share of α at which something is left over: so many exact algebras in a hundred would be called approximate.
     resolution
-        Share of δ below which what is left over does not matter.
+        Share of δ below which what is left over does not matter, however surely it is there.
     room
         The functions whose sum bounds η are as many as bound it at this share of δ where nothing is there.
     least
@@ -204,7 +204,8 @@ def _judged_as_it_stands(
     elif functions < s.least or upper >= tolerance:
         verdict = "undecided"
     else:
-        verdict = "certified" if lower < s.resolution * tolerance else "approximate"
+        # What is significant is at least a part of η; its size decides, not how surely it is there.
+        verdict = "approximate" if found.lower > 0 and eta >= s.resolution * tolerance else "certified"
     if found.lower > 0:
         told = f"left over: {found.where}"
     elif functions < s.least:
