@@ -48,6 +48,8 @@ class TwoSampleSettings:
         Standard error of generators that are too many to be aligned.
     apart
         Sine of the angle between a proposed span and the nearest algebra beyond which it is none.
+    seconded
+        Sums with this share of the largest lower bound of χ² widen the upper one by what they see.
     hopeless
         A lower bound of η that no alignment of cells brings down: one of 0.1 was, on orbits of no thickness.
     widest
@@ -62,6 +64,7 @@ class TwoSampleSettings:
     least: int = 4
     elements: int = 64
     apart: float = 0.3
+    seconded: float = 0.5
     hopeless: float = 0.3
     widest: int = 8
     unaligned: float = 0.05
@@ -194,10 +197,13 @@ def _judged_as_it_stands(
     moved = rows_moved(x[some], tori, s.elements, generator)
     shares = label_shares(x[some], moved, None if group is None else group[some], s.neighbours)
     level = alpha * s.level
-    found = max((*_of_modes(sums, level / 2), *_of_labels(shares, level / 2)), key=lambda f: f.lower)
+    modes = list(_of_modes(sums, level / 2))
+    found = max((*modes, *_of_labels(shares, level / 2)), key=lambda f: f.lower)
     functions, estimate, upper = _coarse(sums, n, tolerance, s)
     if found.lower > 0:
-        estimate, upper = max(estimate, found.estimate), max(upper, found.upper)
+        # The surest sum need not be the one that sees the most.
+        estimate = max(estimate, found.estimate)
+        upper = max(upper, found.upper, *(f.upper for f in modes if f.lower > s.seconded * found.lower))
     lower, eta, upper = _eta(found.lower), _eta(estimate), _eta(upper)
     if lower > tolerance:
         verdict = "refuted"
@@ -243,7 +249,7 @@ def _of_modes(sums: list[list[ModeSums]], level: float) -> Iterator[_Found]:
                     quick = _quick_lower(value - shape, shape, limit(shape))
                     best.append((quick * m.unit(low, high), m, low, high, value))
     best.sort(key=lambda b: -b[0])
-    for _, m, low, high, value in best[:4]:
+    for _, m, low, high, value in best[:8]:
         shape = m.cells * (high - low)
         signal = value - shape
         unit = m.unit(low, high)
