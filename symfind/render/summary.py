@@ -55,7 +55,9 @@ class GeneratorRow:
 
 
 def headline(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield what was searched: label and text of the source, the fit and the space."""
+    """Yield what was searched: label and text of the source, the fit and the space; first what voids all of it."""
+    if report.equation is not None and not report.equation.explained:
+        yield "undecided", unexplained_text(report.equation)
     yield report.source.kind, _source_text(report.source, report.settings)
     if report.fit is not None:
         yield "fit", fit_text(report)
@@ -164,6 +166,15 @@ def equation_text(equation: EquationEntry) -> str:
     origin = "given" if equation.given else f"identified among {len(equation.library)} terms"
     residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
     return f"{equation.text}   ({origin}; residual {residual} of its terms, {expected} expected)"
+
+
+def unexplained_text(equation: EquationEntry) -> str:
+    """That the equation leaves more than errors explain, and what follows."""
+    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
+    return (
+        f"every direction: the equation leaves {residual} of its terms, errors explain {expected}: a term is "
+        "missing or wrong"
+    )
 
 
 def space_text(report: Report) -> str:

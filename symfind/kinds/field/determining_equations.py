@@ -20,8 +20,9 @@ from symfind.errors import InputError
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.surrogate import Samples
 from symfind.kinds.field.equation import Equation
-from symfind.kinds.field.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
+from symfind.kinds.field.equation_fit import TRUSTED, IdentifiedEquation, Measured, Points, Windows, explained, refits
 from symfind.kinds.field.grid.jet_sample import JetSample
+from symfind.kinds.field.one_solution import indistinct
 from symfind.kinds.field.prolongation import Prolongation, Scales
 from symfind.kinds.field.superposition import EquationExtent
 from symfind.lie_derivative import Invariant
@@ -34,10 +35,6 @@ from symfind.schema.equation import EquationEntry
 _POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
-# A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
-_TRUSTED = 2.0
-# An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
-_POOR = 0.5
 # A term that is chosen on fewer than half of the halves of the data is not known to be there.
 _UNSTABLE = 0.5
 # A derivative keeps at least this share of its mean square, however large its errors.
@@ -59,18 +56,22 @@ class Judged:
         Δ.
     identified
         How it was found; None if it was given.
+    alone
+        Whether all points are of one solution, its blocks of space-time in place of solutions.
     """
 
     equation: Equation
     identified: IdentifiedEquation | None
+    alone: bool = False
 
     def unexplained(self, jets: JetSample, measured: Measured) -> float:
         """The share of the terms' mean square that is residual beyond the errors of the derivatives."""
         if isinstance(measured, Windows):
             value, _, size = measured.linear(self.equation)
-            return float((value.square().mean(0) / size.square()).max())
+            allowed = (TRUSTED * measured.expected(self.equation)) ** 2
+            return float((value.square().mean(0) / size.square() - allowed).clamp(min=0).max())
         residual, expected = self.equation.residual(jets)
-        return float((residual.square() - (_TRUSTED * expected).square()).clamp(min=0).max())
+        return float((residual.square() - (TRUSTED * expected).square()).clamp(min=0).max())
 
 
 def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
@@ -307,7 +308,7 @@ def evidence_of_equation(
     at = probed(jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
     obeyed = _obeyed(judged, jets)
-    doubts = _doubts(judged, obeyed)
+    doubts = _doubts(judged, obeyed, jets)
     index = torch.arange(jets.rows, dtype=torch.float64)[:, None]
     split = halves(Samples(index, index[:, :0], jets.group), generator)
     sides = None
@@ -335,8 +336,9 @@ def evidence_of_equation(
         given=judged.identified is None,
         doubts=tuple(doubts),
         rank=spectrum.values.shape[0],
-        messages=tuple(
-            f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients
+        messages=(
+            *_scope(judged),
+            *(f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients),
         ),
         equation=obeyed,
         exactness=_EXACT,
@@ -348,21 +350,23 @@ def _obeyed(judged: Judged, jets: JetSample) -> EquationEntry:
     found = judged.identified
     if found is None:
         residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
-        return EquationEntry(text=judged.equation.text, given=True, residual=residual, expected=expected)
+    else:
+        residual, expected = found.residual, found.expected
     return EquationEntry(
-        text=found.text,
-        given=False,
-        residual=found.residual,
-        expected=found.expected,
-        coefficients=found.coefficients,
-        library=found.library,
+        text=judged.equation.text if found is None else found.text,
+        given=found is None,
+        residual=residual,
+        expected=expected,
+        explained=explained(residual, expected),
+        coefficients=() if found is None else found.coefficients,
+        library=() if found is None else found.library,
     )
 
 
-def _doubts(judged: Judged, obeyed: EquationEntry) -> list[str]:
+def _doubts(judged: Judged, obeyed: EquationEntry, jets: JetSample) -> list[str]:
     """Reasons not to certify anything."""
     doubts = []
-    if obeyed.residual > _POOR:
+    if not obeyed.explained:
         what = "the data do not satisfy the equation" if obeyed.given else "no equation of the library fits the data"
         doubts.append(
             f"{what}: residual {_percent(obeyed.residual)} of its terms, {_percent(obeyed.expected)} from the errors "
@@ -370,7 +374,20 @@ def _doubts(judged: Judged, obeyed: EquationEntry) -> list[str]:
         )
     if judged.identified is not None and judged.identified.frequency < _UNSTABLE:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
+    if judged.alone and (reason := indistinct(jets, judged.identified)):
+        doubts.append(f"{reason}; another solution is needed")
     return doubts
+
+
+def _scope(judged: Judged) -> tuple[str, ...]:
+    """What a verdict from one solution is about."""
+    if not judged.alone:
+        return ()
+    which = "given" if judged.identified is None else "identified"
+    return (
+        f"one solution: the symmetries are those of the {which} equation, which blocks of space-time obey that its "
+        "numbers were not fitted to",
+    )
 
 
 def _percent(share: float) -> str:

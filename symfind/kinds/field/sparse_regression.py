@@ -20,12 +20,16 @@ from symfind.errors import InputError
 from symfind.kinds.field.equation import make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
 
-# A term that explains less than this share of the rms of u_t is left out unless it makes the residual fall sharply:
-# what it breaks is far below the tolerance of a symmetry.
+# A term that explains less than this share of the rms of u_t is left out unless its number is known well.
 SHARE = 1e-2
+# What leaves less than this share of u_t explains it, and a term of a smaller share is no part of an equation: solvers
+# that are called exact leave as much, and what such a term breaks is a fiftieth of the tolerance of a symmetry.
+RESOLUTION = 1e-3
 _SHARP = 5.0
 _DRAWS, _FREQUENT = 20, 0.75
 _SLABS = 24
+# Above so many terms some are dropped together, and the draws choose among so many that are left.
+_MANY = 30
 # Slabs of time must leave less than this share of the residual of constant coefficients, to be believed.
 _SLAB_GAIN = 0.7
 # A constant library that leaves less than this share of u_t needs no slabs.
@@ -62,11 +66,9 @@ class Regression:
     @classmethod
     def of_jets(cls, jets: JetSample, target: str, terms: tuple[str, ...]) -> Regression:
         """At the measured points."""
-        names = tuple((f"a{i}", 0.0) for i in range(len(terms)))
-        text = " - ".join([target, *(f"a{i}*({term})" for i, term in enumerate(terms))])
-        full = make_equation(text, [text], jets.independent, jets.dependent, None, names)
-        at = full.linearised(jets)
-        return cls(target, terms, at.value[:, 0], -at.by_parameter[:, 0, :])
+        every = (target, *terms)
+        value = make_equation(target, every, jets.independent, jets.dependent, None, ()).linearised(jets, slopes=False)
+        return cls(target, terms, value.value[:, 0], value.value[:, 1:])
 
     def __init__(self, target: str, terms: tuple[str, ...], y: Tensor, columns: Tensor) -> None:
         self.target, self.terms, self.y, self.columns = target, terms, y, columns
@@ -102,7 +104,7 @@ class _Path:
     def choose(self) -> int:
         """The smallest support that explains what all terms explain, but for little; then sharp falls."""
         count = len(self.supports)
-        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SHARE**2)
+        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + RESOLUTION**2)
         best = max(i for i in range(count) if self.left[i] <= allowed)
         while True:
             for step in (1, 2):
@@ -114,27 +116,42 @@ class _Path:
 
 
 def _path(factors: Sequence[Tensor], alive: Tensor, rows: int) -> _Path:
-    """Backward elimination of terms shared by several regressions (slabs of time), each with its own numbers."""
+    """Backward elimination of terms shared by several regressions (slabs of time), each with its own numbers.
+
+    While there are many, a sixth of them goes at once, unless that costs more than one by one could.
+    """
     support = alive.nonzero()[:, 0].tolist()
     supports, left = [], []
     whole = torch.stack([_square(r) for r in factors])  # (S, L + 1, L + 1)
+    slack = 0.02 + 1.5 * len(factors) * len(support) / rows
+    at_once = len(support) // 6 if len(support) > _MANY else 1
+    last, least = support, [0]
     while True:
         a, y = whole[:, :, support], whole[:, :, -1:]
         cost = torch.zeros(0, dtype=torch.float64)
         if support:
-            u, s, vt = torch.linalg.svd(a, full_matrices=False)
+            # What all other terms leave is in the triangular factor of those that stay.
+            reduced = torch.linalg.qr(torch.cat([a, y], 2), mode="r").R if len(support) < whole.shape[2] - 1 else whole
+            k = len(support)
+            u, s, vt = torch.linalg.svd(reduced[:, : k + 1, :k], full_matrices=False)
             # Columns that depend on one another to rounding share what they explain.
             inverse = torch.where(s > 1e-12 * s[:, :1], 1.0 / s.clamp(min=1e-300), torch.zeros_like(s))
+            y = reduced[:, : k + 1, -1:]
             theta = vt.mT @ (inverse[:, :, None] * (u.mT @ y))
             spread = (vt.mT * inverse[:, None, :]).square().sum(2)
             cost = (theta[:, :, 0].square() / spread.clamp(min=1e-300)).sum(0)
-            y = y - a @ theta
-        total = float(y.square().sum())
+            y = y - reduced[:, : k + 1, :k] @ theta
+        total = math.sqrt(float(y.square().sum()) / len(factors))
+        if at_once > 1 and left and total**2 > (1 + 0.1 * slack) * left[-1] ** 2 + (0.1 * RESOLUTION) ** 2:
+            support, at_once = [term for i, term in enumerate(last) if i != least[0]], 1
+            continue
         supports.append(tuple(support))
-        left.append(math.sqrt(total / len(factors)))
+        left.append(total)
         if not support:
-            return _Path(tuple(supports), tuple(left), 0.02 + 1.5 * len(factors) * int(alive.sum()) / rows)
-        support = [term for i, term in enumerate(support) if i != int(cost.argmin())]
+            return _Path(tuple(supports), tuple(left), slack)
+        last, least = support, cost.argsort().tolist()
+        at_once = min(at_once, len(support) // 6) if len(support) > _MANY else 1
+        support = [term for i, term in enumerate(support) if i not in least[:at_once]]
 
 
 def _square(factor: Tensor) -> Tensor:
@@ -178,9 +195,14 @@ def chosen_terms(
             return [part.factor(rows[label[rows] == i]) for i in range(len(slabs))]
 
     votes = torch.zeros(len(part.terms), dtype=torch.float64)
+    # What all the rows drop first while it costs nothing, their halves need not ask for again.
+    asked = torch.zeros_like(part.alive)
+    asked[list(next((s for s in path.supports if len(s) <= _MANY), path.supports[0]))] = True
+    if not asked[list(path.supports[path.choose()])].all():
+        asked = part.alive
     for _ in range(_DRAWS):
         rows = _half(group, generator)
-        drawn = _path(factors(rows), part.alive, rows.numel())
+        drawn = _path(factors(rows), asked, rows.numel())
         votes[list(drawn.supports[drawn.choose()])] += 1.0
     votes /= _DRAWS
     support = [i for i in range(len(part.terms)) if votes[i] >= _FREQUENT]
