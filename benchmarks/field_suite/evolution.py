@@ -61,9 +61,9 @@ class Evolution:
         return parse_equation(self.text, ("t", *self.space), self.components)
 
     def solutions(self, seed: int, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """u ``(R, nt, n[, n], c)``, t and x."""
+        """U ``(R, nt, n[, n], c)``, t and x."""
         generator = torch.Generator().manual_seed(seed)
-        count, n, q = rows or self.rows, self.points, len(self.space)
+        count, n, q = rows or self.rows, 2 * self.points, len(self.space)
         draw = random_waves if q == 1 else random_waves_2d
         first = torch.stack(
             [m + a * draw(count, n, self.highest, generator) for m, a in zip(self.mean, self.size, strict=True)], 1
@@ -72,7 +72,8 @@ class Evolution:
         series = self._series(torch.fft.fftn(first.to(torch.complex128), dim=tuple(range(2, 2 + q))), t, n)
         u = torch.fft.ifftn(series, dim=tuple(range(3, 3 + q))).real
         names = self.kept or self.components
-        return u[:, :, [self.components.index(c) for c in names]].movedim(2, -1), t, coordinates(n, self.length)
+        kept = u[(..., *[slice(None, None, 2)] * q)][:, :, [self.components.index(c) for c in names]]
+        return kept.movedim(2, -1), t, coordinates(self.points, self.length)
 
     def _series(self, start: Tensor, t: Tensor, n: int) -> Tensor:
         equation, q = self.equation, len(self.space)
@@ -126,15 +127,13 @@ def write_field(
 
 
 def with_noise(u: Tensor, share: float, seed: int) -> Tensor:
-    """u with independent noise of a share of the spread of each component."""
+    """The same with independent noise of a share of the spread of each component."""
     generator = torch.Generator().manual_seed(seed)
     spread = u.flatten(0, -2).std(0)
     return u + share * spread * torch.randn(u.shape, generator=generator, dtype=torch.float64)
 
 
-def modes(
-    rows: int, frequencies: Tensor, waves: Tensor, t: Tensor, x: Tensor, generator: torch.Generator
-) -> Tensor:
+def modes(rows: int, frequencies: Tensor, waves: Tensor, t: Tensor, x: Tensor, generator: torch.Generator) -> Tensor:
     """Σ_k Re(A_k exp(i(k·x) + λ_k t)) for complex λ_k, exact: ``(rows, nt, nx)``.
 
     Parameters

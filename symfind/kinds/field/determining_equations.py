@@ -372,6 +372,8 @@ def _doubts(judged: Judged, obeyed: EquationEntry, jets: JetSample) -> list[str]
             f"{what}: residual {_percent(obeyed.residual)} of its terms, {_percent(obeyed.expected)} from the errors "
             "of the derivatives"
         )
+    if judged.identified is not None and not judged.equation.parameters:
+        doubts.append("u does not change in time: whatever keeps it still is not told by its rate")
     if judged.identified is not None and judged.identified.frequency < _UNSTABLE:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
     if judged.alone and (reason := indistinct(jets, judged.identified)):

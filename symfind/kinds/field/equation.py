@@ -222,7 +222,7 @@ def make_equation(
     names: Mapping[str, tuple[int, MultiIndex]] | None,
     parameters: tuple[tuple[str, float], ...],
 ) -> Equation:
-    """An equation from its formulas, which may use the names of parameters; several in place of one are its summands."""
+    """An equation from its formulas, which may use names of parameters; several in place of one are its summands."""
     names = _jet_names(tuple(independent), tuple(dependent)) if names is None else names
     free = (*independent, *(a for a, _ in parameters))
     sides = tuple(_side(part, names, free, dependent) for part in parts)

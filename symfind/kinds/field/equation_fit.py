@@ -24,6 +24,9 @@ from symfind.kinds.field.weak_form import WeakRows
 from symfind.schema.equation import CoefficientEntry
 
 _REFINEMENTS = 30
+# Filters along t differentiate a field that stands still to a few units in the last place over a step, of which there
+# may be thousands.
+_STILL = 1e-11
 # A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
 TRUSTED = 2.0
 
@@ -186,9 +189,10 @@ def identify_equation(
         parts = [Regression.of_jets(jets, name, terms) for name in names]
     else:
         parts = [Regression(names[0], terms, windows.target, windows.columns)]
+    may_move = windows is None and library.plain
     chosen = [
-        chosen_terms(part, data.times, data.group, generator, may_move=windows is None and library.plain)
-        for part in parts
+        chosen_terms(part, data.times, data.group, generator, may_move=may_move) if changes else ([], 1.0)
+        for part, changes in zip(parts, _changing(jets, library.target), strict=True)
     ]
     shaped = [shapes for shapes, _ in chosen]
     frequency = min(f for _, f in chosen)
@@ -210,6 +214,13 @@ def identify_equation(
         terms,
         None if windows is None else Windows(windows),
     )
+
+
+def _changing(jets: JetSample, target: int) -> list[bool]:
+    """Which components change in time by more than rounding would make of their spread over the times."""
+    rate = jets.derivatives[(target, *[0] * (len(jets.independent) - 1))].square().mean(0).sqrt()
+    natural = jets.values.std(0, correction=0) / jets.points[:, 0].std(correction=0).clamp(min=1e-300) ** target
+    return (rate > _STILL * natural).tolist()
 
 
 def held_out_residual(equation: Equation, data: Measured, generator: torch.Generator) -> float:

@@ -10,7 +10,7 @@ import torch
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
 from symfind.decision.halves import groups_with_copies
-from symfind.errors import InputError
+from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.kinds.field import DEFAULT_SPACE
 from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
@@ -49,6 +49,10 @@ def evidence_of_field(
     # Of one solution the blocks of space-time stand for solutions.
     alone = int(torch.unique(field.groups).numel()) < 2
     blocks = space_time_blocks if alone else None
+    if request.equation is not None and request.library is not None:
+        raise UsageError(
+            "--library names terms of an equation that is sought, and --equation gives one; give one of both"
+        )
     if request.equation is not None:
         equation = parse_equation(request.equation, independent, dependent)
         with clock.phase("derivatives"):

@@ -121,7 +121,8 @@ def _path(factors: Sequence[Tensor], alive: Tensor, rows: int) -> _Path:
     While there are many, a sixth of them goes at once, unless that costs more than one by one could.
     """
     support = alive.nonzero()[:, 0].tolist()
-    supports, left = [], []
+    supports: list[tuple[int, ...]] = []
+    left: list[float] = []
     whole = torch.stack([_square(r) for r in factors])  # (S, L + 1, L + 1)
     slack = 0.02 + 1.5 * len(factors) * len(support) / rows
     at_once = len(support) // 6 if len(support) > _MANY else 1
