@@ -10,15 +10,14 @@ import torch
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
 from symfind.decision.halves import groups_with_copies
-from symfind.errors import InputError, UsageError
+from symfind.errors import UsageError
 from symfind.fields.catalogue import make_space
 from symfind.kinds.field import DEFAULT_SPACE
 from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
 from symfind.kinds.field.equation import parse_equation
 from symfind.kinds.field.grid.field_data import field_of
-from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.grid.jets import jets
-from symfind.kinds.field.identification import ROWS, cut_into_blocks, identified
+from symfind.kinds.field.identification import ROWS, identified, sample_of
 from symfind.kinds.field.learned.search import learned_evidence, orders_of_variant
 from symfind.kinds.field.one_solution import space_time_blocks
 from symfind.kinds.field.term_library import LibrarySettings, user_terms
@@ -26,9 +25,6 @@ from symfind.kinds.field.term_library import LibrarySettings, user_terms
 if TYPE_CHECKING:
     from symfind.options.of_verbs import DiscoverOptions
     from symfind.progress import Clock
-
-# A field whose spread is below this share of its size is the same everywhere, but for rounding.
-_CONSTANT = 1e-12
 
 
 def evidence_of_field(
@@ -56,7 +52,7 @@ def evidence_of_field(
     if request.equation is not None:
         equation = parse_equation(request.equation, independent, dependent)
         with clock.phase("derivatives"):
-            sample = _varying(cut_into_blocks(jets(field, equation.needed, generator, ROWS), blocks))
+            sample = sample_of(field, equation.needed, generator, blocks)
         judged = Judged(equation, None, alone)
     else:
         settings = LibrarySettings(
@@ -74,18 +70,3 @@ def evidence_of_field(
         sample = jets(field, orders_of_variant(request.variant, judged.equation), generator, ROWS)
         evidence = learned_evidence(request, judged, sample, evidence, generator, clock)
     return Examined(replace(evidence, messages=(*evidence.messages, *sample.messages)), names)
-
-
-def _varying(sample: JetSample) -> JetSample:
-    """The sample itself.
-
-    Raises
-    ------
-    InputError
-        Every component is the same everywhere: no equation is told from another then.
-    """
-    u = sample.values
-    if bool((u.std(0, correction=0) <= _CONSTANT * u.abs().amax(0)).all()):
-        values = ", ".join(f"{name} = {v:g}" for name, v in zip(sample.dependent, u.mean(0).tolist(), strict=True))
-        raise InputError(f"{values} everywhere; give solutions that differ from a constant")
-    return sample

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -10,13 +10,15 @@ import torch
 from symfind.errors import InputError
 from symfind.kinds.field.equation_fit import IdentifiedEquation, identify_equation
 from symfind.kinds.field.grid.field_data import FieldData
-from symfind.kinds.field.grid.jet_sample import JetSample
+from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.term_library import Library, LibrarySettings, libraries
 from symfind.kinds.field.weak_form import WeakRows, weak_rows
 
 # Points: identification of some twenty numbers and pencils of some hundred columns saturate well below.
 ROWS = 8192
+# A field whose spread is below this share of its size is the same everywhere, but for rounding.
+_CONSTANT = 1e-12
 # Where errors of the derivatives alone leave more than this, the weak form is tried, which differentiates no data.
 _NOISY = 3e-3
 # An equation that leaves more than this share of what a simpler one leaves is not preferred to it.
@@ -59,7 +61,7 @@ def identified(
         if library.target == 2 and best is not None and best[1].residual < _NOT_FIRST_ORDER:
             continue
         try:
-            sample = samples.of(library.target)
+            sample = samples.of(library)
             found = identify_equation(sample, generator, library)
         except InputError as refusal:
             fault = fault or refusal
@@ -78,36 +80,56 @@ def identified(
 
 
 class _Samples:
-    """Derivatives for the libraries of each order in t, taken once."""
+    """Derivatives for the libraries of each order in t and in space, taken once."""
 
     def __init__(self, field: FieldData, settings: LibrarySettings, generator: torch.Generator, blocks: Cut | None):
         self.field, self.settings, self.generator, self.blocks = field, settings, generator, blocks
         self.independent = tuple(axis.name for axis in field.axes)
-        self._held: dict[int, JetSample | InputError] = {}
+        self._held: dict[tuple[int, int], JetSample | InputError] = {}
 
     def libraries(self, target: int) -> tuple[Library, ...]:
         """From plain to rich."""
         return libraries(self.independent, self.field.components, target, self.settings)
 
-    def of(self, target: int) -> JetSample:
-        """The sample for u_t or u_tt.
+    def of(self, library: Library) -> JetSample:
+        """The sample for all libraries of its orders.
 
         Raises
         ------
         InputError
             The grid is too coarse.
         """
-        if target not in self._held:
+        key = library.target, library.order
+        if key not in self._held:
             names = self.independent, self.field.components
-            orders = {j for one in self.libraries(target) for j in one.orders(*names)}
+            alike = [one for one in self.libraries(library.target) if one.order == library.order]
+            orders = {j for one in alike for j in one.orders(*names)}
             try:
-                self._held[target] = cut_into_blocks(jets(self.field, orders, self.generator, ROWS), self.blocks)
+                self._held[key] = sample_of(self.field, orders, self.generator, self.blocks)
             except InputError as refusal:
-                self._held[target] = refusal
-        held = self._held[target]
+                self._held[key] = refusal
+        held = self._held[key]
         if isinstance(held, InputError):
             raise held
         return held
+
+
+def sample_of(
+    field: FieldData, orders: Iterable[MultiIndex], generator: torch.Generator, blocks: Cut | None
+) -> JetSample:
+    """Derivatives at points of the solutions, or of the blocks of one solution.
+
+    Raises
+    ------
+    InputError
+        The grid is too coarse, or every component is the same everywhere: no equation is told from another then.
+    """
+    sample = jets(field, orders, generator, ROWS)
+    u = sample.values
+    if bool((u.std(0, correction=0) <= _CONSTANT * u.abs().amax(0)).all()):
+        values = ", ".join(f"{name} = {v:g}" for name, v in zip(sample.dependent, u.mean(0).tolist(), strict=True))
+        raise InputError(f"{values} everywhere; give solutions that differ from a constant")
+    return cut_into_blocks(sample, blocks)
 
 
 def cut_into_blocks(sample: JetSample, blocks: Cut | None) -> JetSample:

@@ -17,6 +17,7 @@ from symfind.fields.catalogue import make_space
 from symfind.kinds.field.equation_fit import TRUSTED, IdentifiedEquation
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.sparse_regression import RESOLUTION, Regression
+from symfind.kinds.field.term_library import libraries
 from symfind.linalg.nullspace import generalised_spectrum
 
 
@@ -116,13 +117,18 @@ def invariance(jets: JetSample, settings: OneSolutionSettings) -> float:
 def related(jets: JetSample, found: IdentifiedEquation, settings: OneSolutionSettings) -> tuple[str, ...]:
     """The terms of a relation Σ c_l f_l ≈ 0 that this solution has, the largest first; none if it has no such.
 
-    Σ c_l f_l of unit c, columns in units of their rms, leaves σ on the data. ``change`` of it in the equation leaves
-    change·σ, which is not seen if that is within what the equation leaves and what errors make of the columns.
+    Asked of the plain library and the terms of the equation: a richer one has relations on any solution that is
+    resolved to a few digits alone. Σ c_l f_l of unit c, columns in units of their rms, leaves σ on the data.
+    ``change`` of it in the equation leaves change·σ, which is not seen if that is within what the equation leaves and
+    what errors make of the columns.
     """
     generator = torch.Generator().manual_seed(jets.rows)
     shaken = replace(jets, derivatives={j: _shaken(jets, j, generator) for j in jets.derivatives})
     target = found.equation.text.partition(" =")[0]
-    plain, moved = (Regression.of_jets(part, target, found.library) for part in (jets, shaken))
+    own = {c.term for c in found.coefficients} & set(found.library)
+    plainest = libraries(jets.independent, jets.dependent, target.count(jets.independent[0]))[0]
+    terms = tuple(dict.fromkeys((*plainest.terms, *sorted(own))))
+    plain, moved = (Regression.of_jets(part, target, terms) for part in (jets, shaken))
     alive = plain.alive
     columns = (plain.columns / plain.units)[:, alive]
     error = (moved.columns / plain.units)[:, alive] - columns
@@ -132,7 +138,7 @@ def related(jets: JetSample, found: IdentifiedEquation, settings: OneSolutionSet
     if not bool(unseen.any()):
         return ()
     relation = vt[int(unseen.nonzero()[-1, 0])].abs()
-    names = [term for term, kept in zip(found.library, alive.tolist(), strict=True) if kept]
+    names = [term for term, kept in zip(terms, alive.tolist(), strict=True) if kept]
     order = relation.argsort(descending=True).tolist()
     return tuple(names[i] for i in order if relation[i] > 0.1)[:4]
 

@@ -78,11 +78,14 @@ class Library:
         1 or 2.
     plain
         Whether it is the first, whose coefficients may depend on time: in a rich one they would explain anything.
+    order
+        Space derivatives of one term, at most. What is differentiated less often is resolved at more times.
     """
 
     terms: tuple[str, ...]
     target: int
     plain: bool = True
+    order: int = 4
 
     def orders(self, independent: Sequence[str], dependent: Sequence[str]) -> tuple[MultiIndex, ...]:
         """Every J that identification and the determining equations of what it can find may need."""
@@ -98,7 +101,7 @@ class Library:
 def libraries(
     independent: Sequence[str], dependent: Sequence[str], target: int = 1, settings: LibrarySettings | None = None
 ) -> tuple[Library, ...]:
-    """From plain to rich: two factors; more; explicit variables.
+    """From plain to rich: two factors; more; one order more (of one component on a line); explicit variables.
 
     For ``target`` 2 first derivatives by t are factors too: u_tt + u_t = u_xx.
     """
@@ -121,10 +124,13 @@ def libraries(
     # With two space axes there are nine powers: they multiply what is linear.
     moved = plain if len(whole) <= 5 else [*_products(factors, 1, highest), *rates]
     explicit = [*plain, *powers, *(f"{p}*{term}" for p, term in product(powers, moved) if term != "1")]
-    lists = [[*plain, *cubes], rich, explicit]
+    lists = [([*plain, *cubes], highest), (rich, highest), (explicit, highest)]
+    if len(dependent) == 1 and len(independent) == 2 and highest < MOST_ORDER and target == 1:
+        higher = _products(_factors(independent, dependent, highest + 1), settings.degree, highest + 1)
+        lists.insert(2, (higher, highest + 1))
     out: list[Library] = []
-    for terms in lists:
-        library = Library(tuple(dict.fromkeys((*terms, *settings.user))), target, plain=not out)
+    for terms, order in lists:
+        library = Library(tuple(dict.fromkeys((*terms, *settings.user))), target, plain=not out, order=order)
         if not out or (len(library.terms) <= settings.most and all(library.terms != other.terms for other in out)):
             out.append(library)
     return tuple(out)

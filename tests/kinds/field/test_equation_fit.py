@@ -100,7 +100,8 @@ def test_nothing_that_changes_is_refused() -> None:
 
 
 def test_libraries_hold_what_is_stated() -> None:
-    plain, rich, explicit = (set(library.terms) for library in libraries(("t", "x"), ("u",)))
+    plain, rich, higher, explicit = (set(library.terms) for library in libraries(("t", "x"), ("u",)))
+    assert {"u_xxxxx", "u*u_xxx", "u_x*u_xx", "u*u*u_x"} <= higher
     assert {"u*u_x", "u_xxx", "u_xxxx", "u", "u*u*u", "u_x*u_x", "1"} <= plain
     assert {"u*u*u_x", "u*u_x*u_x", "u_x*u_x*u_xx"} <= rich - plain
     assert {"x*u_x", "t*u", "x*x*u", "t*x*u_xx"} <= explicit
