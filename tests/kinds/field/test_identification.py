@@ -103,7 +103,7 @@ def finding(jets: JetSample, text: str | None):
         judged = Judged(parse_equation(text, TX, U), None)
     z = torch.cat([jets.points, jets.values], 1)
     space = make_space("point:1", 3, ("t", "x", "u")).centred(z.mean(0), z.std(0))
-    return decide(evidence_of_equation(judged, jets, space, seeded()), 0.05, 0.05, 40, 0)
+    return decide(evidence_of_equation(judged, jets, space, seeded()), 0.05, 0.05, 12, 0)
 
 
 @pytest.mark.parametrize("text", [None, "u_t = u_xx"])

@@ -47,7 +47,7 @@ def finding(jets: JetSample, text: str | None = None):
         judged = Judged(parse_equation(text, ("t", "x"), ("u",)), None, alone=True)
     z = torch.cat([jets.points, jets.values], 1)
     space = make_space("point:1", 3, ("t", "x", "u")).centred(z.mean(0), z.std(0))
-    return decide(evidence_of_equation(judged, jets, space, seeded()), 0.05, 0.05, 40, 0)
+    return decide(evidence_of_equation(judged, jets, space, seeded()), 0.05, 0.05, 12, 0)
 
 
 def certified(result) -> int:
@@ -94,7 +94,7 @@ def test_several_solutions_that_stand_still_tell_no_equation() -> None:
     z = torch.cat([jets.points, jets.values], 1)
     space = make_space("point:1", 3, ("t", "x", "u")).centred(z.mean(0), z.std(0))
     evidence = evidence_of_equation(Judged(found.equation, found), replace(jets, derivatives=still), space, seeded())
-    result = decide(evidence, 0.05, 0.05, 40, 0)
+    result = decide(evidence, 0.05, 0.05, 12, 0)
     assert certified(result) == 0 and any("does not change" in doubt for doubt in result.doubts)
 
 
