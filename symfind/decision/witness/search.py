@@ -244,7 +244,9 @@ def _with_scalings(
             continue
         z, k = features_of(structure, rows)
         fit = fitted(z, k, rows.y, rows.group, seed, settings.regression, quick=True)
-        for scaling, count in proposed_scalings(structure, fit, rows, slots, tied, problem.flow):
+        for scaling, count in proposed_scalings(
+            structure, fit, rows, problem.objects[1], slots, tied, problem.flow
+        ):
             scaled = structure.scaled(f"{structure.name}, {count} scaling{'s' * (count > 1)}", scaling)
             error = rough_error(scaled, rows, seed, settings.rough)
             if error is not None:
