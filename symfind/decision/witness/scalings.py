@@ -8,14 +8,15 @@ from torch import Tensor
 from symfind.decision.witness.regression import SymmetricFit
 from symfind.decision.witness.structure import Scaling, Structure
 from symfind.decision.witness.trial import Rows, Trial
-from symfind.errors import NumericalError
-from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import generalised_spectrum
 
 _STEP = 1e-3
 # A witness whose error is 10 % in values has slopes wrong by several times that; a direction above this is none.
 _PROPOSED = 0.35
-_DENOMINATOR = 12
+# Exponents of laws are whole numbers, halves and thirds; a rate of a hundredth more is another law's.
+_DENOMINATORS = (1, 2, 3)
+# A slope is known to a few tenths where noise is strong: what is rounded by more is another exponent.
+_ROUNDED = 0.25
 # Weights are rational: what differs by rounding is one weight.
 _EQUAL = 1e-9
 
@@ -79,8 +80,8 @@ def scaling_of(structure: Structure, inputs: Tensor, outputs: Tensor, x: Tensor)
 
 def proposed_scalings(
     structure: Structure, fit: SymmetricFit, rows: Rows, d: int, slots: list[list[int]], tied: bool, rescaled_time: bool
-) -> list[tuple[Scaling, int]]:
-    """Spans of scalings, largest first, that the witness suggests.
+) -> list[list[Scaling]]:
+    """Spans of scalings, largest first, that the witness suggests: of each its roundings, the simplest first.
 
     Parameters
     ----------
@@ -112,19 +113,41 @@ def proposed_scalings(
     spectrum = generalised_spectrum(stacked / stacked.shape[0] ** 0.5, s)
     out = []
     for k in range(int((spectrum.values < _PROPOSED).sum()), 0, -1):
-        rows_k = spectrum.vectors[:, :k].T / spectrum.vectors[:, :k].norm(dim=0)[:, None]
-        error = torch.full_like(rows_k, max(float(spectrum.values[k - 1]), 1e-6) * 0.5)
-        try:
-            basis = canonical_basis(rows_k, error, largest_denominator=_DENOMINATOR).coefficients
-        except NumericalError:
-            continue
-        weights, rest = basis[:, : parts.shape[0]], basis[:, parts.shape[0] :]
-        if int(torch.linalg.matrix_rank(weights)) < k:
-            continue
-        scaling = scaling_of(structure, weights @ parts, weights @ own + rest @ factors, rows.x)
-        if scaling is not None:
-            out.append((scaling, k))
+        variants = []
+        for basis in _roundings(spectrum.vectors[:, :k].T, parts.shape[0]):
+            weights, rest = basis[:, : parts.shape[0]], basis[:, parts.shape[0] :]
+            scaling = scaling_of(structure, weights @ parts, weights @ own + rest @ factors, rows.x)
+            if scaling is not None:
+                variants.append(scaling)
+        if variants:
+            out.append(variants)
     return out
+
+
+def _roundings(span: Tensor, parts: int) -> list[Tensor]:
+    """Bases of a span ``(k, q)`` in echelon form with entries rounded to fractions, and as it is.
+
+    Pivots are among the ``parts`` first, the weights of x: what has none scales y alone.
+    """
+    basis = span.clone()
+    pivots: list[int] = []
+    for i in range(span.shape[0]):
+        rest = basis[i:, :parts].abs()
+        rest[:, pivots] = 0.0
+        row, column = divmod(int(rest.argmax()), parts)
+        if float(rest[row, column]) <= _EQUAL:
+            return []
+        basis[[i, i + row]] = basis[[i + row, i]]
+        basis[i] = basis[i] / basis[i, column]
+        others = torch.arange(basis.shape[0]) != i
+        basis[others] = basis[others] - torch.outer(basis[others, column], basis[i])
+        pivots.append(column)
+    out: list[Tensor] = []
+    for whole in _DENOMINATORS:
+        rounded = (basis * whole).round() / whole
+        if float((rounded - basis).abs().max()) < _ROUNDED and not any(torch.equal(rounded, each) for each in out):
+            out.append(rounded)
+    return [*out, basis]
 
 
 def _slopes(found: Trial, rows: Rows, parts: Tensor, own: Tensor, factors: Tensor) -> tuple[Tensor, list[Tensor]]:
