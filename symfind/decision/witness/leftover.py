@@ -226,10 +226,10 @@ def _within_class(
     if z.shape[1] == 0:
         return out
     standard = Standard.of("plain", z)
-    parts = [part.copy(i) if part.outputs.shape[1] > 1 else part for part in parts_of(covariants)
-             for i in range(part.copies if part.outputs.shape[1] > 1 else 1)]  # fmt: skip
+    parts = [one for part in parts_of(covariants) for one in part.with_equal_factors()]
     a = max((part.covariants.shape[1] for part in parts), default=1)
-    count = max(20, settings.centres // a)
+    b = max((part.outputs.shape[1] for part in parts), default=1)
+    count = max(20, int(settings.centres / (a * math.sqrt(b))))
     intervals = max(4, min(settings.intervals, z.shape[0] // (12 * a * z.shape[1])))
     u = standard(z)
     makers = [(additive_features(standard, u, intervals), z)]
@@ -240,9 +240,9 @@ def _within_class(
         for part in parts:
             k = part.of_first(covariants)
             flat = torch.einsum("nf,nab->nbfa", phi, k).reshape(phi.shape[0] * k.shape[2], -1)
-            own = (r - out)[:, part.outputs.T.reshape(-1)].reshape(-1, part.copies)
-            found = _crossfitted(flat, own, fold.repeat_interleave(k.shape[2]), 1e-6)
-            h[:, part.outputs.T.reshape(-1)] = found.reshape(phi.shape[0], -1)
+            order = part.outputs.T.reshape(-1)
+            own = (r - out)[:, order].reshape(-1, part.copies)
+            h[:, order] = _crossfitted(flat, own, fold.repeat_interleave(k.shape[2]), 1e-6).reshape(phi.shape[0], -1)
         gained = _gain("", r - out, h)
         if gained.share > 2 * gained.error:
             out = out + h

@@ -39,10 +39,12 @@ class Part:
         """K of the first copy ``(n, a, b)`` from ``(n, A, m)``."""
         return covariants[:, self.covariants[0]][:, :, self.outputs[0]]
 
-    def copy(self, i: int) -> Part:
-        """One copy by itself."""
-        here = slice(i, i + 1)
-        return Part(self.covariants[here], self.outputs[here], torch.ones_like(self.factors[here]))
+    def with_equal_factors(self) -> list[Part]:
+        """Itself where each copy is a multiple of the first, else every copy by itself."""
+        if bool((self.factors == self.factors[:, :1]).all()):
+            return [self]
+        one = torch.ones_like(self.factors[:1])
+        return [Part(c[None], o[None], one) for c, o in zip(self.covariants, self.outputs, strict=True)]
 
     @property
     def copies(self) -> int:
