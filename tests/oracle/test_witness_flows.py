@@ -34,6 +34,7 @@ def test_kepler_has_turns_and_the_third_law(tmp_path: Path) -> None:
     assert any("t ∂t" in g.expression for g in found)
 
 
+@pytest.mark.slow
 def test_a_force_of_two_powers_has_the_turns_alone(tmp_path: Path) -> None:
     q, p = planet(1200)
     r = q.norm(dim=1, keepdim=True)

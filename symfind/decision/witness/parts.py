@@ -1,4 +1,4 @@
-"""min_w ‖y − Σ_a (φᵀw_a)K_a‖² by the parts that it falls into: outputs that no covariant links have equations of their own.
+"""min_w ‖y − Σ_a (φᵀw_a)K_a‖² by the parts that it falls into: outputs that no covariant links are apart.
 
 The outputs of a flow (q̇, ṗ) are combinations of the same vectors with other coefficients: one Gram matrix serves all
 copies, where the whole would be a matrix of twice the width.

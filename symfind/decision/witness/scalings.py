@@ -37,7 +37,8 @@ def coordinate_parts(structure: Structure, width: int, d: int) -> Tensor:
     linked |= place[:, None] == place[None, :]
     for _ in range(width.bit_length()):
         linked = (linked.double() @ linked.double()) > 0
-    return torch.unique(linked.double(), dim=0).flip(0)
+    parts: Tensor = torch.unique(linked.double(), dim=0)
+    return parts.flip(0)
 
 
 def scaling_of(structure: Structure, inputs: Tensor, outputs: Tensor, x: Tensor) -> Scaling | None:

@@ -125,8 +125,8 @@ class Block:
 class Scaling:
     """Commuting scalings x_i ↦ e^{t ω_i}x_i, y_k ↦ e^{t σ_k}y_k, and the sizes that they are measured by.
 
-    A size is N = Σ g_j q_j with q_j = |uᵀQu| of a vector and z² of a scalar, of one weight 2ω: the sum over all parts of
-    a weight keeps further from zero than any of them.
+    A size is N = Σ g_j q_j with q_j = |uᵀQu| of a vector and z² of a scalar, of one weight 2ω: the sum over all
+    parts of a weight keeps further from zero than any of them.
 
     Attributes
     ----------
