@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,70 +36,84 @@ def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:
 
 
 def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
-    """Verdicts at tolerance δ and level α.
+    """Verdicts at tolerance δ and level α, by the judge that the evidence names, or else by bounds of ρ."""
+    found = (evidence.judge or BoundsJudge(evidence))(tolerance, alpha, refits, seed)
+    # What was told after the judge was made belongs to the finding too.
+    return replace(found, evidence=replace(found.evidence, messages=evidence.messages))
 
-    The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails; directions are
-    refuted when their lower bound exceeds δ and undecided between.
+
+@dataclass(frozen=True)
+class BoundsJudge:
+    """Bounds L ≤ ρ ≤ U of each direction from two halves of the rows.
+
+    Attributes
+    ----------
+    evidence
+        With its halves; without them nothing has an upper bound.
     """
-    if evidence.judge is not None:
-        found = evidence.judge(tolerance, alpha, refits, seed)
-        # What was told after the judge was made belongs to the finding too.
-        return replace(found, evidence=replace(found.evidence, messages=evidence.messages))
-    generator = torch.Generator().manual_seed(seed + 31)
-    spectrum = evidence.spectrum
-    k = candidates(spectrum, tolerance)
-    vectors = spectrum.vectors[:, :k]
-    doubts = list(evidence.doubts)
-    if evidence.sides is None or k == 0:
-        upper = torch.full((k,), torch.inf, dtype=torch.float64)
-        plain = spectrum.values[:k]
-        bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
-    else:
-        weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
-        upper = exchanged_bounds(evidence.sides, k, alpha, weights, pooled=evidence.pooled)
-        bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
-    if evidence.given:
-        bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
-    small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
-    # Only directions that could be certified are asked for: ω costs as much as a bound.
-    omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
-    covered = int((omega < tolerance).sum())
-    certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
-    if not doubts and covered < small:
-        doubts.append(
-            f"functions that vanish on the data change along {small - covered} of {small} small directions "
-            f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
+
+    evidence: Evidence
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails.
+
+        Directions are refuted when their lower bound exceeds δ, and undecided between.
+        """
+        evidence, generator = self.evidence, torch.Generator().manual_seed(seed + 31)
+        spectrum = evidence.spectrum
+        k = candidates(spectrum, tolerance)
+        vectors = spectrum.vectors[:, :k]
+        doubts = list(evidence.doubts)
+        if evidence.sides is None or k == 0:
+            upper = torch.full((k,), torch.inf, dtype=torch.float64)
+            plain = spectrum.values[:k]
+            bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
+        else:
+            weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
+            upper = exchanged_bounds(evidence.sides, k, alpha, weights, pooled=evidence.pooled)
+            bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
+        if evidence.given:
+            bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
+        small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
+        # Only directions that could be certified are asked for: ω costs as much as a bound.
+        omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
+        covered = int((omega < tolerance).sum())
+        certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
+        if not doubts and covered < small:
+            doubts.append(
+                f"functions that vanish on the data change along {small - covered} of {small} small directions "
+                f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
+            )
+        if not evidence.doubts and certified < min(small, covered):
+            doubts.append(
+                f"of {min(small, covered)} small directions the last {min(small, covered) - certified} belong to a "
+                "cluster that has no gap to what follows: which of them are symmetries cannot be told"
+            )
+        # Without bounds nothing is refuted; what is listed then is small at least.
+        open_to = bounds.lower if evidence.sides is not None else bounds.estimate
+        listed = max(certified, _leading(open_to <= tolerance))
+        split = evidence.extent.parting(vectors[:, :certified], tolerance)
+        generators = [
+            *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
+            *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
+        ]
+        apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
+        short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
+        if short and certified:
+            doubts.append(
+                f"not certified as symmetries because they hold only for |t| below {LEAST_REACH:g}: {len(short)} of "
+                "the small directions"
+            )
+        factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
+        return Finding(
+            evidence,
+            _entries(spectrum, bounds, upper),
+            tuple(generators),
+            factor,
+            tuple(doubts),
+            tuple((g.vector, split.reason) for g in apart),
+            (split.note,) if split.note else (),
         )
-    if not evidence.doubts and certified < min(small, covered):
-        doubts.append(
-            f"of {min(small, covered)} small directions the last {min(small, covered) - certified} belong to a cluster "
-            "that has no gap to what follows: which of them are symmetries cannot be told"
-        )
-    # Without bounds nothing is refuted; what is listed then is small at least.
-    open_to = bounds.lower if evidence.sides is not None else bounds.estimate
-    listed = max(certified, _leading(open_to <= tolerance))
-    split = evidence.extent.parting(vectors[:, :certified], tolerance)
-    generators = [
-        *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
-        *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
-    ]
-    apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
-    short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
-    if short and certified:
-        doubts.append(
-            f"not certified as symmetries because they hold only for |t| below {LEAST_REACH:g}: {len(short)} of the "
-            "small directions"
-        )
-    factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
-    return Finding(
-        evidence,
-        _entries(spectrum, bounds, upper),
-        tuple(generators),
-        factor,
-        tuple(doubts),
-        tuple((g.vector, split.reason) for g in apart),
-        (split.note,) if split.note else (),
-    )
 
 
 def before_gap(count: int, upper: Tensor, bounds: DirectionBounds, exactness: float = math.inf) -> int:
