@@ -12,6 +12,7 @@ from symfind.conservation.conserved_fit import evidence_of_fitted_values
 from symfind.conservation.dependence import Dependence, dependence
 from symfind.conservation.functions import FunctionSpace
 from symfind.conservation.hamiltonian import brackets, hamiltonian, poisson_matrix, readable_vector
+from symfind.conservation.settings import SETTINGS
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import NO_BOUND, decide
 from symfind.errors import InputError, UsageError
@@ -24,13 +25,10 @@ from symfind.progress import Clock
 from symfind.schema.conservation import Conservation as ConservationEntry
 from symfind.schema.conservation import Conserved, Hamiltonian
 
-# Below this defect the values are as good as exact: no fit could show more.
-_EXACT = 1e-6
+# Rows on which a fit is chosen: more choose the same.
 _CHOICE_ROWS = 4000
 # Points at which gradients are compared and relations are looked for.
 _POINTS = 2000
-# A function whose coefficients are those of H to this share is H.
-_ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def _evidence(
     measured = ("F(x) as measured: noise in it can only hide what is conserved",)
     if options.surrogate == "measured":
         return direct, measured
-    if options.surrogate == "auto" and float(direct.spectrum.values[0]) < _EXACT:
+    if options.surrogate == "auto" and float(direct.spectrum.values[0]) < SETTINGS.exact:
         return direct, ("F(x) as measured",)
     some = samples
     if len(some) > _CHOICE_ROWS:
@@ -188,7 +186,7 @@ def _field_text(
     """J∇f as text, or how it stands to the flow; its name where a formula has no derivative to print."""
     rows = space.table(torch.stack([vector, energy], 1))
     factor = float(rows[0] @ rows[1] / (rows[1] @ rows[1]))
-    if float((rows[0] - factor * rows[1]).norm()) < _ALIKE * float(rows[0].norm()):
+    if float((rows[0] - factor * rows[1]).norm()) < SETTINGS.alike * float(rows[0].norm()):
         return f"the flow itself ({label} = {factor:.4g} H)"
     return space.gradient_text(vector, poisson, names) or f"J∇{label}"
 

@@ -10,28 +10,22 @@ from torch import Tensor
 
 from symfind.decision.bounds import DirectionBounds, direction_bounds, exchanged_bounds, exponential_weights
 from symfind.decision.evidence import Evidence, Finding, Generator
-from symfind.decision.reach import LEAST_REACH
+from symfind.decision.settings import SETTINGS
 from symfind.errors import NumericalError
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
-# Directions beyond this many, or of a plain defect beyond this multiple of the tolerance, are not candidates for a
-# certificate; bounding them would cost as much as all the rest.
+# Directions beyond this many are not candidates for a certificate: bounding them would cost as much as all the rest.
 _MOST_DIRECTIONS = 64
-_FAR = 6.0
-# Near symmetries of differential equations follow one another by factors of 2 to 6 (measured on five equations).
-_STANDS_OUT = 10.0
 # A bound beyond this is none: the denominator of ρ was itself noise.
 NO_BOUND = 100.0
-# Recognised vectors with less than this of the directions they describe lie among others.
-_OWN = 1e-6
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
 
 
 def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:
     """How many of the ascending directions are worth bounding."""
-    near = int((spectrum.values < _FAR * tolerance).sum())
+    near = int((spectrum.values < SETTINGS.far * tolerance).sum())
     return min(near + _SPARE, _MOST_DIRECTIONS, spectrum.values.shape[0])
 
 
@@ -98,10 +92,11 @@ class BoundsJudge:
             *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
         ]
         apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
-        short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
+        least = SETTINGS.least_reach
+        short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < least]
         if short and certified:
             doubts.append(
-                f"not certified as symmetries because they hold only for |t| below {LEAST_REACH:g}: {len(short)} of "
+                f"not certified as symmetries because they hold only for |t| below {least:g}: {len(short)} of "
                 "the small directions"
             )
         factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
@@ -121,11 +116,11 @@ def before_gap(count: int, upper: Tensor, bounds: DirectionBounds, exactness: fl
 
     Within a cluster of equal defects the directions are arbitrary: a cut there would certify a plane of so(3) that
     depends on the noise. What follows must lie above the bound, or have an estimate of twice the bound. Where
-    the bound exceeds ``exactness`` it must be :data:`_STANDS_OUT` times smaller than what follows.
+    the bound exceeds ``exactness`` it must be ``SETTINGS.stands_out`` times smaller than what follows.
     """
     while 0 < count < upper.shape[0]:
         if float(upper[count - 1]) > exactness:
-            if float(bounds.lower[count]) > _STANDS_OUT * float(upper[count - 1]):
+            if float(bounds.lower[count]) > SETTINGS.stands_out * float(upper[count - 1]):
                 break
             count -= 1
             continue
@@ -226,7 +221,7 @@ def canonical_in_span(
         mix = (torch.linalg.lstsq(whole / scale, vectors, driver="gelsd").solution / scale[:, None])[:r]
         inside = mix[first : first + count]
         own = torch.linalg.vector_norm(inside, dim=0) / torch.linalg.vector_norm(mix, dim=0)
-        if float(own.min()) <= _OWN and share > 0:
+        if float(own.min()) <= SETTINGS.own and share > 0:
             continue
         stray = mix[outside] * spectrum.values[outside, None]
         size = torch.linalg.vector_norm(mix[first:], dim=0).clamp(min=1e-300)

@@ -18,12 +18,10 @@ from symfind.decision.bounds import direction_bounds, exponential_weights
 from symfind.decision.evidence import Evidence
 from symfind.discrete.acts import Act
 from symfind.discrete.finite import Move
+from symfind.discrete.settings import SETTINGS
 from symfind.discrete.sides import Moved
 from symfind.discrete.subject import subject_of
 from symfind.schema.discrete import Discrete
-
-# A candidate that moves more of the points than this off the data says nothing about F there.
-_LEAST_INSIDE = 0.5
 
 
 class _Candidates:
@@ -84,7 +82,7 @@ def discrete_symmetries(
     out = []
     for i, act in enumerate(acts):
         defect, lower, upper = (float(b[i]) for b in (bounds.estimate, bounds.lower, bounds.upper))
-        far = not evidence.given and share[i] < _LEAST_INSIDE
+        far = not evidence.given and share[i] < SETTINGS.least_inside
         verdict = "refuted" if lower > tolerance and not far else "undecided"
         if upper < tolerance and not far and not evidence.doubts:
             verdict = "certified"

@@ -11,14 +11,14 @@ from symfind.decision.evidence import Evidence
 from symfind.discrete.acts import Act
 from symfind.discrete.discrete import discrete_symmetries
 from symfind.discrete.finite import Move, closure, generating, group_name, named_moves, signed_permutation
+from symfind.discrete.settings import SETTINGS
 from symfind.discrete.signed_search import MOST_COORDINATES, generators
 from symfind.discrete.subject import subject_of
 from symfind.errors import UsageError
 from symfind.schema.discrete import Discrete, DiscreteGroup
 
 _SEARCH = "signed-permutations"
-# Complete candidates with a plain defect up to this multiple of δ are judged by the bounds.
-_WORTH = 2.0
+# The search itself needs a defect, no bounds: few refits are enough.
 _REFITS = 20
 
 
@@ -84,6 +84,6 @@ def _searched(evidence: Evidence, names: Sequence[str], tolerance: float, seed: 
         ((_, found),) = discrete_symmetries(evidence, [move], tolerance, 0.05, _REFITS, seed)
         return found.defect
 
-    expanded, signs, worth = subject.searched(names, _WORTH * tolerance, judged)
+    expanded, signs, worth = subject.searched(names, SETTINGS.worth * tolerance, judged)
     found, order = generators(expanded, (k, d), signs, worth)
     return tuple(signed_permutation(element, names, k) for element, _ in found), order

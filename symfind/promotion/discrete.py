@@ -19,6 +19,7 @@ from symfind.discrete.finite import closure, named_moves
 from symfind.errors import UsageError
 from symfind.fits.surrogate import Choice, Family, Samples, choose_family, fit_weights, fold_labels
 from symfind.promotion.reading import Ready
+from symfind.promotion.settings import SETTINGS
 
 _FOLDS = 4
 # An orbit of more rows than this multiplies the work of every fit by as much.
@@ -27,8 +28,6 @@ _LARGEST_GROUP = 64
 _CHOICE_ROWS = 4000
 # A share of variance that is rounding.
 _EXACT = 1e-12
-# Worse by so many standard errors is worse.
-_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -134,4 +133,4 @@ def _no_worse(errors: Tensor, plain: Tensor, samples: Samples) -> bool:
         error = float(sums.std()) * math.sqrt(len(sums)) / count
     else:
         error = float(difference.std()) / math.sqrt(count)
-    return float(difference.mean()) <= _ERRORS * error
+    return float(difference.mean()) <= SETTINGS.standard_errors * error
