@@ -49,7 +49,7 @@ def trials() -> Iterator[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("held", "name", "value", "case"), trials())
+@pytest.mark.parametrize(("held", "name", "value", "case"), list(trials()))
 def test_no_verdict_changes_at_the_ends_of_a_range(
     held: Any, name: str, value: float, case: Case, tmp_path: Path
 ) -> None:
