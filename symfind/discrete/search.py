@@ -65,12 +65,9 @@ def _faithful(elements: Tensor, width: int) -> bool:
 
 
 def _with_output(act: Act) -> Tensor:
-    matrix = act.move.matrix
     if act.output is None:
-        return matrix
-    n, m = len(matrix), len(act.output)
-    both = torch.zeros(n + m, n + m, dtype=torch.float64)
-    both[:n, :n], both[n:, n:] = matrix, act.output
+        return act.move.matrix
+    both: Tensor = torch.block_diag(act.move.matrix, act.output)  # type: ignore[no-untyped-call]
     return both
 
 

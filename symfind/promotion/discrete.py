@@ -84,13 +84,8 @@ def _group(accepted: Sequence[_Accepted]) -> tuple[_Accepted, ...] | None:
     """All products, on x and y together; None where there are too many."""
     if not accepted:
         return ()
-    n, m = len(accepted[0].x), len(accepted[0].y)
-    both = []
-    for a in accepted:
-        whole = torch.zeros(n + m, n + m, dtype=torch.float64)
-        whole[:n, :n], whole[n:, n:] = a.x, a.y
-        both.append(whole)
-    elements = closure(both)
+    n = len(accepted[0].x)
+    elements = closure([torch.block_diag(a.x, a.y) for a in accepted])  # type: ignore[no-untyped-call]
     if elements is None or len(elements) > _LARGEST_GROUP:
         return None
     return tuple(_Accepted("", g[:n, :n], g[n:, n:]) for g in elements)
