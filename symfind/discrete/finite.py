@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
-from symfind.typed_files import typed_list
 
 NAMES = ("reflections", "permutations", "inversion", "signed-permutations")
 # Elements of a group that are written out to count them, in well under a second; 2⁴·4! = 384 are, 2⁵·5! are not.
@@ -103,8 +103,13 @@ def _permutations(objects: tuple[int, int], names: Sequence[str]) -> list[Move]:
 
 def _typed(path: Path, objects: tuple[int, int]) -> list[Move]:
     k, d = objects
-    document = typed_list(path, "matrices", f"a list of {d} × {d} matrices, and perhaps 'names:'", "names")
-    rows = document["matrices"]
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise InputError(f"{path}: cannot be read ({str(fault).splitlines()[0]})") from None
+    rows = document.get("matrices") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not rows or set(document) - {"matrices", "names"}:
+        raise InputError(f"{path}: should hold `matrices:`, a list of {d} × {d} matrices, and perhaps `names:`")
     labels = document.get("names") or [f"g{i + 1}" for i in range(len(rows))]
     if not isinstance(labels, list) or len(labels) != len(rows):
         raise InputError(f"{path}: `names` should be {len(rows)} names, one a matrix")

@@ -13,7 +13,8 @@ class DiscreteSettings:
 
     least_inside: float = tuned(
         0.5,
-        "A candidate that moves more of the points than this off the data says nothing about F there.",
+        "A candidate that leaves less than this share of the points among the data says nothing about F.",
+        most=0.75,
     )
     worth: float = tuned(
         2.0,

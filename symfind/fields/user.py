@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
@@ -14,7 +15,6 @@ from symfind.fields.expressions import Expression, parse_expression
 from symfind.fields.space import VectorFieldSpace, on_series
 from symfind.fields.taylor import Series, joined, stacked
 from symfind.fields.typeset import sum_text
-from symfind.typed_files import typed_list
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,15 @@ def read_user_space(path: Path, d: int, coordinates: Sequence[str]) -> UserField
     UsageError
         If a formula does not parse.
     """
-    form = f"a list of lists of {d} formulas, one list a field"
-    document = typed_list(path, "fields", form, "name", "variables")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise InputError(f"the space file '{path}' cannot be read ({str(fault).splitlines()[0]})") from None
+    if not isinstance(document, dict) or not isinstance(document.get("fields"), list) or not document["fields"]:
+        raise InputError(f"'{path}' should hold 'fields:', a list of lists of {d} formulas, one list a field")
+    unknown = set(document) - {"name", "variables", "fields"}
+    if unknown:
+        raise InputError(f"'{path}' has the unknown key '{min(map(str, unknown))}'; known are name, variables, fields")
     variables = [str(v) for v in document.get("variables", coordinates)]
     if len(variables) != d:
         raise UsageError(f"'{path}' names {len(variables)} variables, the data have {d} coordinates; name each one")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import yaml
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression, parse_expression
-from symfind.typed_files import typed_list
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,17 @@ def read_library(path: Path, names: Sequence[str]) -> LibraryFeatures:
     UsageError
         A formula does not parse, or there are more or fewer variables than inputs.
     """
-    form = "a list of formulas such as 1, x, x*y, sin(x)"
-    document = typed_list(path, "features", form, "name", "variables")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
+        raise InputError(f"the library '{path}' cannot be read ({str(fault).splitlines()[0]})") from None
+    if not isinstance(document, dict) or not isinstance(document.get("features"), list) or not document["features"]:
+        raise InputError(f"'{path}' should hold 'features:', a list of formulas such as 1, x, x*y, sin(x)")
+    unknown = set(document) - {"name", "variables", "features"}
+    if unknown:
+        raise InputError(
+            f"'{path}' has the unknown key '{min(map(str, unknown))}'; known are name, variables, features"
+        )
     variables = [str(v) for v in document.get("variables", names)]
     if len(variables) != len(names):
         raise UsageError(f"'{path}' names {len(variables)} variables, the data have {len(names)}; name each one")
