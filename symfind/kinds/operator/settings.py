@@ -14,7 +14,8 @@ class OperatorSettings:
     vanishing: float = tuned(1e-3, "Fields that reach the border with less than this share of their size vanish there.")
     rows_per_mode: int = tuned(
         4,
-        "A half of the rows must be able to repeat the fit on three of its four folds with rows to spare.",
+        "A half of the rows repeats the fit on three of its four folds: 8/3 rows a mode are used up, the rest is spare.",
+        least=3,
     )
     as_good: float = tuned(4.0, "Principal modes that leave up to so many times as much as waves do as well …")
     as_exact: float = tuned(1e-6, "… and so do those that leave no more than this.")
