@@ -30,6 +30,8 @@ _EXACT = 1e-18
 # Folds of the cross-validation, and waves that are worth a family.
 _FOLDS = 4
 _FEWEST_WAVES = 8
+# Monomials of a family at most: more take minutes.
+_MOST_MONOMIALS = 700
 _REQUEST = re.compile(
     r"(?P<head>auto|features|polynomial)"
     r"((?<=polynomial):(?P<degree>[1-9])(,ridge=(?P<ridge>\d+\.?\d*([eE][-+]?\d+)?))?)?"
@@ -268,9 +270,7 @@ def _settled(errors: Sequence[float]) -> bool:
     return len(errors) - best > 2 and errors[best] < SETTINGS.little_left
 
 
-def choose_family(
-    samples: Samples, request: str, min_degree: int, generator: torch.Generator, *, feature_limit: int = 700
-) -> Choice:
+def choose_family(samples: Samples, request: str, min_degree: int, generator: torch.Generator) -> Choice:
     """The family with the smallest cross-validated error; among equals the simplest.
 
     Parameters
@@ -283,8 +283,6 @@ def choose_family(
         Lowest degree of a polynomial that ``auto`` may choose (3 for one scalar of one object: DESIGN §8 "Gauge").
     generator
         Source of the folds and of the random features.
-    feature_limit
-        Largest number of monomials.
 
     Raises
     ------
@@ -309,7 +307,7 @@ def choose_family(
             raise InputError(f"{n} rows are too few for {request} in {d} variables; give at least {needed}")
         families = [Family(PolynomialFeatures.of_degree(standard, int(degree)), ridge)]
     elif head in ("auto", "polynomial"):
-        families = polynomial_families(standard, n, low, SETTINGS.highest_degree, feature_limit)
+        families = polynomial_families(standard, n, low, SETTINGS.highest_degree, _MOST_MONOMIALS)
         if head == "auto" and min_degree > 2:
             families = [f for f in families if (f.degree or 0) >= min_degree] or families
     if head == "features" or (head == "auto" and n >= 200):

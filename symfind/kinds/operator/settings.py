@@ -14,7 +14,7 @@ class OperatorSettings:
     vanishing: float = tuned(1e-3, "Fields that reach the border with less than this share of their size vanish there.")
     rows_per_mode: int = tuned(
         4,
-        "A half of the rows repeats the fit on three of its four folds: 8/3 rows a mode are used up, the rest is spare.",
+        "A half of the rows repeats the fit on three of its four folds: 8/3 rows a mode are used up, others are spare.",
         least=3,
     )
     as_good: float = tuned(4.0, "Principal modes that leave up to so many times as much as waves do as well …")

@@ -315,11 +315,11 @@ def spectral_radius(space: ImageFields, vector: Tensor, grid: Grid) -> float:
     return float(torch.linalg.eigvals(plane_matrix(space, vector, grid)).abs().max())
 
 
-def plane_matrix(space: ImageFields, vector: Tensor, grid: Grid, stencil: str = "sinc") -> Tensor:
+def plane_matrix(space: ImageFields, vector: Tensor, grid: Grid) -> Tensor:
     """−ξ·∇ as a matrix ``(d, d)`` on images of one channel."""
     assert space.plane is not None
     xi = torch.einsum("npa,p->na", space.plane.evaluate(grid.points), vector)
-    along = torch.kron(torch.eye(grid.height, dtype=torch.float64), grid.half * derivative_stencil(grid.width, stencil))
-    down = torch.kron(-grid.half * derivative_stencil(grid.height, stencil), torch.eye(grid.width, dtype=torch.float64))
+    along = torch.kron(torch.eye(grid.height, dtype=torch.float64), grid.half * derivative_stencil(grid.width, "sinc"))
+    down = torch.kron(-grid.half * derivative_stencil(grid.height, "sinc"), torch.eye(grid.width, dtype=torch.float64))
     matrix: Tensor = -(xi[:, :1] * along + xi[:, 1:] * down)
     return matrix

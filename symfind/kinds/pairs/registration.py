@@ -122,13 +122,11 @@ def register_apart(x: Tensor, moved: Tensor, space: ImageFields, grid: Grid) -> 
     return Registration(state, information)
 
 
-def differences(
-    x: Tensor, moved: Tensor, vectors: Tensor, space: ImageFields, grid: Grid, width: float = SETTINGS.resolution
-) -> tuple[Tensor, Tensor]:
+def differences(x: Tensor, moved: Tensor, vectors: Tensor, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor]:
     """‖x′ − x ∘ exp(−ξ)‖² and ‖x′ − x‖² of each image ``(n,)``, for its own field ``(n, p)``, where it is measured."""
     assert space.plane is not None
     flow = PlaneFlow(space.plane, grid)
-    left, whole = [], []
+    left, whole, width = [], [], SETTINGS.resolution
     unique, which = torch.unique(vectors, dim=0, return_inverse=True)
     for rows in torch.split(torch.arange(len(x)), _CHUNK):
         a, b = blurred(x[rows], width), blurred(moved[rows], width)
@@ -139,14 +137,13 @@ def differences(
     return torch.cat(left), torch.cat(whole)
 
 
-def interpolation_floor(
-    x: Tensor, vectors: Tensor, space: ImageFields, grid: Grid, width: float = SETTINGS.resolution
-) -> float:
+def interpolation_floor(x: Tensor, vectors: Tensor, space: ImageFields, grid: Grid) -> float:
     """What interpolation alone leaves: ‖x − (x moved forth by ξ/2 and back)‖ over ‖x moved by ξ − x‖, both blurred."""
     assert space.plane is not None
     flow = PlaneFlow(space.plane, grid)
     ahead, behind = flow.points(vectors / 2), flow.points(-vectors / 2)
     half = grid.sampled(x, ahead)
+    width = SETTINGS.resolution
     a = blurred(x, width)
     keep = measured(grid, ahead, _margin(grid, width)).to(x)[:, None]
     lost = (blurred(grid.sampled(half, behind), width) - a).flatten(2) * keep
