@@ -19,7 +19,7 @@ from symfind.decision.witness.proposals import Shape
 from symfind.decision.witness.search import Found, Outcome, searched
 from symfind.decision.witness.support import finite_defect, kept_share, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial
+from symfind.decision.witness.trial import Rows, Trial, along_axes, each_alike
 from symfind.fits.surrogate import Choice, Samples, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
@@ -95,23 +95,6 @@ def affine_space(frame: Frame) -> bool:
     return all(constant_slope(space, eye[i]) is not None for i in range(space.dim))
 
 
-def _each_alike(y: Tensor) -> Tensor:
-    """Weights ``(m,)`` by which each output has the spread one."""
-    spread = y.std(0, correction=0)
-    return torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
-
-
-def _along_axes(x: Tensor, y: Tensor, d: int) -> Tensor:
-    """Weights of vectors ``(n, m)`` of x's own space, in units of the spread of its axes; their mean square is one.
-
-    Each by its own spread, a component that is constant but for noise would count as much as all the others.
-    """
-    scale = x.reshape(-1, d).std(0, correction=0)
-    weights = torch.where(scale > 0, 1 / scale.clamp(min=1e-300), torch.zeros_like(scale)).repeat(y.shape[1] // d)
-    size = (y.std(0, correction=0) * weights).square().mean().sqrt()
-    return weights / size.clamp(min=1e-300)
-
-
 @dataclass(frozen=True)
 class WitnessJudge:
     """The decision for rows (x, y) of a function, a map or a flow.
@@ -185,7 +168,7 @@ class WitnessJudge:
         )
         if not vectors:
             y = y - y.mean(0)
-        weights = _along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else _each_alike(y)
+        weights = along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else each_alike(y)
         mean, scale = x.mean(0), x.std(0, correction=0)
         unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
