@@ -87,6 +87,8 @@ class Evidence:
     exactness
         Directions of a larger bound are only certified if they stand out from what follows. A differential equation
         has its symmetries exactly, but nearly has their slowly varying multiples.
+    rounding
+        Of a given F, the ρ that rounding makes: what is surely larger is approximate. Infinite where that is not asked.
     judge
         The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
     """
@@ -105,6 +107,7 @@ class Evidence:
     messages: tuple[str, ...] = ()
     equation: EquationEntry | None = None
     exactness: float = math.inf
+    rounding: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Callable[[float, float, int, int], Finding] | None = None
 
@@ -136,7 +139,7 @@ class Generator:
     defect, lower, upper
         ρ and its bounds.
     verdict
-        ``certified`` or ``undecided``.
+        ``certified``, ``approximate`` or ``undecided``.
     reach
         t*, or None.
     error

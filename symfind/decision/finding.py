@@ -25,6 +25,9 @@ _STANDS_OUT = 10.0
 NO_BOUND = 100.0
 # Recognised vectors with less than this of the directions they describe lie among others.
 _OWN = 1e-6
+# Coverage ω above this is too little, whatever δ: what the data could speak about had ω up to 0.02, and one limit cycle,
+# where they could not, 0.3 and more (docs/decisions.md).
+_COVERED = 0.05
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
 
@@ -39,7 +42,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     """Verdicts at tolerance δ and level α.
 
     The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails; directions are
-    refuted when their lower bound exceeds δ and undecided between.
+    refuted when their lower bound exceeds δ and undecided between. Of a given F, what is below δ and surely above
+    rounding is approximate.
     """
     if evidence.judge is not None:
         found = evidence.judge(tolerance, alpha, refits, seed)
@@ -63,7 +67,7 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
     # Only directions that could be certified are asked for: ω costs as much as a bound.
     omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
-    covered = int((omega < tolerance).sum())
+    covered = int((omega < _COVERED).sum())
     certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
     if not doubts and covered < small:
         doubts.append(
@@ -78,12 +82,25 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
     # Without bounds nothing is refuted; what is listed then is small at least.
     open_to = bounds.lower if evidence.sides is not None else bounds.estimate
     listed = max(certified, _leading(open_to <= tolerance))
-    split = evidence.extent.parting(vectors[:, :certified], tolerance)
+    exact = _leading(bounds.lower[:certified] <= evidence.rounding)
+    split = evidence.extent.parting(vectors[:, :exact], tolerance)
+    near = evidence.extent.parting(vectors[:, exact:certified], tolerance)
     generators = [
-        *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
-        *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
+        *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, "certified"),
+        *_canonical(evidence, exact, near.kept, bounds, upper, tolerance, "approximate"),
+        *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, "undecided"),
     ]
-    apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
+    apart = [
+        *(
+            (g.vector, split.reason)
+            for g in _canonical(evidence, 0, split.apart, bounds, upper, tolerance, "certified")
+        ),
+        *(
+            (g.vector, near.reason)
+            for g in _canonical(evidence, exact, near.apart, bounds, upper, tolerance, "certified")
+        ),
+    ]
+    told = dict.fromkeys(note for note in (split.note, near.note) if note)
     short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
     if short and certified:
         doubts.append(
@@ -97,8 +114,8 @@ def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed
         tuple(generators),
         factor,
         tuple(doubts),
-        tuple((g.vector, split.reason) for g in apart),
-        (split.note,) if split.note else (),
+        tuple(apart),
+        tuple(told),
     )
 
 
@@ -157,7 +174,7 @@ def _canonical(
     bounds: DirectionBounds,
     upper: Tensor,
     tolerance: float,
-    sure: bool,
+    word: str,
 ) -> list[Generator]:
     """The canonical basis of combinations ``(count, k)`` of directions from ``first`` on, with defects and reach."""
     count = mix.shape[0]
@@ -168,6 +185,7 @@ def _canonical(
     # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
     noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
     allowed = worst if worst < 1 else tolerance
+    sure = word != "undecided"
     if sure:  # recognised entries may not cost the certificate of the span they are to describe
         allowed = min(allowed, 0.99 * max(tolerance**2 - worst**2, 0.0) ** 0.5)
     vectors, strayed = canonical_in_span(evidence, first, mix, noise, allowed)
@@ -175,11 +193,12 @@ def _canonical(
     lowest = float(bounds.lower[first : first + count].min())
     out = []
     for vector, defect, away in zip(vectors.unbind(1), own, strayed, strict=True):
-        t = evidence.extent.reach(vector, tolerance)
+        # Of a given F nothing hangs on the reach, which costs calls of F: it is told of what is a symmetry.
+        t = evidence.extent.reach(vector, tolerance) if sure or not evidence.given else None
         far = t is None or evidence.given or t.far_enough
         # What recognised entries moved out of the span is added to the span's bound.
         bound = max(math.hypot(worst, away), defect)
-        verdict = "certified" if sure and far and bound < tolerance else "undecided"
+        verdict = word if sure and far and bound < tolerance else "undecided"
         distance = None if t is None else t.distance
         out.append(Generator(vector, defect, min(lowest, defect), bound, verdict, distance, noise))
     return out

@@ -21,7 +21,13 @@ from symfind.fields.catalogue import make_space
 from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 from symfind.kinds.frame import Frame
-from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.kinds.maps.nullspace import (
+    MapExtent,
+    evidence_of_fit,
+    evidence_of_model,
+    rounding_level,
+    streamed_spectrum,
+)
 from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
@@ -274,6 +280,10 @@ def _model_evidence(
     question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)
+        if isinstance(evidence.extent, MapExtent):
+            points = samples.x.reshape(-1, *model.input_shape)
+            level = rounding_level(evidence.extent.derivative, points, model.last_digit)
+            evidence = replace(evidence, rounding=level)
     return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
 
 

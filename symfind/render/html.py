@@ -10,7 +10,7 @@ from pathlib import Path
 from symfind.errors import UsageError
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import HEADER, conserved_rows
-from symfind.render.plots import spectrum_svg
+from symfind.render.plots import slug, spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
 from symfind.render.summary import bracket_texts, coefficient_text, conclusions, generator_rows, headline, matrix_of
 from symfind.render.tables import title
@@ -72,10 +72,10 @@ def _generator_table(report: Report) -> Iterator[str]:
     yield "<tr><th>#</th><th>generator</th><th>defect</th><th>bounds</th><th>reach</th><th>verdict</th></tr>"
     for row in generator_rows(report):
         yield (
-            f'<tr class="{row.verdict}"><td>{row.number}</td>'
+            f'<tr class="{slug(row.verdict)}"><td>{row.number}</td>'
             f'<td class="expression">{escape(row.expression)}</td>'
             f"<td>{row.defect}</td><td>{row.interval}</td><td>{row.reach}</td>"
-            f'<td class="{row.verdict}">{row.verdict}</td></tr>'
+            f'<td class="{slug(row.verdict)}">{row.verdict}</td></tr>'
         )
     yield "</table></div>"
 
@@ -87,7 +87,7 @@ def _conserved_table(report: Report) -> Iterator[str]:
         middle = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         yield (
             f'<tr><td>{number}</td><td class="expression">{escape(expression)}</td>{middle}'
-            f'<td class="{verdict}">{verdict}</td></tr>'
+            f'<td class="{slug(verdict)}">{verdict}</td></tr>'
         )
     yield "</table></div>"
 

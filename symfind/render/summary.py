@@ -10,6 +10,7 @@ from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
 from symfind.render.promotion import promotion_pairs
+from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
 from symfind.schema.document import (
     Algebra,
@@ -68,12 +69,14 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
-    undecided = len(report.generators) - len(report.certified)
+    every = sum(g.verdict == "undecided" for g in report.generators)
+    undecided = every if report.undecided is None else report.undecided.count
     algebra = report.algebra
     if report.conserved is not None:
         yield from conservation_pairs(report.conserved, report.conservation)
     if report.generators or report.conserved is None:
         yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
+        yield from _counted(undecided, every)
     structure = structure_text(algebra)
     if structure:
         yield "structure", structure
@@ -95,38 +98,48 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
+def _counted(undecided: int, listed: int) -> Iterator[tuple[str, str]]:
+    if listed < undecided:
+        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are listed"
+
+
 def generator_rows(report: Report) -> list[GeneratorRow]:
-    """Return a row for each generator, and one for the first direction that is not a symmetry."""
+    """Return a row for each generator, and one for the first direction after them.
+
+    Undecided generators that form an algebra are one row.
+    """
     if report.conserved is not None and not report.generators:
         return []
     rows = [_generator_row(i, g, output_text(report, g)) for i, g in enumerate(report.generators, start=1)]
-    first_refuted = next_in_spectrum(report)
-    if first_refuted is not None:
-        number = len(rows) + 1
+    if report.undecided is not None and report.undecided.algebra is not None:
+        first = len(rows) - report.undecided.listed
+        rows[first:] = [_algebra_row(report.undecided, report.generators[first:], rows[first:])]
+    following = next_in_spectrum(report)
+    if following is not None:
+        verdict = report.unlisted_verdict(following)
         rows.append(
             GeneratorRow(
-                number=str(number),
-                expression="(not a symmetry)",
-                defect=number_text(first_refuted.defect),
-                interval=interval_text(first_refuted),
+                number=str(1 + _taken(report)),
+                expression="(not a symmetry)" if verdict == "refuted" else "(the next direction)",
+                defect=number_text(following.defect),
+                interval=interval_text(following),
                 reach="",
-                verdict=following_verdict(report, first_refuted),
+                verdict=verdict,
             )
         )
     return rows
 
 
-def following_verdict(report: Report, entry: SpectrumEntry) -> str:
-    """Refuted where the lower bound is above the tolerance: a direction of which nothing is sure is only large."""
-    tolerance = report.settings.get("tolerance", 0.0)
-    sure = entry.lower is not None and isinstance(tolerance, float) and entry.lower > tolerance
-    return "refuted" if sure else "not decided"
-
-
 def next_in_spectrum(report: Report) -> SpectrumEntry | None:
     """Return the smallest defect that belongs to no generator and to no direction set apart, if there is one."""
-    taken = len(report.generators) + len(report.set_apart)
-    return next((entry for entry in report.spectrum[taken:] if entry.defect is not None), None)
+    following = report.spectrum[_taken(report) + len(report.set_apart) :]
+    return next((entry for entry in following if entry.defect is not None), None)
+
+
+def _taken(report: Report) -> int:
+    """How many directions have a verdict of their own, those that are counted and not listed among them."""
+    left = 0 if report.undecided is None else report.undecided.count - report.undecided.listed
+    return len(report.generators) + left
 
 
 def interval_text(bounded: SpectrumEntry | Generator) -> str:
@@ -335,6 +348,22 @@ def _generator_row(number: int, generator: Generator, output: str) -> GeneratorR
         interval=interval_text(generator),
         reach="" if generator.reach is None else f"{generator.reach:.2g}",
         verdict=generator.verdict,
+    )
+
+
+def _algebra_row(undecided: Undecided, generators: Sequence[Generator], rows: Sequence[GeneratorRow]) -> GeneratorRow:
+    """Generators that form an algebra as one row: its name, the first of them, the range of their numbers."""
+    shown = ", ".join(row.expression for row in rows[:_MOST_FORMS])
+    lower, upper = ([getattr(g, side) for g in generators] for side in ("lower", "upper"))
+    bounds = (None if None in lower else min(lower), None if None in upper else max(upper))
+    reaches = [g.reach for g in generators if g.reach is not None]
+    return GeneratorRow(
+        number=f"{rows[0].number}–{rows[-1].number}",
+        expression=f"{undecided.algebra}: {shown}" + (", …" if undecided.count > _MOST_FORMS else ""),
+        defect=number_text(max(g.defect for g in generators if g.defect is not None)),
+        interval=bounds_text(*bounds),
+        reach=f"{min(reaches):.2g}" if reaches else "",
+        verdict="undecided",
     )
 
 

@@ -35,9 +35,9 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
 from symfind.schema.conservation import Conservation as ConservationEntry
 from symfind.schema.conservation import Conserved, Hamiltonian
+from symfind.schema.coverage import Coverage
 from symfind.schema.document import (
     Algebra,
-    Coverage,
     Environment,
     Report,
     Source,
