@@ -178,7 +178,9 @@ class Finding:
     validity
         Along each candidate, where that was followed.
     witness
-        The symmetric model that decided, where one did.
+        What the report says of the symmetric model that decided, where one did.
+    symmetric_model
+        That model, x ``(n, …)`` ↦ F_g(x), where it stands for a symmetry that was certified or is approximate.
     """
 
     evidence: Evidence
@@ -190,3 +192,4 @@ class Finding:
     notes: tuple[str, ...] = ()
     validity: tuple[ValidityCurve, ...] = ()
     witness: Witness | None = None
+    symmetric_model: torch.nn.Module | None = None

@@ -25,8 +25,8 @@ _STANDS_OUT = 10.0
 NO_BOUND = 100.0
 # Recognised vectors with less than this of the directions they describe lie among others.
 _OWN = 1e-6
-# Coverage ω above this is too little, whatever δ: what the data could speak about had ω up to 0.02, and one limit cycle,
-# where they could not, 0.3 and more (docs/decisions.md).
+# Coverage ω above this is too little, whatever δ: what the data could speak about had ω up to 0.02, and one limit
+# cycle, where they could not, 0.3 and more (docs/decisions.md).
 _COVERED = 0.05
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3

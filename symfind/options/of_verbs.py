@@ -78,6 +78,9 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="NAME",
     )
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
+    witness: str | None = option(
+        "Write the symmetric model that decided as TorchScript.", None, panel="Output", shown_as="FILE.pt", writes=True
+    )
     checkpoint: str | None = option(
         "With --method validity: keep the state of the training in this file.",
         None,

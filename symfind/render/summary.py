@@ -10,6 +10,7 @@ from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
 from symfind.render.promotion import promotion_pairs
+from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
 from symfind.schema.document import (
@@ -23,7 +24,6 @@ from symfind.schema.document import (
 )
 from symfind.schema.equation import EquationEntry
 from symfind.schema.numbers import bounds_text, number_text
-from symfind.schema.witness import Witness
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
@@ -63,7 +63,7 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
     if report.witness is not None:
-        yield "witness", witness_text(report.witness)
+        yield from witness_pairs(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
 
 
@@ -158,18 +158,6 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
-
-
-def witness_text(witness: Witness) -> str:
-    """Describe the symmetric model: its algebra, its invariants, what it explains of rows it has not seen."""
-    count = _count(witness.invariants, "invariant")
-    learned = ", learned" if witness.refined else ""
-    left = f", {100 * witness.left_over:.2g} % of it structured" if witness.left_over else ""
-    unexplained = 1.0 - witness.r2
-    return (
-        f"functions of {count} of {witness.candidate}{learned}: all but {100 * unexplained:.2g} % of unseen rows{left}"
-        f"; η ≤ {number_text(witness.eta_upper)}"
-    )
 
 
 def equation_text(equation: EquationEntry) -> str:
