@@ -31,6 +31,9 @@ from symfind.schema.witness import Witness
 
 # Rows beyond these sharpen a verdict by less than the root of their number, and cost their square among neighbours.
 _ROWS = 12_000
+# A fit that leaves this share of the variance shows the defect of an exact symmetry to about the root of it, 0.01;
+# five times that is none. An origin that moves by a tenth of the error, in units of what moves the data, stands still.
+_HELD, _SMALL, _STILL = 1e-4, 0.05, 1e-3
 # A column of at most so many different whole numbers is a category.
 _CATEGORIES = 12
 
@@ -125,7 +128,7 @@ class WitnessJudge:
             prod(outputs),
             vectors,
             isinstance(known, Same | Bracket),
-            frame.space.has_constants,
+            frame.space.has_constants and self._moves_origin(),
             any(
                 bool((constant_slope(frame.space, v) != 0).any())  # type: ignore[union-attr]
                 for v in torch.eye(frame.space.dim, dtype=torch.float64)
@@ -154,6 +157,21 @@ class WitnessJudge:
             isinstance(known, Free),
         )
         return problem, rows, fixed
+
+    def _moves_origin(self) -> bool:
+        """Whether centres are worth looking for: not where a fit without error shows no field that moves the origin.
+
+        An exact symmetry of F has a small defect in a fit that holds F. Where every direction of small defect keeps the
+        origin where it is, forms about other points would be sought in vain, at the cost of all forms again.
+        """
+        if 1 - self.choice.r2 > _HELD:
+            return True
+        space, spectrum = self.frame.space, self.evidence.spectrum
+        small = spectrum.vectors[: space.dim, spectrum.values < _SMALL].double().cpu()
+        x = self.samples.x[:400].double().cpu().reshape(-1, space.d)
+        size = torch.einsum("npd,pk->nkd", space.evaluate(x), small).square().sum(2).mean(0).sqrt()
+        at_origin = torch.einsum("pd,pk->kd", space.evaluate(torch.zeros_like(x[:1]))[0], small).norm(dim=1)
+        return bool((at_origin > _STILL * size).any())
 
     def _by_slope(
         self,
