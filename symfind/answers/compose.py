@@ -42,6 +42,8 @@ _MOST_COORDINATES = 24
 _MOST_JOINT = 15
 # More undecided directions than a reader goes through are counted, not listed: nothing is claimed of them.
 _MOST_UNDECIDED = 12
+# Nobody typesets an undecided direction of more terms.
+_MOST_TYPESET = 12
 
 
 def report_of_finding(
@@ -210,18 +212,31 @@ def _matrices(fields: AffineFields) -> list[Any]:
 
 def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple[str, ...]) -> Generator:
     output = evidence.action.matrix(evidence.space, g.vector)
+    coefficients = g.vector.tolist()
+    if g.verdict == "undecided":
+        coefficients, action = _with_few_digits(coefficients), _with_few_digits(action)
+    long = g.verdict == "undecided" and int((g.vector != 0).sum()) > _MOST_TYPESET
     return Generator(
         expression=_expression(evidence, g.vector, names),
-        latex=_expression(evidence, g.vector, names, latex=True),
+        latex="" if long else _expression(evidence, g.vector, names, latex=True),
         defect=g.defect,
         lower=g.lower,
         upper=g.upper if g.upper < decided.NO_BOUND else None,
         verdict=g.verdict,
         reach=g.reach,
-        coefficients=tuple(g.vector.tolist()),
+        coefficients=tuple(coefficients),
         input_action=action,
         output_action=None if output is None else output.tolist(),
     )
+
+
+def _with_few_digits(value: Any) -> Any:
+    """Numbers, however nested, to six digits each: directions of which nothing is claimed are known to less."""
+    if isinstance(value, Mapping):
+        return {key: _with_few_digits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_few_digits(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, latex: bool = False) -> str:

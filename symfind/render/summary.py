@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -36,6 +37,8 @@ _NEGLIGIBLE = 1e-6
 _ALIKE = 0.05
 # So(6) has 15 generators and 60 brackets that are not zero; longer lists are in the JSON report.
 _MOST_BRACKETED = 15
+# Terms of an undecided direction: a mixture of everything has as many as the space has fields.
+_MOST_TERMS = 6
 # A larger matrix is no longer read in a line; it is in the report.
 _WIDEST_OUTPUT = 4
 
@@ -329,9 +332,12 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
 
 
 def _generator_row(number: int, generator: Generator, output: str) -> GeneratorRow:
+    expression = generator.expression
+    if generator.verdict == "undecided":
+        expression = _begun(expression)
     return GeneratorRow(
         number=str(number),
-        expression=f"{generator.expression}, {output}" if output else generator.expression,
+        expression=f"{expression}, {output}" if output else expression,
         defect=number_text(generator.defect),
         interval=interval_text(generator),
         reach="" if generator.reach is None else f"{generator.reach:.2g}",
@@ -353,6 +359,13 @@ def _algebra_row(undecided: Undecided, generators: Sequence[Generator], rows: Se
         reach=f"{min(reaches):.2g}" if reaches else "",
         verdict="undecided",
     )
+
+
+def _begun(expression: str) -> str:
+    """The first terms of a sum, and how many follow: nothing is claimed of an undecided direction."""
+    terms = re.split(r" (?=[+−] )", expression)
+    more = len(terms) - _MOST_TERMS
+    return expression if more <= 0 else " ".join(terms[:_MOST_TERMS]) + f" + … ({more} more terms)"
 
 
 def _property(holds: bool | None, name: str, silent_if: bool | None = None) -> list[str]:
