@@ -28,6 +28,9 @@ class WitnessSettings:
     slack
         … plus this: a rough fit of few rows. The functions of a larger algebra have fewer variables, so that an exact
         one is fitted better than by its parts.
+    worse
+        … and if it leaves at most this share more of what the best explains: where most of y is noise, twice the noise
+        is no measure.
     scaled
         Classes on top of which scalings are looked for.
     clear
@@ -54,6 +57,7 @@ class WitnessSettings:
     judges: JudgeSettings = field(default_factory=JudgeSettings)
     near: float = 2.0
     slack: float = 0.003
+    worse: float = 0.3
     clear: float = 0.3
     better: float = 0.8
     named: float = 1.5

@@ -13,6 +13,7 @@ from torch import Tensor
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import canonical_vectors, decide
 from symfind.decision.halves import half_labels
+from symfind.decision.witness.labels import labels_of
 from symfind.decision.witness.leftover import judged_alone
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape
@@ -166,8 +167,9 @@ class WitnessJudge:
                 for v in torch.eye(frame.space.dim, dtype=torch.float64)
             ),
         )
+        offset = y.mean(0)
         if not vectors:
-            y = y - y.mean(0)
+            y = y - offset
         spread = y.std(0, correction=0)
         weights = torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
         mean, scale = x.mean(0), x.std(0, correction=0)
@@ -175,7 +177,8 @@ class WitnessJudge:
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
         keep_axes = sigma > 1e-7 * sigma.max()
         white = unit @ (vh[keep_axes].T / sigma[keep_axes]) * len(samples) ** 0.5
-        rows = Rows(x, y * weights, samples.group, white, weights)
+        labels = None if vectors else labels_of(samples.y.double(), offset, weights)
+        rows = Rows(x, y * weights, samples.group, white, weights, labels)
         whiten = frame.geometry.inputs.whiten.double().cpu()
         problem = Problem(
             shape,
