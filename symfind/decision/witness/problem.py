@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
@@ -13,6 +14,9 @@ from symfind.decision.witness.structure import SymmetricClass
 from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
+
+# Rows at which fields are compared: more than enough for the coefficients of any space that is searched.
+_COMPARED = 400
 
 
 @dataclass(frozen=True)
@@ -110,3 +114,13 @@ class Problem:
             self.fixed,
             blind_counts=self.flow,
         )
+
+    def on_data(self, vectors: Tensor, x: Tensor) -> Tensor:
+        """What fields ``(P, c)`` do at rows ``(n, D)``, in units of the spread: ``(n·k·r, c)``, columns of norm one.
+
+        Coefficients do not compare fields where inputs are nearly collinear: what moves little has large ones.
+        """
+        at = x[:_COMPARED].reshape(-1, self.objects[1])
+        fields = torch.einsum("npd,pc->ndc", self.space.evaluate(at), vectors[: self.space.dim])
+        moved = torch.einsum("rd,ndc->nrc", self.whiten, fields).reshape(-1, vectors.shape[1])
+        return moved / moved.norm(dim=0).clamp(min=1e-300)

@@ -148,7 +148,7 @@ def searched(
     for candidate in candidates:
         if len(tried) >= settings.trials:
             break
-        if accepted and not _adds(candidate, accepted):
+        if accepted and not _adds(problem, candidate, accepted, p.x):
             continue
         parts = _parts(candidate, candidates, settings)
         judged = _judged(problem, candidate, parts, p, q, best, tolerance, seed, settings)
@@ -160,16 +160,18 @@ def searched(
             accepted.append(judged)
     # What is broken a little is told beside what is exact, and never hides a smaller algebra that is exact.
     accepted += [
-        f for f in tried if f.verdict.word == "approximate" and (not accepted or _adds(f.candidate, accepted))
+        f
+        for f in tried
+        if f.verdict.word == "approximate" and (not accepted or _adds(problem, f.candidate, accepted, p.x))
     ][:1]
     return Outcome(tuple(accepted), tuple(tried), best, tuple((c.name, e) for c, e, _ in ranked), whole)
 
 
-def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
-    """Whether an algebra has a direction that those accepted have not."""
+def _adds(problem: Problem, candidate: Candidate, accepted: Sequence[Found], x: Tensor) -> bool:
+    """Whether an algebra has a direction that those accepted have not, on rows ``(n, D)``."""
     span = torch.cat([f.candidate.algebra.vectors for f in accepted], 1)
-    basis = torch.linalg.qr(span).Q
-    vectors = candidate.algebra.vectors / candidate.algebra.vectors.norm(dim=0)
+    basis = torch.linalg.qr(problem.on_data(span, x)).Q
+    vectors = problem.on_data(candidate.algebra.vectors, x)
     rest = vectors - basis @ (basis.T @ vectors)
     return bool((rest.norm(dim=0) > 0.05).any())
 
