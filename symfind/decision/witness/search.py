@@ -157,7 +157,7 @@ def searched(
         best = min(best, judged.trial.share)
         tried.append(judged)
         if judged.verdict.word == "certified" and _closes(problem, [*accepted, judged], p.x):
-            accepted.append(judged)
+            accepted.append(_less(problem, judged, accepted, p.x))
     # What is broken a little is told beside what is exact, and never hides a smaller algebra that is exact.
     accepted += [
         f
@@ -170,10 +170,15 @@ def searched(
 def _adds(problem: Problem, candidate: Candidate, accepted: Sequence[Found], x: Tensor) -> bool:
     """Whether an algebra has a direction that those accepted have not, on rows ``(n, D)``."""
     span = torch.cat([f.candidate.algebra.vectors for f in accepted], 1)
-    basis = torch.linalg.qr(problem.on_data(span, x)).Q
-    vectors = problem.on_data(candidate.algebra.vectors, x)
-    rest = vectors - basis @ (basis.T @ vectors)
-    return bool((rest.norm(dim=0) > 0.05).any())
+    return bool(problem.new_beside(candidate.algebra.vectors, span, x).shape[1])
+
+
+def _less(problem: Problem, found: Found, accepted: Sequence[Found], x: Tensor) -> Found:
+    """The same with the directions alone that those accepted have not."""
+    algebra = found.candidate.algebra
+    span = torch.cat([algebra.vectors[:, :0], *(f.candidate.algebra.vectors for f in accepted)], 1)
+    own = problem.new_beside(algebra.vectors, span, x)
+    return replace(found, candidate=replace(found.candidate, algebra=Symmetries(own, algebra.blind)))
 
 
 def _parts(candidate: Candidate, candidates: Sequence[Candidate], settings: WitnessSettings) -> list[SymmetricClass]:
@@ -252,9 +257,14 @@ def _with_scalings(
             continue
         z, k = features_of(structure, rows)
         fit = fitted(z, k, rows.y, rows.group, seed, settings.regression, quick=True)
-        for scaling, count in proposed_scalings(structure, fit, rows, slots, tied, problem.flow):
-            scaled = structure.scaled(f"{structure.name}, {count} scaling{'s' * (count > 1)}", scaling)
-            error = rough_error(scaled, rows, seed, settings.rough)
-            if error is not None:
+        for variants in proposed_scalings(structure, fit, rows, problem.objects[1], slots, tied, problem.flow):
+            count = variants[0].inputs.shape[0]
+            title = f"{structure.name}, {count} scaling{'s' * (count > 1)}"
+            tried = [structure.scaled(title, scaling) for scaling in variants]
+            errors = [(each, rough_error(each, rows, seed, settings.rough)) for each in tried]
+            kept = [(each, error) for each, error in errors if error is not None]
+            if kept:  # of exponents that serve as well the simplest
+                enough = settings.simple * min(error for _, error in kept)
+                scaled, error = next(pair for pair in kept if pair[1] <= enough)
                 out.append((scaled, error, noise))
     return out

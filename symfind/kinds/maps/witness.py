@@ -20,7 +20,7 @@ from symfind.decision.witness.proposals import Shape
 from symfind.decision.witness.search import Found, Outcome, searched
 from symfind.decision.witness.support import finite_defect, kept_share, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial
+from symfind.decision.witness.trial import Rows, Trial, along_axes, each_alike
 from symfind.fits.surrogate import Choice, Samples, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
@@ -170,8 +170,7 @@ class WitnessJudge:
         offset = y.mean(0)
         if not vectors:
             y = y - offset
-        spread = y.std(0, correction=0)
-        weights = torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
+        weights = along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else each_alike(y)
         mean, scale = x.mean(0), x.std(0, correction=0)
         unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
@@ -230,8 +229,7 @@ class WitnessJudge:
             slopes = extent.derivative.map.value_and_jacobian(x)[1] * rows.weights[None, :, None]
             if visible(problem, slopes, rows, vectors, tolerance).shape[1] < vectors.shape[1]:
                 return None
-        empty = vectors[:, :0]
-        kept = kept_share(problem, Symmetries(vectors, empty), rows, self.settings)
+        kept = kept_share(problem, Symmetries(vectors, vectors[:, :0]), rows, self.settings)
         return found if kept >= self.settings.kept else None
 
     def _finding(
@@ -247,8 +245,7 @@ class WitnessJudge:
         certified = [f for f in outcome.accepted if f.verdict.word == "certified"]
         approximate = [f for f in outcome.accepted if f.verdict.word == "approximate"]
         undecided = [f for f in outcome.tried if f.verdict.word == "undecided"]
-        generators: list[Generator] = []
-        generators += self._generators(evidence, certified, "certified", rows, tolerance, generators)
+        generators = self._generators(evidence, certified, "certified", rows, tolerance, [])
         if proposed is not None:
             span = [g.vector for g in generators]
             new = [g for g in proposed.generators if g.verdict == "certified" and _is_new(g.vector, span)]
