@@ -121,8 +121,8 @@ KNOWN: tuple[Known, ...] = (
                                     mean=(1.0, 2.0))),
     Known("predators and prey", 2, 0, _pair("u_t = u_xx + u - u*v; v_t = 0.5*v_xx - v + u*v", end=3.0, size=0.3,
                                            mean=(1.0, 1.0))),
-    Known("Hirota–Satsuma", 3, 0, _pair("u_t = 0.5*u_xxx + 3*u*u_x - 6*v*v_x; v_t = -v_xxx - 3*u*v_x", end=1.5,
-                                       length=24.0)),
+    Known("Hirota–Satsuma", 3, 0, _pair("u_t = 0.5*u_xxx + 3*u*u_x - 6*v*v_x; v_t = -v_xxx - 3*u*v_x", end=1.0,
+                                       step=0.002, size=0.3, length=24.0)),
     Known("heat in the plane", 6, 3, _plane("u_t = u_xx + u_yy", length=12.0, end=2.0)),
     Known("a cubic sink in the plane", 5, 0, _plane("u_t = u_xx + u_yy - u**3", length=12.0, size=1.2)),
 )  # fmt: skip

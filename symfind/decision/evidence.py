@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +53,14 @@ class WithinData:
         return nothing_apart(vectors.shape[1])
 
 
+class Judge(Protocol):
+    """What makes a finding of evidence: a frozen object that holds the evidence and whatever else it looks at."""
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """Verdicts at tolerance δ and level α, from so many weightings of the rows where it draws any."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything between the data and the decision.
@@ -87,8 +94,10 @@ class Evidence:
     exactness
         Directions of a larger bound are only certified if they stand out from what follows. A differential equation
         has its symmetries exactly, but nearly has their slowly varying multiples.
+    rounding
+        Of a given F, the ρ that rounding makes: what is surely larger is approximate. Infinite where that is not asked.
     judge
-        The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
+        What decides, where that is not :class:`~symfind.decision.finding.BoundsJudge`.
     """
 
     space: VectorFieldSpace
@@ -105,8 +114,9 @@ class Evidence:
     messages: tuple[str, ...] = ()
     equation: EquationEntry | None = None
     exactness: float = math.inf
+    rounding: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
-    judge: Callable[[float, float, int, int], Finding] | None = None
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,7 @@ class Generator:
     defect, lower, upper
         ρ and its bounds.
     verdict
-        ``certified`` or ``undecided``.
+        ``certified``, ``approximate`` or ``undecided``.
     reach
         t*, or None.
     error
@@ -175,7 +185,9 @@ class Finding:
     validity
         Along each candidate, where that was followed.
     witness
-        The symmetric model that decided, where one did.
+        What the report says of the symmetric model that decided, where one did.
+    symmetric_model
+        That model, x ``(n, …)`` ↦ F_g(x), where it stands for a symmetry that was certified or is approximate.
     """
 
     evidence: Evidence
@@ -187,3 +199,4 @@ class Finding:
     notes: tuple[str, ...] = ()
     validity: tuple[ValidityCurve, ...] = ()
     witness: Witness | None = None
+    symmetric_model: torch.nn.Module | None = None

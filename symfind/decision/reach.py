@@ -20,21 +20,15 @@ import torch
 from torch import Tensor
 
 from symfind.decision.on_support import fields_on_support
+from symfind.decision.settings import SETTINGS
 from symfind.fits.features import Features
 from symfind.lie_derivative import LieDerivative, constant_slope
 
 Inside = Callable[[Tensor], Tensor]
 # Distances along the flow that are tried, in units of one over the spectral radius; π is half a turn.
 STEPS = (0.1, 0.3, 0.5, 1.0, 2.0, 3.0)
-# Below this a generator of a fit is undecided.
-LEAST_REACH = 0.3
 # An action on y that differs by more than this share between two points is not that of a matrix.
 _ROUNDING = 1e-9
-# Runge–Kutta steps of this length follow y ↦ e^{2t}y to 1e-4 of its size up to t = 3, well under every tolerance in
-# use; steps of 0.25 ended the exact scaling of a rigid body at 2.
-_SUBSTEP = 0.1
-_FEWEST_INSIDE = 10
-_LEAST_SHARE = 0.02
 # Points further than this many standard deviations from the mean have left every support.
 _RUN_OFF = 1e4
 
@@ -104,7 +98,7 @@ def _stepwise(derivative: LieDerivative, vector: Tensor, way: Tensor) -> Advance
     """(x, y, t, t′) → (x, y) after t′ − t, in steps of Runge and Kutta; ``way`` ``(n, 1, 1)`` scales the time."""
 
     def advance(x: Tensor, y: Tensor, at: float, target: float) -> tuple[Tensor, Tensor]:
-        count = math.ceil((target - at) / _SUBSTEP - 1e-9)
+        count = math.ceil((target - at) / SETTINGS.substep - 1e-9)
         for _ in range(count):
             x, y = _flow(derivative, vector, x, y, (target - at) / count * way)
         return x, y
@@ -178,12 +172,12 @@ class Reach:
 
     @property
     def far_enough(self) -> bool:
-        """Nothing speaks against the generator up to :data:`LEAST_REACH`.
+        """Nothing speaks against the generator up to ``SETTINGS.least_reach``.
 
         Where the points leave the support before that, what holds on the first step is all that they can say; asking
         for more would reject most true algebras (DESIGN §8).
         """
-        return self.distance >= LEAST_REACH or (self.distance >= STEPS[0] and not self.broken)
+        return self.distance >= SETTINGS.least_reach or (self.distance >= STEPS[0] and not self.broken)
 
 
 @dataclass(frozen=True)
@@ -198,11 +192,14 @@ class Follower:
         ``(n, *input_shape)``.
     inside
         Where F is known; None for a model, which is known everywhere.
+    leaps
+        Whether a generator that holds at the last step is followed no more closely.
     """
 
     derivative: LieDerivative
     points: Tensor
     inside: Inside | None
+    leaps: bool = False
 
     @cached_property
     def _rows(self) -> Tensor:
@@ -211,8 +208,13 @@ class Follower:
 
     @cached_property
     def _values(self) -> Tensor:
-        """F ``(n, k′, m)``."""
-        return self.derivative.map(self.points).reshape(-1, *self.derivative.output_objects)
+        """F ``(n, k′, m)``, in the precision of the metric whatever that of F."""
+        return self._map(self.points)
+
+    def _map(self, x: Tensor) -> Tensor:
+        derivative = self.derivative
+        values = derivative.map(x.reshape(-1, *derivative.map.input_shape))
+        return values.reshape(-1, *derivative.output_objects).to(derivative.geometry.outputs)
 
     @cached_property
     def _spread(self) -> float:
@@ -229,9 +231,13 @@ class Follower:
         size = float((self._rows @ vector).square().sum(1).mean().sqrt())
         if size == 0.0:
             return Reach(0.0, broken=False)
-        return self._both_ways(vector, tolerance, unit, size)
+        if self.leaps:
+            leap = self._both_ways(vector, tolerance, unit, size, STEPS[-1:])
+            if leap.distance:
+                return leap
+        return self._both_ways(vector, tolerance, unit, size, STEPS)
 
-    def _both_ways(self, vector: Tensor, tolerance: float, unit: float, size: float) -> Reach:
+    def _both_ways(self, vector: Tensor, tolerance: float, unit: float, size: float, steps: tuple[float, ...]) -> Reach:
         """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
         derivative, points, inside = self.derivative, self.points, self.inside
         most = 2.0**0.5 * self._spread
@@ -240,11 +246,10 @@ class Follower:
         y = self._values.to(x).repeat(2, 1, 1)
         x = x.repeat(2, 1, 1)
         way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
-        shape = derivative.map.input_shape
         advance = _exponential(derivative, vector, x, y, way) or _stepwise(derivative, vector, way)
         alive = torch.ones(2 * n, dtype=torch.bool)
         at, last = 0.0, 0.0
-        for target in STEPS:
+        for target in steps:
             x, y = advance(x, y, at, target)
             at = target
             # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
@@ -253,10 +258,9 @@ class Follower:
             alive &= near & torch.isfinite(y).all(2).all(1)
             usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
             counts = usable.reshape(2, n).sum(1).tolist()
-            if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
+            if min(counts) < max(SETTINGS.fewest_inside, SETTINGS.least_share * n):
                 return Reach(last, broken=False)
-            value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
-            gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
+            gaps = ((self._map(x[usable]) - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
             allowed = tolerance * min(target * unit * size, most)
             if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
                 return Reach(last, broken=True)

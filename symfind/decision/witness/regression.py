@@ -6,12 +6,14 @@ Axis letters: n rows, r invariants, m outputs, A covariants, f features.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import (
+    AdditiveAndRadial,
     Family,
     Features,
     Learned,
@@ -21,10 +23,18 @@ from symfind.decision.witness.families import (
     network_features,
     one_signed,
 )
+from symfind.decision.witness.labels import Labels
+from symfind.decision.witness.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
 
 DEFAULT = RegressionSettings()
 # Rows on which families are compared at least.
 _FEWEST = 400
+# Likelihoods are flat where labels are sure: some ridge keeps the odds finite.
+_LIKELIHOOD_RIDGES = (1e-6, 1e-3)
+# A label says little: families are told apart by so many times more rows, …
+_LABELLED = 3
+# … and what they support is few features; each round of reweighting costs their square.
+_RADIAL, _MOST = 60, 130
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,8 @@ class SymmetricFit:
         Held-out share of variance that was left when the family was chosen.
     invariants
         r.
+    labels
+        Where y is drawn: Σ f_a K_a is the logarithm of the odds, or of the rate.
     """
 
     features: Features
@@ -50,6 +62,7 @@ class SymmetricFit:
     name: str
     error: float
     invariants: int = 0
+    labels: Labels | None = None
 
     def __call__(self, z: Tensor, covariants: Tensor) -> Tensor:
         """Values ``(n, m)`` at invariants ``(n, r)`` and covariants ``(n, A, m)``."""
@@ -57,40 +70,14 @@ class SymmetricFit:
             torch.einsum("na,nam->nm", self.features(zp) @ self.weights, kp)
             for zp, kp in zip(torch.split(z, 4096), torch.split(covariants, 4096), strict=True)
         ]
-        return torch.cat(parts)
+        value = torch.cat(parts)
+        return value if self.labels is None else self.labels.value(value)
 
 
 def design(phi: Tensor, covariants: Tensor) -> Tensor:
     """φ_f(z) K_a as rows ``(n·m, f·A)``."""
     n, a, m = covariants.shape
     return torch.einsum("nf,nam->nmfa", phi, covariants).reshape(n * m, phi.shape[1] * a)
-
-
-def _normal(features: Features, z: Tensor, covariants: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrix and moments of the design, rows in blocks."""
-    gram: Tensor | None = None
-    moment: Tensor | None = None
-    for zp, kp, yp in zip(*(torch.split(t, 2048) for t in (z, covariants, y)), strict=True):
-        d = design(features(zp), kp)
-        g, b = d.T @ d, d.T @ yp.reshape(-1, 1)
-        gram, moment = (g, b) if gram is None or moment is None else (gram + g, moment + b)
-    assert gram is not None and moment is not None
-    return gram, moment
-
-
-def _solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
-    """Ridge solution with columns scaled to one; raised where a factorisation fails by rounding."""
-    scale = gram.diagonal().clamp(min=0).sqrt()
-    scale = torch.where(scale > 1e-12 * scale.max(), scale, torch.full_like(scale, torch.inf))
-    unit = gram / scale[:, None] / scale[None, :]
-    eye = torch.eye(gram.shape[0], dtype=gram.dtype)
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(unit + ridge * eye)
-        if not bool(failed):
-            break
-        ridge *= 10
-    solution: Tensor = torch.cholesky_solve(moment / scale[:, None], factor) / scale[:, None]
-    return solution[:, 0]
 
 
 def fitted(
@@ -102,6 +89,7 @@ def fitted(
     settings: RegressionSettings = DEFAULT,
     *,
     quick: bool = False,
+    labels: Labels | None = None,
 ) -> SymmetricFit:
     """The family and ridge that predict held-out rows best, fitted to all rows.
 
@@ -115,32 +103,37 @@ def fitted(
         Of the held-out share and the centres.
     quick
         Whether the fit on the selection rows is enough.
+    labels
+        How y was drawn, if it was.
     """
-    n, a, m = covariants.shape
+    parts = parts_of(covariants)
     generator = torch.Generator().manual_seed(seed)
-    order = _order(n, group, generator)
-    # Every output of a row is an equation: as many equations rank families for vectors as for numbers.
-    chosen = order[: max(_FEWEST, settings.selection_rows // max(1, m // 2))]
+    order = _order(z.shape[0], group, generator)
+    # Every output of a part is an equation: as many equations rank families for vectors as for numbers.
+    outputs = sum(part.outputs.shape[1] for part in parts)
+    most_rows = settings.selection_rows * (1 if labels is None or quick else _LABELLED)
+    chosen = order[: max(_FEWEST, most_rows // max(1, outputs // 2))]
     cut = max(1, int(settings.held_out * chosen.shape[0]))
     if group is not None:  # whole groups to one side
-        labels = group[chosen]
-        while cut < chosen.shape[0] - 1 and bool(labels[cut] == labels[cut - 1]):
+        sides = group[chosen]
+        while cut < chosen.shape[0] - 1 and bool(sides[cut] == sides[cut - 1]):
             cut += 1
     test, train = chosen[:cut], chosen[cut:]
     spread = (y[test] - y[train].mean(0)).square().mean().clamp(min=1e-300)
-    most = max(4, min(settings.unknowns // (3 * a), train.shape[0] * m // (3 * a), 300))
+    ratio, cost = equations_per_unknown(parts), cost_of(parts)
+    most = max(4, min(int(settings.unknowns / (3 * cost)), int(train.shape[0] * ratio / 3), 300))
     best: tuple[float, Family, float] | None = None
     for family in families(z[train], settings):
         standard = Standard.of(family.chart, z[train])
         features = family.make(standard, standard(z[train]), most)
-        width = features(z[train][:2]).shape[1] * a
-        if best is not None and width > train.shape[0] * m // 2:
+        width = features(z[train][:2]).shape[1]
+        if best is not None and width > train.shape[0] * ratio / 2:
             continue
-        gram, moment = _normal(features, z[train], covariants[train], y[train])
-        held = design(features(z[test]), covariants[test])
+        equations = normal_equations(features, z[train], covariants[train], y[train], parts)
+        held = features(z[test])
         for ridge in settings.ridges:
-            residual = held @ _solved(gram, moment, ridge) - y[test].reshape(-1)
-            error = float(residual.square().mean() / spread)
+            value = torch.einsum("na,nam->nm", held @ equations.solved(ridge), covariants[test])
+            error = float((value - y[test]).square().mean() / spread)
             if math.isfinite(error) and (best is None or error < 0.99 * best[0]):
                 best = (error, family, ridge)
         if best is not None and best[0] < settings.settled:
@@ -148,23 +141,82 @@ def fitted(
     assert best is not None
     error, family, ridge = best
     if error > settings.network and settings.rich and z.shape[1] > 1 and not quick:
-        learned = _network_family(z, covariants, y, train, test, spread, seed, settings)
+        learned = _network_family(z, covariants, y, parts, train, test, spread, seed, settings)
         if learned is not None and learned[0] < 0.9 * error:
             error, family, ridge = learned
     rows = train if quick else order
     standard = Standard.of(family.chart, z[rows])
-    keep = max(4, min(settings.centres, settings.unknowns // a - z.shape[1] - 1, rows.shape[0] * m // (3 * a)))
+    allowed = min(int(settings.unknowns / cost) - z.shape[1] - 1, int(rows.shape[0] * ratio / 3))
+    keep = max(4, min(settings.centres, allowed))
     features = family.make(standard, standard(z[rows]), keep if not quick else most)
     # The ridge that suits the rows that were chosen on is halved with each doubling of the rows.
-    gram, moment = _normal(features, z[rows], covariants[rows], y[rows])
-    weights = _solved(gram, moment, max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
-    return SymmetricFit(features, weights.reshape(-1, a), f"{family.name} in {family.chart} units", error, z.shape[1])
+    equations = normal_equations(features, z[rows], covariants[rows], y[rows], parts)
+    weights = equations.solved(max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
+    plain = SymmetricFit(features, weights, f"{family.name} in {family.chart} units", error, z.shape[1])
+    if labels is None or covariants.shape[1:] != (1, 1):
+        return plain
+    return _by_likelihood(plain, z, covariants, y, test, train, order, labels, settings)
+
+
+def _by_likelihood(
+    plain: SymmetricFit,
+    z: Tensor,
+    covariants: Tensor,
+    y: Tensor,
+    test: Tensor,
+    train: Tensor,
+    order: Tensor,
+    labels: Labels,
+    settings: RegressionSettings,
+) -> SymmetricFit:
+    """The fit of the odds or the rate that predicts held-out rows best, if it predicts them better than squares do."""
+    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | AdditiveAndRadial)]
+    best: tuple[float, Family, float] | None = None
+    for family in tried:
+        standard = Standard.of(family.chart, z[train])
+        features = family.make(standard, standard(z[train]), _RADIAL)
+        if features(z[:1]).shape[1] > min(train.shape[0] // 10, _MOST):
+            continue
+        phi, held = design(features(z[train]), covariants[train]), design(features(z[test]), covariants[test])
+        for ridge in _LIKELIHOOD_RIDGES:
+            w = labels.fitted(phi, y[train], ridge)
+            lost = labels.deviance(labels.value(held @ w), y[test].reshape(-1))
+            if math.isfinite(lost) and (best is None or lost < best[0]):
+                best = (lost, family, ridge)
+    squares = _at(plain, z, covariants, train, y, test, labels, settings)
+    if best is None or best[0] > squares:
+        return plain
+    _, family, ridge = best
+    standard = Standard.of(family.chart, z[order])
+    features = family.make(standard, standard(z[order]), _RADIAL)
+    w = labels.fitted(design(features(z[order]), covariants[order]), y[order], ridge * train.shape[0] / order.shape[0])
+    what = "rate" if labels.counts else "odds"
+    name = f"{family.name} in {family.chart} units, log {what}"
+    return replace(plain, features=features, weights=w.reshape(-1, 1), name=name, labels=labels)
+
+
+def _at(
+    plain: SymmetricFit,
+    z: Tensor,
+    covariants: Tensor,
+    train: Tensor,
+    y: Tensor,
+    test: Tensor,
+    labels: Labels,
+    settings: RegressionSettings,
+) -> float:
+    """The held-out deviance of the same features fitted by squares."""
+    equations = normal_equations(plain.features, z[train], covariants[train], y[train], parts_of(covariants))
+    weights = equations.solved(settings.ridges[len(settings.ridges) // 2])
+    held = replace(plain, weights=weights)(z[test], covariants[test])
+    return labels.deviance(held, y[test])
 
 
 def _network_family(
     z: Tensor,
     covariants: Tensor,
     y: Tensor,
+    parts: Sequence[Part],
     train: Tensor,
     test: Tensor,
     spread: Tensor,
@@ -175,11 +227,9 @@ def _network_family(
     best: tuple[float, Family, float] | None = None
     for chart in ("plain", "log") if bool(one_signed(z).any()) else ("plain",):
         made = network_features(Standard.of(chart, z[train]), z[train], covariants[train], y[train], seed, settings)
-        gram, moment = _normal(made, z[train], covariants[train], y[train])
-        weights = _solved(gram, moment, settings.ridges[1])
-        residual = design(made(z[test]), covariants[test]) @ weights - y[test].reshape(-1)
-        error = float(residual.square().mean() / spread)
-
+        weights = normal_equations(made, z[train], covariants[train], y[train], parts).solved(settings.ridges[1])
+        value = torch.einsum("na,nam->nm", made(z[test]) @ weights, covariants[test])
+        error = float((value - y[test]).square().mean() / spread)
         if math.isfinite(error) and (best is None or error < best[0]):
             name = f"network, {settings.hidden} × {settings.hidden}"
             best = (error, Family(name, chart, Learned(made)), settings.ridges[1])

@@ -20,10 +20,11 @@ from symfind.errors import InputError
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.surrogate import Samples
 from symfind.kinds.field.equation import Equation
-from symfind.kinds.field.equation_fit import TRUSTED, IdentifiedEquation, Measured, Points, Windows, explained, refits
+from symfind.kinds.field.equation_fit import IdentifiedEquation, Measured, Points, Windows, explained, refits
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.one_solution import indistinct
 from symfind.kinds.field.prolongation import Prolongation, Scales
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.superposition import EquationExtent
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
@@ -35,13 +36,6 @@ from symfind.schema.equation import EquationEntry
 _POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
-# A term that is chosen on fewer than half of the halves of the data is not known to be there.
-_UNSTABLE = 0.5
-# A derivative keeps at least this share of its mean square, however large its errors.
-_LEAST_SIGNAL = 0.01
-# Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an exponential);
-# above it, it has to stand out (see Evidence.exactness).
-_EXACT = 2e-3
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
 
@@ -68,10 +62,10 @@ class Judged:
         """The share of the terms' mean square that is residual beyond the errors of the derivatives."""
         if isinstance(measured, Windows):
             value, _, size = measured.linear(self.equation)
-            allowed = (TRUSTED * measured.expected(self.equation)) ** 2
+            allowed = (SETTINGS.trusted * measured.expected(self.equation)) ** 2
             return float((value.square().mean(0) / size.square() - allowed).clamp(min=0).max())
         residual, expected = self.equation.residual(jets)
-        return float((residual.square() - (TRUSTED * expected).square()).clamp(min=0).max())
+        return float((residual.square() - (SETTINGS.trusted * expected).square()).clamp(min=0).max())
 
 
 def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
@@ -86,7 +80,7 @@ def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
     for j, value in jets.derivatives.items():
         if any(j):
             noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
-            value = value * (1.0 - noise).clamp(min=_LEAST_SIGNAL).sqrt()
+            value = value * (1.0 - noise).clamp(min=SETTINGS.least_signal).sqrt()
             exchanged = value[torch.randperm(jets.rows, generator=generator)]
         else:
             exchanged = value
@@ -341,7 +335,7 @@ def evidence_of_equation(
             *(f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients),
         ),
         equation=obeyed,
-        exactness=_EXACT,
+        exactness=SETTINGS.exact,
         bracket_points=torch.cat([some.points, some.values], 1),
     )
 
@@ -374,7 +368,7 @@ def _doubts(judged: Judged, obeyed: EquationEntry, jets: JetSample) -> list[str]
         )
     if judged.identified is not None and not judged.equation.parameters:
         doubts.append("u does not change in time: whatever keeps it still is not told by its rate")
-    if judged.identified is not None and judged.identified.frequency < _UNSTABLE:
+    if judged.identified is not None and judged.identified.frequency < SETTINGS.unstable:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
     if judged.alone and (reason := indistinct(jets, judged.identified)):
         doubts.append(f"{reason}; another solution is needed")

@@ -18,17 +18,13 @@ from symfind.errors import InputError
 from symfind.fits.surrogate import fold_labels
 from symfind.kinds.field.equation import Equation, make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
-from symfind.kinds.field.sparse_regression import RESOLUTION, SHARE, Regression, Shape, chosen_terms
+from symfind.kinds.field.settings import SETTINGS
+from symfind.kinds.field.sparse_regression import Regression, Shape, chosen_terms
 from symfind.kinds.field.term_library import Library, libraries
 from symfind.kinds.field.weak_form import WeakRows
 from symfind.schema.equation import CoefficientEntry
 
 _REFINEMENTS = 30
-# Filters along t differentiate a field that stands still to a few units in the last place over a step, of which there
-# may be thousands.
-_STILL = 1e-11
-# A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
-TRUSTED = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class IdentifiedEquation:
 
 def explained(residual: float, expected: float) -> bool:
     """Whether a residual is what errors would give, or below what is asked of an equation."""
-    return residual <= max(TRUSTED * expected, RESOLUTION)
+    return residual <= max(SETTINGS.trusted * expected, SETTINGS.resolution)
 
 
 class Measured(Protocol):
@@ -220,7 +216,7 @@ def _changing(jets: JetSample, target: int) -> list[bool]:
     """Which components change in time by more than rounding would make of their spread over the times."""
     rate = jets.derivatives[(target, *[0] * (len(jets.independent) - 1))].square().mean(0).sqrt()
     natural = jets.values.std(0, correction=0) / jets.points[:, 0].std(correction=0).clamp(min=1e-300) ** target
-    return (rate > _STILL * natural).tolist()
+    return (rate > SETTINGS.still * natural).tolist()
 
 
 def held_out_residual(equation: Equation, data: Measured, generator: torch.Generator) -> float:
@@ -331,9 +327,9 @@ def _without_least(
 ) -> list[list[Shape]] | None:
     """The shapes at their refined numbers without the least sure term; None if every term is needed.
 
-    A term goes if its number is within three standard errors of zero, if it is below :data:`SHARE` of u_t and not
-    known to one part in a hundred either (a small one that is known that well is part of the equation), or if it is
-    below :data:`RESOLUTION` of u_t, however well it is known.
+    A term goes if its number is within three standard errors of zero, if it is a small ``share`` of u_t and not known
+    to one part in a hundred either (a small one that is known that well is part of the equation), or if it is below
+    the ``resolution`` of u_t, however well it is known.
     """
     values, widths = (
         dict(equation.parameters),
@@ -351,9 +347,9 @@ def _without_least(
             name = _names(e, part, shapes[i])[0]
             sure = abs(values[name]) / max(widths[name], 1e-300)
             share = abs(values[name]) * rms[name] / part.size
-            if share < RESOLUTION:
+            if share < SETTINGS.resolution:
                 sure = share
-            if (sure < 3 or (share < SHARE and sure < 100)) and (worst is None or sure < worst[0]):
+            if (sure < 3 or (share < SETTINGS.share and sure < 100)) and (worst is None or sure < worst[0]):
                 worst = (sure, e, i)
     if worst is None:
         return None

@@ -12,6 +12,7 @@ from symfind.kinds.field.equation_fit import IdentifiedEquation, identify_equati
 from symfind.kinds.field.grid.field_data import FieldData
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.grid.jets import jets
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.term_library import Library, LibrarySettings, libraries
 from symfind.kinds.field.weak_form import WeakRows, weak_rows
 
@@ -19,14 +20,6 @@ from symfind.kinds.field.weak_form import WeakRows, weak_rows
 ROWS = 8192
 # A field whose spread is below this share of its size is the same everywhere, but for rounding.
 _CONSTANT = 1e-12
-# Where errors of the derivatives alone leave more than this, the weak form is tried, which differentiates no data.
-_NOISY = 3e-3
-# An equation that leaves more than this share of what a simpler one leaves is not preferred to it.
-_BETTER = 0.5
-# u_tt = … is tried where u_t = … leaves more than this share: an equation of first order that is nearly right is not
-# one of second order, of which it has every consequence.
-_NOT_FIRST_ORDER = 0.1
-
 Cut = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -58,7 +51,7 @@ def identified(
     best: tuple[JetSample, IdentifiedEquation] | None = None
     fault: InputError | None = None
     for library in (*first[:2], second[0], *first[2:], *second[1:]):
-        if library.target == 2 and best is not None and best[1].residual < _NOT_FIRST_ORDER:
+        if library.target == 2 and best is not None and best[1].residual < SETTINGS.not_first_order:
             continue
         try:
             sample = samples.of(library)
@@ -72,7 +65,7 @@ def identified(
                 found = weak
         if found.explained:
             return sample, found
-        if best is None or found.residual < _BETTER * best[1].residual:
+        if best is None or found.residual < SETTINGS.better * best[1].residual:
             best = sample, found
     if best is None:
         raise fault or InputError("no library of terms could be fitted; give --equation")
@@ -144,7 +137,7 @@ def _windows(
     field: FieldData, sample: JetSample, found: IdentifiedEquation, library: Library, blocks: Cut | None
 ) -> WeakRows | None:
     """The weak form of noisy data of one component, where every axis is long enough for it."""
-    if found.expected <= _NOISY or len(field.components) > 1 or min(a.points for a in field.axes) < 24:
+    if found.expected <= SETTINGS.noisy or len(field.components) > 1 or min(a.points for a in field.axes) < 24:
         return None
     windows = weak_rows(field, order=library.target, noise=sample.noise[0])
     if blocks is None:

@@ -8,58 +8,37 @@ in any amount.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from symfind.fields.catalogue import make_space
-from symfind.kinds.field.equation_fit import TRUSTED, IdentifiedEquation
+from symfind.kinds.field.equation_fit import IdentifiedEquation
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
-from symfind.kinds.field.sparse_regression import RESOLUTION, Regression
+from symfind.kinds.field.settings import SETTINGS
+from symfind.kinds.field.sparse_regression import Regression
 from symfind.kinds.field.term_library import libraries
 from symfind.linalg.nullspace import generalised_spectrum
 
-
-@dataclass(frozen=True)
-class OneSolutionSettings:
-    """How one solution is cut and questioned.
-
-    Attributes
-    ----------
-    pieces
-        Blocks along t and along each space axis: the fewer, the longer; three by three leave halves of four.
-    gap
-        The share of a block that is left out around it, so that held-out blocks are no neighbours.
-    own_size
-        A deformation moves u by its own size and by this share of the spread of u over that of the domain, as in the
-        determining equations: translations of a steady state have no other size.
-    change
-        An equation that differs from the one found by this share of its terms has other symmetries: the tolerance of
-        a symmetry.
-    """
-
-    pieces: int = 4
-    gap: float = 0.2
-    own_size: float = 0.3
-    change: float = 0.05
+# Blocks along t and along each space axis: enough for two halves that both see all of the domain.
+_PIECES = 4
 
 
-def space_time_blocks(points: Tensor, settings: OneSolutionSettings | None = None) -> Tensor:
+def space_time_blocks(points: Tensor) -> Tensor:
     """The block of each point ``(n, q)`` of one solution, −1 in the gaps between them: ``(n,)``."""
-    settings = settings or OneSolutionSettings()
     label = torch.zeros(len(points), dtype=torch.int64)
     inside = torch.ones(len(points), dtype=torch.bool)
     for x in points.unbind(1):
         low, high = x.min(), x.max()
-        place = (x - low) / (high - low).clamp(min=1e-300) * settings.pieces
-        piece = place.floor().clamp(max=settings.pieces - 1)
-        label = label * settings.pieces + piece.long()
-        inside &= ((place - piece) - 0.5).abs() <= 0.5 * (1 - settings.gap)
+        place = (x - low) / (high - low).clamp(min=1e-300) * _PIECES
+        piece = place.floor().clamp(max=_PIECES - 1)
+        label = label * _PIECES + piece.long()
+        inside &= ((place - piece) - 0.5).abs() <= 0.5 * (1 - SETTINGS.gap)
     return torch.where(inside, label, -1)
 
 
-def indistinct(jets: JetSample, found: IdentifiedEquation | None, settings: OneSolutionSettings | None = None) -> str:
+def indistinct(jets: JetSample, found: IdentifiedEquation | None) -> str:
     """Why the jets of one solution cannot tell its equation from others; empty if they can.
 
     Parameters
@@ -69,8 +48,7 @@ def indistinct(jets: JetSample, found: IdentifiedEquation | None, settings: OneS
     found
         The equation that was identified with its library; None where the equation was given.
     """
-    settings = settings or OneSolutionSettings()
-    defect = invariance(jets, settings)
+    defect = invariance(jets)
     if defect < 1.0:
         return (
             "the only solution is left alone by a generator of its own, as travelling waves, steady states and single "
@@ -78,7 +56,7 @@ def indistinct(jets: JetSample, found: IdentifiedEquation | None, settings: OneS
         )
     if found is None:
         return ""
-    terms = related(jets, found, settings)
+    terms = related(jets, found)
     if terms:
         return (
             f"on the only solution {', '.join(terms)} depend on one another, and any amount of that relation may be "
@@ -87,7 +65,7 @@ def indistinct(jets: JetSample, found: IdentifiedEquation | None, settings: OneS
     return ""
 
 
-def invariance(jets: JetSample, settings: OneSolutionSettings) -> float:
+def invariance(jets: JetSample) -> float:
     """The least ‖φ − Σ ξⁱ u_i‖ over affine fields, relative to its terms, over what errors explain: below one, none."""
     q, c = len(jets.independent), len(jets.dependent)
     names = (*jets.independent, *jets.dependent)
@@ -103,7 +81,7 @@ def invariance(jets: JetSample, settings: OneSolutionSettings) -> float:
         parts.append(-xi[:, :, i, None] * jets.derivatives[j][:, None, :] / scale)
     parts.append(xi[:, :, q:] / scale)
     total = torch.stack(parts).sum(0).transpose(1, 2)  # (n, c, p)
-    own = [settings.own_size * (xi[:, None, :, a] / spread[a]) for a in range(q + c)]
+    own = [SETTINGS.own_size * (xi[:, None, :, a] / spread[a]) for a in range(q + c)]
     size = torch.cat([*(part.transpose(1, 2) for part in parts), *own], 1)
     spectrum = generalised_spectrum(total.flatten(0, 1), size.flatten(0, 1))
     least = spectrum.vectors[:, 0]
@@ -111,10 +89,10 @@ def invariance(jets: JetSample, settings: OneSolutionSettings) -> float:
     errors = [along[:, i].square().mean() * (jets.errors[j] / scale).square().sum() for i, j in enumerate(unit)]
     weight = (size @ least).square().sum(1).mean().sqrt()
     explained = float(torch.stack(errors).sum().sqrt() / weight.clamp(min=1e-300))
-    return float(spectrum.values[0]) / max(RESOLUTION, TRUSTED * explained)
+    return float(spectrum.values[0]) / max(SETTINGS.resolution, SETTINGS.trusted * explained)
 
 
-def related(jets: JetSample, found: IdentifiedEquation, settings: OneSolutionSettings) -> tuple[str, ...]:
+def related(jets: JetSample, found: IdentifiedEquation) -> tuple[str, ...]:
     """The terms of a relation Σ c_l f_l ≈ 0 that this solution has, the largest first; none if it has no such.
 
     Asked of the plain library and the terms of the equation: a richer one has relations on any solution that is
@@ -134,7 +112,7 @@ def related(jets: JetSample, found: IdentifiedEquation, settings: OneSolutionSet
     error = (moved.columns / plain.units)[:, alive] - columns
     _, sigma, vt = torch.linalg.svd(torch.linalg.qr(columns, mode="r").R / len(columns) ** 0.5)
     from_errors = (error @ vt.T).square().mean(0).sqrt()
-    unseen = settings.change * sigma < TRUSTED * torch.clamp(settings.change * from_errors, min=found.residual)
+    unseen = SETTINGS.change * sigma < SETTINGS.trusted * torch.clamp(SETTINGS.change * from_errors, min=found.residual)
     if not bool(unseen.any()):
         return ()
     relation = vt[int(unseen.nonzero()[-1, 0])].abs()

@@ -19,21 +19,13 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.kinds.field.equation import make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
+from symfind.kinds.field.settings import SETTINGS
 
-# A term that explains less than this share of the rms of u_t is left out unless its number is known well.
-SHARE = 1e-2
-# What leaves less than this share of u_t explains it, and a term of a smaller share is no part of an equation: solvers
-# that are called exact leave as much, and what such a term breaks is a fiftieth of the tolerance of a symmetry.
-RESOLUTION = 1e-3
-_SHARP = 5.0
-_DRAWS, _FREQUENT = 20, 0.75
+# Draws of the data that a term must stand, and slabs of time in which coefficients are free.
+_DRAWS = 20
 _SLABS = 24
 # Above so many terms some are dropped together, and the draws choose among so many that are left.
 _MANY = 30
-# Slabs of time must leave less than this share of the residual of constant coefficients, to be believed.
-_SLAB_GAIN = 0.7
-# A constant library that leaves less than this share of u_t needs no slabs.
-_CONSTANT_IS_GOOD = 3e-3
 
 
 @dataclass(frozen=True)
@@ -104,11 +96,11 @@ class _Path:
     def choose(self) -> int:
         """The smallest support that explains what all terms explain, but for little; then sharp falls."""
         count = len(self.supports)
-        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + RESOLUTION**2)
+        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SETTINGS.resolution**2)
         best = max(i for i in range(count) if self.left[i] <= allowed)
         while True:
             for step in (1, 2):
-                if best >= step and self.left[best - step] <= self.left[best] / _SHARP**step:
+                if best >= step and self.left[best - step] <= self.left[best] / SETTINGS.sharp**step:
                     best -= step
                     break
             else:
@@ -143,7 +135,7 @@ def _path(factors: Sequence[Tensor], alive: Tensor, rows: int) -> _Path:
             cost = (theta[:, :, 0].square() / spread.clamp(min=1e-300)).sum(0)
             y = y - reduced[:, : k + 1, :k] @ theta
         total = math.sqrt(float(y.square().sum()) / len(factors))
-        if at_once > 1 and left and total**2 > (1 + 0.1 * slack) * left[-1] ** 2 + (0.1 * RESOLUTION) ** 2:
+        if at_once > 1 and left and total**2 > (1 + 0.1 * slack) * left[-1] ** 2 + (0.1 * SETTINGS.resolution) ** 2:
             support, at_once = [term for i, term in enumerate(last) if i != least[0]], 1
             continue
         supports.append(tuple(support))
@@ -183,9 +175,9 @@ def chosen_terms(
     slabs = _slabs(times, 3 * len(part.terms)) if may_move else []
     factors: Callable[[Tensor], list[Tensor]] = lambda rows: [part.factor(rows)]  # noqa: E731
     moving = False
-    if path.left[0] > _CONSTANT_IS_GOOD and len(slabs) > 1:
+    if path.left[0] > SETTINGS.constant_is_good and len(slabs) > 1:
         apart = _path([part.factor(rows) for rows in slabs], part.alive, count)
-        if apart.left[0] < _SLAB_GAIN * path.left[0]:
+        if apart.left[0] < SETTINGS.slab_gain * path.left[0]:
             moving, path = True, apart
     if moving:
         label = torch.zeros(count, dtype=torch.int64)
@@ -206,7 +198,7 @@ def chosen_terms(
         drawn = _path(factors(rows), asked, rows.numel())
         votes[list(drawn.supports[drawn.choose()])] += 1.0
     votes /= _DRAWS
-    support = [i for i in range(len(part.terms)) if votes[i] >= _FREQUENT]
+    support = [i for i in range(len(part.terms)) if votes[i] >= SETTINGS.frequent]
     if not support:
         support = list(path.supports[path.choose()])
     frequency = float(votes[support].min()) if support else 0.0

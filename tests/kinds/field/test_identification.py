@@ -16,7 +16,7 @@ from symfind.kinds.field.determining_equations import Judged, evidence_of_equati
 from symfind.kinds.field.equation import parse_equation
 from symfind.kinds.field.equation_fit import IdentifiedEquation, explained, identify_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
-from symfind.kinds.field.sparse_regression import RESOLUTION
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.term_library import libraries
 
 TX, U = ("t", "x"), ("u",)
@@ -129,15 +129,15 @@ def test_a_term_without_effect_is_left_out_and_one_with_effect_is_not() -> None:
     rate, fourth = jets.derivatives[(1, 0)], jets.derivatives[(0, 4)]
     unit = float(rate.square().mean().sqrt() / fourth.square().mean().sqrt())
     for share, kept in ((0.5, False), (10.0, True)):
-        changed = rate + share * RESOLUTION * unit * fourth
+        changed = rate + share * SETTINGS.resolution * unit * fourth
         found = identify_equation(replace(jets, derivatives={**jets.derivatives, (1, 0): changed}), seeded())
         assert ("u_xxxx" in terms_of(found)) is kept
         assert "u_xx" in terms_of(found) and found.explained
 
 
 def test_what_explains_a_residual() -> None:
-    assert explained(0.019, 0.01) and explained(0.9 * RESOLUTION, 0.0)
-    assert not explained(0.021, 0.01) and not explained(1.1 * RESOLUTION, 0.0)
+    assert explained(0.019, 0.01) and explained(0.9 * SETTINGS.resolution, 0.0)
+    assert not explained(0.021, 0.01) and not explained(1.1 * SETTINGS.resolution, 0.0)
 
 
 def test_the_residual_is_of_solutions_that_were_not_fitted() -> None:
