@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
+from symfind.render.equation import equation_text, unexplained_text
 from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
@@ -23,7 +24,6 @@ from symfind.schema.document import (
     Source,
     SpectrumEntry,
 )
-from symfind.schema.equation import EquationEntry
 from symfind.schema.numbers import bounds_text, number_text
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -163,22 +163,6 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
-
-
-def equation_text(equation: EquationEntry) -> str:
-    """The equation, where it is from, and how well the data obey it."""
-    origin = "given" if equation.given else f"identified among {len(equation.library)} terms"
-    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
-    return f"{equation.text}   ({origin}; residual {residual} of its terms, {expected} expected)"
-
-
-def unexplained_text(equation: EquationEntry) -> str:
-    """That the equation leaves more than errors explain, and what follows."""
-    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
-    return (
-        f"every direction: the equation leaves {residual} of its terms, errors explain {expected}: a term is "
-        "missing or wrong"
-    )
 
 
 def space_text(report: Report) -> str:
