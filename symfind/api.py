@@ -16,7 +16,7 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
-from symfind.verbs.machine import device_named, environment
+from symfind.verbs.machine import check_outputs, device_named, environment
 
 if TYPE_CHECKING:
     from symfind.verbs.augment import augment
@@ -61,6 +61,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     SymfindError
         The input cannot be used, or an option does not go with it; the message says what to do.
     """
+    check_outputs(options)
     clock = Clock(progress or SilentProgress())
     device = device_named(options.device)
     with readable(options.source) as path:

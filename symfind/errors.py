@@ -7,9 +7,19 @@ exception into a status.
 
 from __future__ import annotations
 
+from symfind.untrusted_text import shown
+
 
 class SymfindError(Exception):
     """Base of all errors that symfind raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What was given, what was expected, what to do. Parts of it may come from a file: it is made one line that can
+        be shown (:func:`~symfind.untrusted_text.shown`).
+    drawing
+        Lines that stand below it, such as a formula with a caret; each is shown as a line.
 
     Attributes
     ----------
@@ -18,6 +28,9 @@ class SymfindError(Exception):
     """
 
     exit_code: int = 1
+
+    def __init__(self, message: str = "", drawing: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join([shown(message), *map(shown, drawing)]))
 
 
 class NumericalError(SymfindError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symfind.cli.model_output import ModelOutput, write_document
 from symfind.cli.output import Output, write_to_standard_output
+from symfind.data.scratch import scratch_folder
 from symfind.errors import NothingCertified, UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def enforce(options: EnforceOptions, output: ModelOutput) -> None:
     from symfind.render.enforcement import enforcement_table
 
     if output.path == "-":
-        with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-            path = Path(folder) / "model"
+        with scratch_folder() as folder:
+            path = folder / "model"
             with output.progress() as progress:
                 document = api.enforce(options, path, progress)
             output.message(f"{document.method}: {document.reason}")
@@ -82,8 +82,8 @@ def promote(options: PromoteOptions, output: ModelOutput) -> None:
     from symfind import api
 
     if output.path == "-":
-        with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-            path = Path(folder) / "model.pt"
+        with scratch_folder() as folder:
+            path = folder / "model.pt"
             with output.progress() as progress:
                 report = api.promote(options, path, progress)
             write_to_standard_output(path.read_bytes())
@@ -218,8 +218,8 @@ def sample(options: SampleOptions, output: Output) -> None:
     if sys.stdout.isatty():
         raise UsageError("OUT is -, but HDF5 is binary and standard output a terminal; name a file, or pipe it")
     # HDF5 is written at random places, which a pipe cannot take.
-    with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-        path = Path(folder) / "sample.h5"
+    with scratch_folder() as folder:
+        path = folder / "sample.h5"
         api.sample(options.name, str(path), seed=options.seed, **sizes)
         write_to_standard_output(path.read_bytes())
 

@@ -19,6 +19,7 @@ from symfind.cli.output import Output, abandon_standard_output
 from symfind.cli.plugins import run_plugin, without_plugins
 from symfind.cli.signals import stopping_signals
 from symfind.errors import SymfindError
+from symfind.untrusted_text import shown
 
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
 # options/of_verbs.py under the name.
@@ -119,7 +120,7 @@ def _status() -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SymfindError as error:
-        return _failed(str(error), error.exit_code)
+        return _failed(error, error.exit_code)
     except BrokenPipeError:
         return 0
     except OSError as error:
@@ -129,11 +130,13 @@ def _status() -> int:
             return _failed(error.format_message().rstrip(".") + "; see --help", 2)
         if os.environ.get("SYMFIND_DEBUG"):
             raise
-        text = " ".join(str(error).split())
-        return _failed(f"{type(error).__name__}: {text} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return _failed("there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1)
+        return _failed(f"{type(error).__name__}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
     return result if isinstance(result, int) else 0
 
 
-def _failed(message: str, status: int) -> int:
-    print(f"symfind: {message}", file=sys.stderr)
+def _failed(message: str | SymfindError, status: int) -> int:
+    # A SymfindError is fit to be shown as it is, and may have a drawing below its line.
+    print(f"symfind: {message if isinstance(message, SymfindError) else shown(message)}", file=sys.stderr)
     return status

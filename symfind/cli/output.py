@@ -15,6 +15,7 @@ from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
 from symfind.render.formats import FORMATS, format_by_ending
+from symfind.untrusted_text import shown, shown_in_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -123,7 +124,7 @@ class Output:
             if form == "json":
                 from symfind.schema.store import json_text
 
-                return (json_text(plain) + "\n").encode("utf-8", "backslashreplace")
+                return (shown_in_json(json_text(plain)) + "\n").encode("utf-8", "backslashreplace")
             if form == "table":
                 from symfind.render.console import plain_text
 
@@ -135,7 +136,7 @@ class Output:
     def message(self, text: str) -> None:
         """Say something on standard error, unless the user wants quiet."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Return a progress display if standard error is a terminal, else one that is silent.

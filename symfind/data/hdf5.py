@@ -22,10 +22,21 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from symfind.data.files import check_regular
 from symfind.errors import InputError
 
 # What h5py raises for the different faults of a file (missing filter, broken link, bad type, corrupt chunk …).
-_FAULTS = (OSError, KeyError, RuntimeError, TypeError, ValueError, NotImplementedError, UnicodeError)
+_FAULTS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+    IndexError,
+)
 _MAX_SOFT_LINKS = 16  # a chain of soft links longer than any person writes is a loop
 _MAX_LISTED = 2000  # a listing is for people and for inference: beyond this it helps neither
 _MAX_CHUNK_BYTES = 2**30  # HDF5 holds a whole chunk in memory; a tiny compressed file can declare a huge one
@@ -69,6 +80,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"{path}: no such file; check the path")
     if path.is_dir():
         raise InputError(f"{path}: a directory, expected an HDF5 file; name a file inside it")
+    check_regular(path)
     with translated(path, "cannot be opened"):
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty (0 bytes), expected HDF5; write or copy it again")
@@ -251,11 +263,39 @@ def write(
     """Write arrays in chunks of rows (2 MiB, what reads fastest) with text attributes at the root.
 
     The same arrays give the same bytes. ``path`` is written in place: wrap it in
-    :func:`symfind.data.files.appearing_whole`.
+    :func:`symfind.data.files.appearing_whole`. The file is made in memory first: the library cannot close a file on a
+    disk that is full, and takes the process with it.
+
+    Raises
+    ------
+    OSError
+        There is no room.
     """
-    with h5py.File(path, "w", track_order=True) as file:
+    # Grown by 4 MiB at a time, so that memory is a little more than the arrays twice.
+    with h5py.File(path, "w", track_order=True, driver="core", backing_store=False, block_size=2**22) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str) else np.array(value, dtype=h5py.string_dtype())
         for name, array in datasets.items():
             rows = min(len(array), max(1, 2**21 // max(1, array[:1].nbytes)))
             file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]), track_times=False)
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)
+
+
+@contextmanager
+def growing(path: Path, size: int) -> Iterator[h5py.File]:
+    """Give a new HDF5 file that is written piece by piece, after room for ``size`` bytes was found on the disk.
+
+    Raises
+    ------
+    OSError
+        There is no room.
+    """
+    room = path.with_name(f"{path.name[:40]}-room")
+    with room.open("wb") as held:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(held.fileno(), 0, max(1, size))
+    room.unlink()
+    with h5py.File(path, "w") as file:
+        yield file

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
+from symfind.errors import InputError
 from symfind.linalg.subspaces import oriented_basis
 
 # Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
@@ -24,6 +26,8 @@ class Moments:
     """Mean and covariance of rows seen block by block, by merging centred blocks (Chan, Golub, LeVeque 1983)."""
 
     def __init__(self, width: int) -> None:
+        # The covariance, its scaled copy, its eigenvectors and their products stand side by side.
+        check_memory(6 * width**2, f"the covariance of {width:,} columns", "give fewer columns (--mapping)", InputError)
         self.count = 0
         self.mean = torch.zeros(width, dtype=torch.float64)
         self._scatter = torch.zeros(width, width, dtype=torch.float64)

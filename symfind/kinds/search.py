@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
 from symfind.data.dataset import Dataset
 from symfind.data.files import CHECKPOINT_FORMAT, HDF5_SIGNATURE, sha256
 from symfind.data.hdf5 import opened, root_text
@@ -18,6 +19,7 @@ from symfind.decision.evidence import Evidence
 from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
+from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 from symfind.kinds.frame import Frame
@@ -159,6 +161,8 @@ def _frame(
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
     objects = objects_of(row, request.acts_on)
+    names = coordinate_names(dataset.names, objects[1])
+    fields = make_space(request.space or space, objects[1], names)  # told to be too large before the rows are read
     moments = Moments(max(1, prod(row)))
     with clock.phase("moments", stop) as advance:
         for block in dataset.blocks(stop=stop):
@@ -167,26 +171,23 @@ def _frame(
     outputs = (1, 1)
     if question.target is not None:
         outputs = question.outputs(dataset.shapes[question.target][1:], request.acts_on)
-    names = coordinate_names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
-    return _made_frame(request, question, space, objects, outputs, moments, names, action), names, messages
+    return _made_frame(request, question, fields, objects, outputs, moments, action), names, messages
 
 
 def _made_frame(
     request: DiscoverOptions,
     question: Question,
-    space: str,
+    fields: VectorFieldSpace,
     objects: tuple[int, int],
     outputs: tuple[int, int],
     moments: Moments,
-    names: tuple[str, ...],
     action: OutputAction,
 ) -> Frame:
     geometry: Geometry = input_geometry(moments, objects[0])
     if geometry.rank == 0:
         raise InputError(f"{request.source}: all rows of x are equal, nothing varies; give data that vary")
-    fields = make_space(request.space or space, objects[1], names)
     return Frame(question, objects, outputs, geometry, fields.centred(geometry.mean, geometry.scale), action)
 
 
@@ -263,11 +264,12 @@ def _model_evidence(
     question = kind.asked(request.output_type)
     objects = objects_of(tuple(x.shape[1:]), request.acts_on)
     outputs = question.outputs(model.output_shape, request.acts_on)
+    coordinates = coordinate_names(names, objects[1])
+    fields = make_space(request.space or kind.space, objects[1], coordinates)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
-    coordinates = coordinate_names(names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
-    frame = _made_frame(request, question, kind.space, objects, outputs, moments, coordinates, action)
+    frame = _made_frame(request, question, fields, objects, outputs, moments, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
     origin = Origin(sha256=digest, kind=kind.name, shapes=shapes, names=coordinates)
     samples = with_duplicates_grouped(Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0).to(device), group))
@@ -291,6 +293,7 @@ def model_inputs(
         raise UsageError(
             f"{request.source}: a model needs a measure on its inputs; give --data FILE, or --sample normal --shape …"
         )
+    check_memory(2 * request.n_samples * prod(shape), "--n-samples", "draw fewer, or smaller ones (--shape)")
     x = torch.randn(request.n_samples, *shape, generator=generator, dtype=torch.float64)
     if request.sample == "uniform":
         x = 2 * torch.rand(request.n_samples, *shape, generator=generator, dtype=torch.float64) - 1

@@ -19,6 +19,7 @@ from symfind.models.autodiff import (
     recording,
     right_directional_derivative,
 )
+from symfind.models.beside import tried
 from symfind.models.loading import load_network
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
@@ -55,7 +56,7 @@ def load_model(
     """
     target = torch.device(device)
     network = load_network(path, target, trust=trust)
-    model = Model(str(path), network, target, dtype)
+    model = Model(str(path), network, target, dtype, trust=trust)
     if network.input_shape is not None:
         model.bind(network.input_shape)
     return model
@@ -76,8 +77,11 @@ class Model:
         Of what happens in between: the network's own type where it cannot be converted (frozen modules).
     """
 
-    def __init__(self, path: str, network: Network, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, path: str, network: Network, device: torch.device, dtype: torch.dtype, *, trust: bool = False
+    ) -> None:
         self.path = path
+        self._tried = trust or network.format == "checkpoint"
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
@@ -151,6 +155,7 @@ class Model:
         self._input_shape = input_shape
         x = sample_rows(input_shape, sample, self.dtype, self.device)
         try:
+            self._try(x)
             self._settle_dtype(x)
             probe = Probe(x, self._forward)
             self._check_rows(probe)
@@ -263,6 +268,13 @@ class Model:
                 f"give data of width {first.width} or another model"
             )
         return fed
+
+    def _try(self, x: Tensor) -> None:
+        """The first forward of a network that nobody vouches for happens in a process beside (on the CPU alone)."""
+        if self._tried or self.device.type != "cpu":
+            return
+        tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call")
+        self._tried = True
 
     def _settle_dtype(self, x: Tensor) -> None:
         """Evaluate in the dtype asked for if the network can; else in its own, with conversions around it."""

@@ -342,7 +342,7 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         panel="Search",
         shown_as="NAME",
     )
-    degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1)
+    degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1, most=12)
 
 
 @dataclass(frozen=True, kw_only=True)

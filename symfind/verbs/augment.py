@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import torch
 from torch import Tensor
 
 from symfind.data.axes import Axis
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.data.hdf5 import growing
 from symfind.decision.halves import groups_with_copies
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.actions import fields_of_actions
@@ -34,7 +34,7 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.schema.document import Report
 from symfind.schema.store import read_report
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -134,6 +134,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
     SymfindError
         The data are no fields, the generators act on something else, or every draw leaves the support.
     """
+    check_outputs(options, to)
     environment = on_cpu_in_double(options, "augment")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
@@ -275,7 +276,8 @@ def _write(
     shape = (*(len(t) for t in target), len(field.components))
     own = shape[:-1] if shape[-1] == 1 else shape
     count = rejected = 0
-    with h5py.File(part, "w") as file:
+    each = 8 * (math.prod(own) + len(movers.names)) + 4096  # a header a chunk, and the tree that finds them
+    with growing(part, field.trajectories * options.copies * each + 2**20) as file:
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch
 from symfind.answers.enforcement import enforcement_of, enforcement_on_grid, generators_of, score_of
 from symfind.data.axes import parse_grid
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
 from symfind.equivariance.methods.method import Choices
@@ -32,7 +32,7 @@ from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.augment import score_fields
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
 
 
@@ -53,12 +53,13 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     SymfindError
         The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
     """
+    check_outputs(options, to)
     if options.grid is not None:
         return _enforce_on_grid(options, options.grid, to)
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "enforce")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             ready = _prepared(options, path, rng)
         used = ready.task
@@ -73,7 +74,7 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         if to is not None and options.method != "auto":
             check_ending(to, format_written(ready.subject, METHODS[options.method].in_place), options.method)
         with _timed(seconds, "enforce"):
-            done = enforce_model(ready.subject, used, choices, provenance, Path(folder), rng, watch)
+            done = enforce_model(ready.subject, used, choices, provenance, folder, rng, watch)
         if to is not None:
             kept = done.method == "unchanged" or METHODS[done.method].in_place
             check_ending(to, format_written(ready.subject, kept), done.method)
@@ -97,7 +98,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
     sources = parse_grid(grid)
     environment = on_cpu_in_double(options, "enforce")
     rng, seconds = torch.Generator().manual_seed(options.seed), dict[str, float]()
-    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             model = load_model(path, trust=options.trust_model)
             x, y, _, messages = rows_for(model, options, None, rng)
@@ -105,7 +106,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
             group = grid_group(options.group, sources, x.shape[1:])
             subject = Subject(path, model, model.format, x, y, options.trust_model)
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
-        made = Path(folder) / f"project{path.suffix}"
+        made = folder / f"project{path.suffix}"
         if to is not None:
             check_ending(to, format_written(subject, True), "project")
         with _timed(seconds, "enforce"):

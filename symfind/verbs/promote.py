@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from symfind.answers.compose import report_of_finding
 from symfind.answers.discrete import with_discrete
 from symfind.data.files import appearing_whole, readable
+from symfind.data.scratch import scratch_folder
 from symfind.decision.finding import decide
 from symfind.equivariance.writing import save_module
 from symfind.errors import InputError, UsageError
@@ -28,7 +28,7 @@ from symfind.promotion.reading import Ready, ReportedFields, ready
 from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import HeldOut, Promotion
 from symfind.schema.store import read_report
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
 
@@ -64,10 +64,11 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     """
     if to is not None and to.suffix.lower() not in _MODEL_ENDINGS:
         raise UsageError(f"--output {to}: promote writes TorchScript; give a name that ends in .pt")
+    check_outputs(options, to)
     environment = on_cpu_in_double(options, "promote")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
-    with readable(options.data) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.data) as path, scratch_folder() as folder:
         pairs = pairs_of_fields(options, path)
         if pairs is not None:
             return promote_kernel(options, pairs, to, environment, clock)
@@ -77,7 +78,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
             with clock.phase("discrete"):
                 prepared = with_orbits(prepared, options.discrete, generator)
         chosen = chosen_fit(options, prepared, clock, generator)
-        model_file = Path(folder) / "model.pt"
+        model_file = folder / "model.pt"
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
         save_module(chosen.module, model_file, provenance)
         with clock.phase("certify"), one_thread():
