@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 
 # A line that a terminal of 80 columns shows on 25 lines; paths are at most 4,096 bytes, mostly less than 200.
 LONGEST = 2000
 # A name or a value inside such a line, or in a cell of a table.
 LONGEST_NAME = 200
-# C0 and C1 controls, DEL; marks that change the direction of writing or cannot be seen (all of Unicode's format
-# characters but the two joiners that Persian and Indian scripts need); separators of lines; halves of surrogates.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+# Unicode's categories of controls, marks of direction, halves of surrogates, private and unknown characters, and
+# separators of lines: a terminal obeys some of them, and no reader sees any.
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # which Persian and Indian scripts need
+# Those that JSON text may hold as they are. Line breaks of its layout stay, and halves of surrogates, which are escaped
+# when the text becomes bytes.
+_UNSEEN_IN_JSON = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-_UNSEEN_IN_JSON = re.compile(_UNSEEN.pattern.replace("\x00-\x1f", "").replace("\ud800-\udfff", ""))
 _LATEX = {letter: "\\" + letter for letter in "{}$&#%_"} | {
     "\\": r"\backslash{}",
     "^": r"\hat{}",
@@ -40,14 +43,14 @@ def shown(text: object, longest: int = LONGEST) -> str:
     if len(line) > longest:
         head, tail = longest - longest // 3, longest // 3
         line = f"{line[:head]} … ({len(line) - head - tail} more characters) … {line[len(line) - tail :]}"
-    return _UNSEEN.sub(_escape, _SPACES.sub(" ", line))
+    if line.isprintable():
+        return line
+    line = _SPACES.sub(" ", line)
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSEEN and c not in _JOINERS else c for c in line)
 
 
 def shown_in_json(text: str) -> str:
-    r"""Return JSON text with what cannot be seen as JSON's own escapes: ``\u009b`` would reach a terminal as a command.
-
-    Line breaks of the layout stay; those inside texts are escaped already. Halves of surrogates stay too.
-    """
+    r"""Return JSON text with what cannot be seen as JSON's own escapes, such as ``\u009b``, which a terminal obeys."""
     return _UNSEEN_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
@@ -56,5 +59,5 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in shown(text, LONGEST_NAME))
 
 
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")

@@ -18,7 +18,7 @@ from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
 from symfind.cli.plugins import run_plugin, without_plugins
 from symfind.cli.signals import stopping_signals
-from symfind.errors import SymfindError
+from symfind.errors import InputError, SymfindError
 from symfind.untrusted_text import shown
 
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
@@ -124,7 +124,8 @@ def _status() -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        return _failed(str(error), 1)
+        # A name that is too long, a folder that may not be entered, no room for temporary files.
+        return _failed(f"{error}; check the path, the permissions and the room", InputError.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer raises for a command line that it cannot parse
             return _failed(error.format_message().rstrip(".") + "; see --help", 2)

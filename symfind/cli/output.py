@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from symfind.data.files import resolved
 from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
@@ -47,7 +48,7 @@ class Output:
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(unknown_name("--format", self.format, FORMATS.names))
         self.chosen_format()
-        if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
+        if self.to_file and not resolved(Path(str(self.path))).parent.is_dir():
             raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
 
     @property

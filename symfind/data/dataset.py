@@ -23,6 +23,10 @@ from symfind.errors import InputError
 _MAX_BLOCK_BYTES = 2**27
 
 
+# Squares of quadratic invariants, times their inverse: double precision ends at 1e308.
+_LARGEST = 1e70
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Rows of a file by role; nothing is held in memory but the declared shapes, and the axes of a field.
@@ -195,5 +199,10 @@ class Dataset:
             if not is_finite(converted):
                 self.validate()
                 raise InputError(f"{self.path}: {role} has numbers too large for {dtype}; use --dtype float64")
+            if converted.size and max(float(converted.max()), -float(converted.min())) > _LARGEST:
+                raise InputError(
+                    f"{self.path}: {role} has numbers beyond {_LARGEST:g}, whose squares double precision does not "
+                    "hold; store it in units in which it is of size 1"
+                )
             tensors[role] = torch.from_numpy(converted)
         return tensors

@@ -174,7 +174,7 @@ def _cannot_be_written(path: Path, error: Exception) -> InputError:
 def _to_be_replaced(path: Path) -> os.stat_result | None:
     """What is at ``path`` now; raises InputError where it cannot be written."""
     try:
-        old = path.stat() if path.exists() else None
+        old = path.stat() if path.exists() else None  # ValueError: a NUL in the name
         if old is not None and stat.S_ISDIR(old.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if old is not None and not os.access(path, os.W_OK):
@@ -208,14 +208,22 @@ def check_apart(outputs: Mapping[str, str], inputs: Mapping[str, str]) -> None:
     UsageError
         Two are the same file.
     """
-    taken = {name: Path(path).resolve() for name, path in inputs.items() if path and _is_file(path)}
+    taken = {name: resolved(Path(path)) for name, path in inputs.items() if path and _is_file(path)}
     for name, path in outputs.items():
-        target = Path(path).resolve()
+        target = resolved(Path(path))
         for other, there in taken.items():
             if target == there or (_is_file(path) and there.exists() and target.samefile(there)):
                 raise UsageError(f"{name} {path}: is the same file as {other}; choose another {name}")
         if not target.exists() or target.is_file():
             taken[name] = target
+
+
+def resolved(path: Path) -> Path:
+    """Where links lead; the path itself where they lead in a circle, which writing refuses."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path.absolute()
 
 
 def _is_file(path: str) -> bool:

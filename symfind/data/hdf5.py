@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from symfind.data.files import check_regular
+from symfind.beside import tried
+from symfind.data.files import check_regular, state_of
 from symfind.errors import InputError
 
 # What h5py raises for the different faults of a file (missing filter, broken link, bad type, corrupt chunk …).
@@ -88,11 +90,27 @@ def opened(path: Path) -> Iterator[h5py.File]:
             pass
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file; convert it with h5py (layout in docs/data.md)")
+        _survives(path, state_of(path))
         file = h5py.File(path, "r")
     try:
         yield file
     finally:
         file.close()
+
+
+@lru_cache(maxsize=64)  # a file is opened for every pass over its rows
+def _survives(path: Path, state: tuple[int, ...] | None) -> None:
+    """Go through all that says what a file holds beside this process: the library loops or crashes on some damage."""
+    del state  # of which the answer is
+
+    def looked_through() -> None:
+        with suppress(*_FAULTS), h5py.File(path, "r") as file:
+            for key in list(file.attrs):
+                with suppress(*_FAULTS):
+                    file.attrs[key]
+            listing(file)
+
+    tried(path, looked_through, "looking through it", "write the file again")
 
 
 @contextmanager

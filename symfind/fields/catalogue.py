@@ -119,7 +119,7 @@ def _polynomial(name: str, tail: str, d: int, coordinates: Sequence[str]) -> Vec
     """All polynomials of a degree in all variables together."""
     del coordinates
     head = name.partition(":")[0]
-    if not tail.isdigit() or not 0 <= int(tail) <= 8:
+    if tail not in tuple("012345678"):
         raise UsageError(f"the space '{name}' should be {head}:k with a degree k from 0 to 8")
     _check_size(name, d, math.comb(d + int(tail), d) * d)
     space = polynomial_fields(d, int(tail))
@@ -136,7 +136,7 @@ def _point(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFi
 def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
     """Products of Chebyshev polynomials of one variable each, of the degrees given in ``tail``."""
     degrees = [part.strip() for part in tail.split(",")]
-    if len(degrees) != d or not all(part.isdigit() and int(part) <= 8 for part in degrees):
+    if len(degrees) != d or not all(part in tuple("012345678") for part in degrees):
         raise UsageError(
             f"the space '{name}' should be point:chebyshev: and {d} degrees from 0 to 8, one for each of "
             f"{', '.join(coordinates)}"

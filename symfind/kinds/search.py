@@ -20,7 +20,7 @@ from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fields.space import VectorFieldSpace
-from symfind.fits.geometry import Geometry, Moments, input_geometry
+from symfind.fits.geometry import Geometry, Moments, check_units, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
@@ -112,6 +112,7 @@ def _data_evidence(
     question.check(frame.action, (block["y"] for block in dataset.blocks(stop=stop)), frame.geometry.scale)
     origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
+    check_units(samples.y, "y")
     messages = (*dataset.messages[1:], *messages, *dataset.warnings)
     if kind.weigh is not None:
         with clock.phase("nullspace"):

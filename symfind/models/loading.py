@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from symfind.models.beside import tried
+from symfind.beside import tried
 from symfind.models.model_file import AuditedFile, audited
 from symfind.models.network import Network
 
@@ -25,8 +25,15 @@ def load_network(path: Path, device: torch.device, *, trust: bool = False) -> Ne
         if not trust and file.format != "hdf5":  # which holds no code
             if file.format == "torch.export":
                 _import_reader()
-            tried(path, lambda: _loaded(file, torch.device("cpu")), "while loading")
+            tried(path, lambda: _check_loads(file), "while loading", TRUST)
         return _loaded(file, device)
+
+
+TRUST = "give --trust-model if you trust its author"
+
+
+def _check_loads(file: AuditedFile) -> None:
+    _loaded(file, torch.device("cpu"))
 
 
 def _import_reader() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from symfind.beside import tried
 from symfind.errors import InputError, UsageError
 from symfind.models.autodiff import (
     DirectionalDerivative,
@@ -19,8 +20,7 @@ from symfind.models.autodiff import (
     recording,
     right_directional_derivative,
 )
-from symfind.models.beside import tried
-from symfind.models.loading import load_network
+from symfind.models.loading import TRUST, load_network
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
@@ -273,7 +273,7 @@ class Model:
         """The first forward of a network that nobody vouches for happens in a process beside (on the CPU alone)."""
         if self._tried or self.device.type != "cpu":
             return
-        tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call")
+        tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call", TRUST)
         self._tried = True
 
     def _settle_dtype(self, x: Tensor) -> None:

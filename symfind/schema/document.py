@@ -15,7 +15,7 @@ from symfind.schema.conservation import Conservation, Conserved
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
-from symfind.schema.records import Json, Mismatch, Record
+from symfind.schema.records import NUMBERS, Json, Mismatch, Record
 from symfind.schema.validity import ValidityCurve
 from symfind.schema.witness import Witness
 
@@ -143,8 +143,8 @@ class Generator(Record):
     verdict: str
     reach: float | None = None
     coefficients: tuple[float, ...] = ()
-    input_action: Json = None
-    output_action: Json = None
+    input_action: Json = field(default=None, metadata=NUMBERS)
+    output_action: Json = field(default=None, metadata=NUMBERS)
 
     def __post_init__(self) -> None:
         """Check the types and the verdict."""
@@ -272,7 +272,7 @@ class Algebra(Record):
     solvable: bool | None = None
     nilpotent: bool | None = None
     compact: bool | None = None
-    structure_constants: Json = None
+    structure_constants: Json = field(default=None, metadata=NUMBERS)
     preserved_forms: tuple[PreservedForm, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     fixed_points: FixedPoints | None = None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from symfind.beside import tried
 from symfind.data.files import HDF5_SIGNATURE, appearing_whole
 from symfind.errors import InputError
 from symfind.schema.document import Report
@@ -58,19 +59,26 @@ def from_hdf5(content: bytes, name: str) -> Report:
     InputError
         The file is damaged or unsafe, or holds no report.
     """
+    import symfind.schema.hdf5_tree  # noqa: F401 (imported before the fork, lest it is imported twice)
+
+    # Nothing of the library stays here: on some damage it loops or crashes.
+    plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM)
+    return Report.read(_tree(content, name) if plain is None else json.loads(plain), name)
+
+
+def _tree(content: bytes, name: str) -> Any:
     import h5py
 
     from symfind.schema.hdf5_tree import UnsafeTree, read_mapping
 
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            plain = read_mapping(file)
+            return read_mapping(file)
     except UnsafeTree as fault:
         raise InputError(f"{name}: {fault}; give a report that symfind wrote") from None
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError, MemoryError):
         # h5py has no common error for damage: which of these it raises depends on where the damage is.
         raise InputError(f"{name}: the HDF5 file is damaged or holds no report; write it again") from None
-    return Report.read(plain, name)
 
 
 def read_report(path: str) -> Report:

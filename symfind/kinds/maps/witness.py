@@ -309,6 +309,7 @@ class WitnessJudge:
         if not found:
             return []
         span = torch.cat([f.candidate.algebra.vectors for f in found], 1)
+        span = span / span.norm(dim=0).max()  # in x's own units, whatever these are
         if before:
             basis = torch.linalg.qr(torch.stack([g.vector for g in before], 1)).Q
             span = span - basis @ (basis.T @ span)
