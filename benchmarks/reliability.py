@@ -27,7 +27,10 @@ def written(part: str, text: str) -> None:
     """Put a part between its marks in the document."""
     begin, end = f"<!-- {part}: written by benchmarks/reliability.py -->", f"<!-- end of {part} -->"
     whole = DOCUMENT.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    pattern = re.compile(re.escape(begin) + "(.*?)" + re.escape(end), re.DOTALL)
+    if part == "inputs":  # sorts that were not tried now keep their rows
+        before = pattern.search(whole)
+        text = run_cases.summed(run_cases.rows_of(before[1] if before else "") | run_cases.rows_of(text))
     DOCUMENT.write_text(pattern.sub(lambda _: f"{begin}\n{text.strip()}\n{end}", whole), encoding="utf-8")
 
 

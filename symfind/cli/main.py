@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,8 @@ VERBS = tuple("discover enforce promote score augment conserve identify inspect 
 _WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
+# What libraries raise for inputs that were made to break them; each reader says more where it can.
+_UNFIT = (RecursionError, OverflowError, ZeroDivisionError, UnicodeError, zlib.error)
 
 
 def _print_version(asked: bool) -> None:
@@ -133,6 +136,10 @@ def _status() -> int:
             raise
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             return _failed("there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1)
+        if isinstance(error, _UNFIT):
+            return _failed(f"the input holds what cannot be read ({type(error).__name__}: {error}); mend it", 3)
+        if type(error).__name__.endswith("LinAlgError"):
+            return _failed("these data leave a matrix without a decomposition; give rows that differ more", 1)
         return _failed(f"{type(error).__name__}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
     return result if isinstance(result, int) else 0
 

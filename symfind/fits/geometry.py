@@ -47,8 +47,11 @@ class Moments:
     """Mean and covariance of rows seen block by block, by merging centred blocks (Chan, Golub, LeVeque 1983)."""
 
     def __init__(self, width: int) -> None:
-        # The covariance, its scaled copy, its eigenvectors and their products stand side by side.
-        check_memory(6 * width**2, f"the covariance of {width:,} columns", "give fewer columns (--mapping)", InputError)
+        # The covariance, its scaled copy, its eigenvectors and their products stand side by side; beyond 5,000 columns
+        # the eigenvectors take minutes before memory does not suffice.
+        check_memory(
+            24 * width**2, f"the covariance of {width:,} columns", "give fewer columns (--mapping)", InputError
+        )
         self._size = torch.zeros(width, dtype=torch.float64)
         self.count = 0
         self.mean = torch.zeros(width, dtype=torch.float64)

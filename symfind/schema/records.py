@@ -77,8 +77,8 @@ class Record:
             raise Mismatch(_join(where, mismatch.where), mismatch.given, mismatch.expected) from None
 
 
-# Of a field that holds a number, a vector, a matrix …, or a mapping of matrices: readers count on its being rectangular,
-# whoever wrote the report.
+# Of a field that holds a number, a vector, a matrix …, or a mapping of matrices: readers count on its being
+# rectangular, whoever wrote the report.
 NUMBERS: Mapping[str, Any] = types.MappingProxyType({"numbers": True})
 
 
