@@ -23,7 +23,10 @@ def needed(name: str, found: dict[str, tuple[str, str]]) -> None:
         c.rpartition(" :: ")[2] for c in package.metadata.get_all("Classifier") or () if c.startswith("License")
     ]
     stated = package.metadata.get("License-Expression") or (package.metadata.get("License") or "").partition("\n")[0]
-    found[key] = (package.version, stated if 0 < len(stated) <= 120 else ", ".join(classified) or "see its file of licences")
+    found[key] = (
+        package.version,
+        stated if 0 < len(stated) <= 120 else ", ".join(classified) or "see its file of licences",
+    )
     for text in package.requires or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):

@@ -134,14 +134,20 @@ def _status() -> int:
             return _failed(error.format_message().rstrip(".") + "; see --help", 2)
         if os.environ.get("SYMFIND_DEBUG"):
             raise
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            return _failed("there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1)
-        if isinstance(error, _UNFIT):
-            return _failed(f"the input holds what cannot be read ({type(error).__name__}: {error}); mend it", 3)
-        if type(error).__name__.endswith("LinAlgError"):
-            return _failed("these data leave a matrix without a decomposition; give rows that differ more", 1)
-        return _failed(f"{type(error).__name__}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
+        return _failed(*_told(error))
     return result if isinstance(result, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What a user is told of an error that no reader and no method expected, and the exit status."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1
+    if isinstance(error, _UNFIT):
+        return f"the input holds what cannot be read ({name}: {error}); mend it", InputError.exit_code
+    if name.endswith("LinAlgError"):
+        return "these data leave a matrix without a decomposition; give rows that differ more", 1
+    return f"{name}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1
 
 
 def _failed(message: str | SymfindError, status: int) -> int:

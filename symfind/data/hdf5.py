@@ -302,14 +302,15 @@ def write(
 
 
 @contextmanager
-def growing(path: Path, size: int) -> Iterator[h5py.File]:
-    """Give a new HDF5 file that is written piece by piece, after room for ``size`` bytes was found on the disk.
+def growing(path: Path, chunks: int, numbers: int) -> Iterator[h5py.File]:
+    """Give a new HDF5 file that is written chunk by chunk, after room for all chunks of so many numbers was found.
 
     Raises
     ------
     OSError
         There is no room.
     """
+    size = chunks * (8 * numbers + 4096) + 2**20  # with a header a chunk, and the tree that finds them
     room = path.with_name(f"{path.name[:40]}-room")
     with room.open("wb") as held:
         if hasattr(os, "posix_fallocate"):

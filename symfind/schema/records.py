@@ -42,7 +42,8 @@ class Record:
         """Conform every field to its annotation; raises :class:`Mismatch`."""
         for name, hint in field_types(type(self)).items():
             object.__setattr__(self, name, conform(getattr(self, name), hint, name))
-        for name in _numeric(type(self)):
+        own: Any = type(self)
+        for name in _numeric(own):
             value = getattr(self, name)
             if value is not None and not _is_numeric(value):
                 raise Mismatch.of(name, value, "numbers, in lists of equal length")

@@ -276,9 +276,7 @@ def _write(
     shape = (*(len(t) for t in target), len(field.components))
     own = shape[:-1] if shape[-1] == 1 else shape
     count = rejected = 0
-    # With a header a chunk, and the tree that finds them.
-    room = field.trajectories * options.copies * (8 * math.prod(own) + 4096) + 2**20
-    with growing(part, room) as file:
+    with growing(part, field.trajectories * options.copies, math.prod(own)) as file:
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")
