@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,7 +113,10 @@ def _forked(action: Callable[[], str | None], memory: int, seconds: float) -> tu
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads: the copy has none of them, and takes no lock that one may hold.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.close(reading)
         _in_the_child(writing, action, memory, seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +27,6 @@ VERBS = tuple("discover enforce promote score augment conserve identify inspect 
 _WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
-# What libraries raise for inputs that were made to break them; each reader says more where it can.
-_UNFIT = (RecursionError, OverflowError, ZeroDivisionError, UnicodeError, zlib.error)
 
 
 def _print_version(asked: bool) -> None:
@@ -143,8 +140,6 @@ def _told(error: Exception) -> tuple[str, int]:
     name = type(error).__name__
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return "there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1
-    if isinstance(error, _UNFIT):
-        return f"the input holds what cannot be read ({name}: {error}); mend it", InputError.exit_code
     if name.endswith("LinAlgError"):
         return "these data leave a matrix without a decomposition; give rows that differ more", 1
     return f"{name}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1

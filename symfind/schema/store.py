@@ -59,11 +59,7 @@ def from_hdf5(content: bytes, name: str) -> Report:
     InputError
         The file is damaged or unsafe, or holds no report.
     """
-    import symfind.schema.hdf5_tree  # noqa: F401 (imported before the fork, lest it is imported twice)
-
-    # Nothing of the library stays here: on some damage it loops or crashes.
-    plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM)
-    return Report.read(_tree(content, name) if plain is None else json.loads(plain), name)
+    return Report.read(_tree(content, name), name)
 
 
 def _tree(content: bytes, name: str) -> Any:
@@ -92,7 +88,11 @@ def read_report(path: str) -> Report:
     name = "standard input" if path == "-" else path
     content = small_bytes(path, _FORM)
     if content.startswith(HDF5_SIGNATURE):
-        return from_hdf5(content, name)
+        import symfind.schema.hdf5_tree  # noqa: F401 (before the fork, lest it is imported twice)
+
+        # Nothing of the library stays in this process: on some damage it loops or crashes.
+        plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM)
+        return from_hdf5(content, name) if plain is None else Report.read(json.loads(plain), name)
     return from_json(text_of(content, name, _FORM), name)
 
 
