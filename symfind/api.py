@@ -68,7 +68,12 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         with clock.phase("bounds"), one_thread():
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
     source = Source(
-        path=options.source, sha256=origin.sha256, kind=origin.kind, shapes=origin.shapes, names=origin.names
+        path=options.source,
+        sha256=origin.sha256,
+        kind=origin.kind,
+        shapes=origin.shapes,
+        names=origin.names,
+        read_as=origin.read_as,
     )
     where = environment(str(device), options.dtype)
     with clock.phase("algebra"), one_thread():

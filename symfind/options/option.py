@@ -131,14 +131,22 @@ class ComputeOptions(Options):
 class RowOptions(ComputeOptions):
     """Which arrays of a file are the rows, and whether a model's code is trusted."""
 
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    input: str | None = option(
+        "The dataset or column that holds x, several between commas; or a group of datasets.",
+        None,
+        panel="Input",
+        shown_as="NAME",
+    )
+    output_name: str | None = option(
+        "The dataset or column that holds y, several between commas.", None, panel="Input", shown_as="NAME"
+    )
     mapping: str | Mapping[str, object] | None = option(
         "A YAML file that says which dataset plays which role, for files of another layout.",
         None,
         panel="Input",
         shown_as="FILE",
     )
+    transpose: bool = option("Arrays are stored with their axes in reverse, rows last.", False, panel="Input")
     trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
 
 

@@ -324,6 +324,10 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
     x_shape = shapes.get("x", ())
     if len(x_shape) == 3 and x_shape[1] > 1 and settings.get("acts_on") == "last":
         remarks.append("one action on " + ("both" if x_shape[1] == 2 else f"all {x_shape[1]}") + " objects")
+    if source.read_as is not None:
+        # The kind is the label of the line.
+        how = source.read_as.removeprefix(f"kind {source.kind}, ")
+        remarks += [how] if how != "from the file's attribute" else []
     return "   ".join([text, ", ".join(remarks)]).rstrip()
 
 

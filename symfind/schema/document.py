@@ -39,6 +39,8 @@ class Source(Record):
         Dataset name → shape, the rows first.
     names
         Names of the coordinates, as used in the expressions of the generators.
+    read_as
+        How the kind was found, and which datasets or columns are read as what; None where nothing was read.
     """
 
     path: str
@@ -46,6 +48,7 @@ class Source(Record):
     kind: str
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

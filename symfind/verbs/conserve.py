@@ -66,7 +66,7 @@ class Rows:
     ----------
     samples
         Rows x and F(x) ``(n, d)``.
-    kind, names, shapes, sha256
+    kind, names, shapes, sha256, read_as
         Of the source.
     given
         Whether F is a model, so that its values are exact.
@@ -79,6 +79,7 @@ class Rows:
     names: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
     sha256: str
+    read_as: str | None
     given: bool
     messages: tuple[str, ...]
 
@@ -119,7 +120,12 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
 
 def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator) -> Rows:
     dataset = open_dataset(
-        path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
+        path,
+        kind=options.kind,
+        input=options.input,
+        output_name=options.output_name,
+        mapping=options.mapping,
+        transpose=options.transpose,
     )
     if not KINDS[dataset.kind].conserved:
         raise UsageError(
@@ -134,7 +140,7 @@ def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator)
     samples = with_duplicates_grouped(Samples(x, value, held.get("group")))
     names = _names(dataset.names, dataset.shapes["x"][1:])
     messages = (*dataset.messages[1:], *dataset.warnings)
-    return Rows(samples, dataset.kind, names, dataset.shapes, dataset.sha256(), False, messages)
+    return Rows(samples, dataset.kind, names, dataset.shapes, dataset.sha256(), dataset.inferred, False, messages)
 
 
 def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator) -> Rows:
@@ -152,7 +158,7 @@ def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator
         )
     shapes = {"x": tuple(x.shape), _target(options.kind): (x.shape[0], *model.output_shape)}
     samples = with_duplicates_grouped(Samples(x.flatten(1), value, group))
-    return Rows(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, True, ())
+    return Rows(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, None, True, ())
 
 
 def _target(kind: str) -> str:
@@ -235,7 +241,14 @@ def _report_of_rows(
     trivial = tuple(space.expression(c, rows.names) for c in evidence.spectrum.trivial.T)
     total = space.dim
     return Report(
-        source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
+        source=Source(
+            path=options.source,
+            sha256=rows.sha256,
+            kind=rows.kind,
+            shapes=rows.shapes,
+            names=rows.names,
+            read_as=rows.read_as,
+        ),
         settings=options.settings(),
         environment=environment,
         fit=evidence.surrogate,

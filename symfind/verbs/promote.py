@@ -128,7 +128,12 @@ def _certified(
     evidence = replace(evidence, doubts=tuple(doubts), messages=(*prepared.messages, *chosen.messages, _ABOUT))
     finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
-        path=options.data, sha256=prepared.sha256, kind=prepared.kind, shapes=prepared.shapes, names=prepared.names
+        path=options.data,
+        sha256=prepared.sha256,
+        kind=prepared.kind,
+        shapes=prepared.shapes,
+        names=prepared.names,
+        read_as=prepared.read_as,
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     if options.discrete is not None:
