@@ -16,6 +16,7 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import device_named, environment
 
 if TYPE_CHECKING:
@@ -41,13 +42,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@guessed(DiscoverOptions, "source")
 def discover(options: DiscoverOptions, progress: Progress | None = None) -> Report:
     """The generators ξ with L_ξF = 0 of a dataset or a trained model.
+
+    Called with options, or as one would guess (docs/python.md): ``discover("data.h5", space="affine")``,
+    ``discover(x, y)``, ``discover(x=x, dx=v, kind="flow")``, ``discover(model, x)``, with arrays of NumPy, torch,
+    pandas or xarray and the options of the command line by name.
 
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.options.of_verbs.DiscoverOptions`.
+        What is asked, :class:`~symfind.options.of_verbs.DiscoverOptions`; or a file, arrays, a network.
     progress
         Told how far the computation is.
 
@@ -87,7 +93,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     return replace(report, timing=clock.seconds)
 
 
-def identify(source: str) -> Report:
+def identify(source: str | Path) -> Report:
     """The Lie algebra that generators span: its name, structure and what it preserves.
 
     Parameters
@@ -104,10 +110,10 @@ def identify(source: str) -> Report:
     from symfind.answers.identification import identify_source  # each verb pays for its own imports only
 
     with readable(source) as path:
-        return identify_source(path, source, {"source": source}, environment())
+        return identify_source(path, str(source), {"source": str(source)}, environment())
 
 
-def inspect(source: str) -> Contents:
+def inspect(source: str | Path) -> Contents:
     """What a file holds (data, a trained model, a report; ``-`` for standard input) and what could be asked of it.
 
     Raises
@@ -118,7 +124,7 @@ def inspect(source: str) -> Contents:
     from symfind.verbs.contents import contents
 
     with readable(source) as path:
-        return contents(path, source, is_model=is_model(path))
+        return contents(path, str(source), is_model=is_model(path))
 
 
 def sample(

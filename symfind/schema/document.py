@@ -16,6 +16,7 @@ from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
 from symfind.schema.records import Json, Mismatch, Record
+from symfind.schema.shown import ShownGenerator, ShownReport
 from symfind.schema.validity import ValidityCurve
 from symfind.schema.witness import Witness
 
@@ -40,7 +41,7 @@ class Source(Record):
     names
         Names of the coordinates, as used in the expressions of the generators.
     read_as
-        How the kind was found, and which datasets or columns are read as what; None where nothing was read.
+        How the kind was found, and what is read as what; None where nothing was read.
     """
 
     path: str
@@ -109,8 +110,8 @@ class SpectrumEntry(Record):
     upper: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generator(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Generator(ShownGenerator, Record):
     """One infinitesimal symmetry ξ = Σ cᵢ ξᵢ with its relative defect ρ and the verdict.
 
     Attributes
@@ -230,8 +231,7 @@ class Algebra(Record):
     noise
         Relative error of a generator that the decisions allow for.
     killing_signature
-        Numbers of positive and of negative eigenvalues of the Killing form, in this order: (3, 3) for so(1,3), whose
-        boosts give the positive ones, (0, 3) for so(3).
+        Numbers of positive and of negative eigenvalues of the Killing form: (3, 3) for so(1,3), (0, 3) for so(3).
     center_dimension, radical_dimension, nilradical_dimension
         Of the largest abelian, solvable and nilpotent ideals that their names stand for.
     derived_dimensions, lower_central_dimensions
@@ -289,8 +289,7 @@ class Coverage(Record):
     Attributes
     ----------
     factor
-        The supremum ω of what a candidate can do where the data cannot see it; 0 is full coverage, None
-        unbounded.
+        The supremum ω of what a candidate can do where the data cannot see it; 0 is full coverage.
     rank
         The number of directions of the space that the data determine.
     message
@@ -302,8 +301,8 @@ class Coverage(Record):
     message: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(ShownReport, Record):
     """The answer to one question, with every number that led to it.
 
     Attributes
@@ -329,12 +328,11 @@ class Report(Record):
     timing
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
     promotion
-        How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
+        How the model was fitted; None unless ``promote`` wrote the report.
     equation
         The differential equation of fields.
     conserved, conservation
-        Functions that the flow, the map or all generators conserve, and how they depend on one another; None unless
-        ``conserve`` was asked.
+        Functions that are conserved, and how they depend on one another; None unless ``conserve`` was asked.
     discrete, discrete_group
         Finite candidates and what the certified ones generate; None unless they were asked for.
     witness

@@ -46,6 +46,7 @@ from symfind.schema.document import (
 )
 from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
 
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
@@ -84,6 +85,7 @@ class Rows:
     messages: tuple[str, ...]
 
 
+@guessed(ConserveOptions, "source")
 def conserve(options: ConserveOptions, progress: Progress | None = None) -> Report:
     """The functions f with L_F f = 0 of a flow or a map, or the polynomial invariants of a report's generators.
 

@@ -28,6 +28,7 @@ from symfind.promotion.reading import Ready, ReportedFields, ready
 from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import HeldOut, Promotion
 from symfind.schema.store import read_report
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
@@ -40,6 +41,7 @@ _ABOUT = (
 )
 
 
+@guessed(PromoteOptions, "data")
 def promote(options: PromoteOptions, to: Path | None = None, progress: Progress | None = None) -> Report:
     """The model with as much symmetry as the data allow, and the report of what survived.
 

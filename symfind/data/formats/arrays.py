@@ -13,6 +13,7 @@ import numpy as np
 
 from symfind.data.archive import foreign_globals, fresh_archive
 from symfind.data.formats.contents import Array, Contents, unnamed_columns
+from symfind.data.mapping import ROLES
 from symfind.data.memory import check_memory
 from symfind.errors import InputError
 
@@ -170,10 +171,12 @@ def read_safetensors(path: Path) -> Contents:
 
 
 def _check_no_weights(path: Path, named: Mapping[str, Any]) -> None:
-    if named and any(str(name).rpartition(".")[2] in ("weight", "bias", "state_dict") for name in named):
+    """Tensors none of which is called x, u or by another name of data are a network's weights."""
+    if not {str(name) for name in named} & set(ROLES):
+        shown = ", ".join(str(name) for name in list(named)[:4])
         raise InputError(
-            f"{path}: a state_dict (weights without the network), expected data or a model; load it into its module "
-            "and save that with torch.jit.script(model).save(...) or torch.export.save(...)"
+            f"{path}: a state_dict (weights without the network: {shown}), expected a model or data by name; save "
+            "the model with torch.jit.script(model).save(...) or torch.export.save(...), data as {'x': x, 'y': y}"
         )
 
 
