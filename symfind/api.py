@@ -23,16 +23,33 @@ if TYPE_CHECKING:
     from symfind.verbs.augment import augment
     from symfind.verbs.conserve import conserve
     from symfind.verbs.contents import Contents
+    from symfind.verbs.convert import convert
     from symfind.verbs.enforce import enforce, score
+    from symfind.verbs.plan import plan
     from symfind.verbs.promote import promote
 
-__all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
+__all__ = [
+    "augment",
+    "conserve",
+    "convert",
+    "discover",
+    "enforce",
+    "groups",
+    "identify",
+    "inspect",
+    "plan",
+    "promote",
+    "sample",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
     if name in ("enforce", "score"):
         return getattr(importlib.import_module("symfind.verbs.enforce"), name)
+    if name in ("convert", "plan"):
+        return getattr(importlib.import_module(f"symfind.verbs.{name}"), name)
     if name == "augment":
         return importlib.import_module("symfind.verbs.augment").augment
     if name == "conserve":

@@ -10,6 +10,25 @@ from symfind.data.memory import check_memory
 _COPIES = 6
 _OF_DEGREE_ONE = ("linear", "gl", "sl", "so", "se", "killing", "affine", "aff")
 _FEW = ("translations", "diagonal")
+_ROTATIONS = ("so", "se", "killing")
+
+
+def field_count(space: str, d: int) -> int | None:
+    """How many fields a named space has on R^d; None where a file says it."""
+    total = 0
+    for part in space.split("+"):
+        head, _, tail = part.strip().partition(":")
+        if head in _FEW:
+            total += d
+        elif head in _ROTATIONS:
+            total += d * (d - 1) // 2 + (0 if head == "so" else d)
+        elif head in _OF_DEGREE_ONE:
+            total += d * d + {"affine": d, "aff": d, "sl": -1}.get(head, 0)
+        elif head in ("polynomial", "point") and tail.isdigit():
+            total += comb(d + int(tail), d) * d
+        else:
+            return None
+    return total
 
 
 def search_bytes(space: str, d: int) -> int:

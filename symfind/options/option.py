@@ -33,6 +33,7 @@ def option(
     open_unit: bool = False,
     shown_as: str | None = None,
     writes: bool = False,
+    several: bool = False,
 ) -> Any:
     """Declare an option: a field with its help and the values it accepts.
 
@@ -54,6 +55,8 @@ def option(
         What stands for the value in the help.
     writes
         Whether it names a file to write rather than one to read.
+    several
+        Whether the command line takes more than one, for each of which the verb runs.
     """
     metadata = {
         "help": text,
@@ -63,6 +66,7 @@ def option(
         "open_unit": open_unit,
         "shown_as": shown_as,
         "writes": writes,
+        "several": several,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 

@@ -112,7 +112,7 @@ def _affine(matrix: NDArray[np.float64], x: torch.Tensor, t: float) -> torch.Ten
     import torch
 
     d = x.shape[-1]
-    if len(matrix) not in (d, d + 1):
+    if len(matrix) != d and (len(matrix) != d + 1 or matrix[-1].any()):
         raise UsageError(f"x has {d} coordinates, the generator acts on {len(matrix)}; give points of its space")
     flow = torch.matrix_exp(t * torch.from_numpy(matrix))
     moved = x @ flow[:d, :d].T

@@ -128,7 +128,22 @@ def _table_columns(group: h5py.Group) -> Iterator[tuple[str, Array]]:
         columns = values.reshape(len(values), -1).T
         if columns.dtype.kind in "fiub" and len(names) == len(columns):
             found |= zip(names, columns, strict=True)
-    yield from found.items()
+    # The order of the frame stands in a pickle as well: [(1, [name, …])].
+    stored_order = _unpickled(group.attrs.get("non_index_axes"))
+    order = stored_order[0][1] if _is_order(stored_order) else list(found)
+    yield from (
+        (name, found[name]) for name in sorted(found, key=lambda n: order.index(n) if n in order else len(order))
+    )
+
+
+def _is_order(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 1
+        and isinstance(value[0], tuple | list)
+        and len(value[0]) == 2
+        and isinstance(value[0][1], list)
+    )
 
 
 def _names(dataset: h5py.Dataset) -> list[str]:
@@ -147,12 +162,17 @@ class _PlainPickle(pickle.Unpickler):
 
 
 def _unpickled_names(value: Any) -> list[str]:
+    names = _unpickled(value)
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _unpickled(value: Any) -> Any:
+    """What a pickle of plain values holds; None for any other."""
     data = value.tobytes() if isinstance(value, np.ndarray | np.void) else value
     data = bytes(data) if isinstance(data, bytes | np.bytes_) else None
     if data is None:
-        return []
+        return None
     try:
-        names = _PlainPickle(io.BytesIO(data)).load()
+        return _PlainPickle(io.BytesIO(data)).load()
     except Exception:  # a malformed pickle raises whatever it leads to
-        return []
-    return [str(name) for name in names] if isinstance(names, list) else []
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def read_text(path: Path) -> Contents:
     if len(set(names)) < width:
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{path}: two columns are called '{twice}'; give each column a name of its own")
+    odd = next((number for number, row in body if len(row) != width), None)
+    if odd is not None:
+        raise InputError(f"{path}: line {odd + 1} has not {width} entries as the others; repair or remove that row")
     numeric = [i for i in range(width) if all(len(row) > i and _is_number(row[i], delimiter) for _, row in body)]
     texts = [i for i in range(width) if i not in numeric]
     skip = body[0][0]
@@ -93,10 +97,10 @@ def _first_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _delimiter(lines: list[str]) -> str | None:
-    """What parts the entries of lines, alike in all; None is white space."""
+    """What parts the entries of lines, alike in most; None is white space."""
     for delimiter in _DELIMITERS:
-        counts = {len(_entries(line, delimiter)) for line in lines[1:] or lines}
-        if len(counts) == 1 and counts.pop() > 1:
+        (count, times), *_ = Counter(len(_entries(line, delimiter)) for line in lines).most_common(1)
+        if count > 1 and 2 * times >= len(lines):
             return delimiter
     return None
 
