@@ -47,7 +47,8 @@ def readable(source: str | Path, stream: BinaryIO | None = None) -> Iterator[Pat
         try:
             yield spooled
         except SymfindError as error:  # the copy means nothing to whoever piped the file
-            raise type(error)(str(error).replace(str(spooled), "standard input")) from error
+            text = str(error).replace(f"discover {spooled}", "discover -")  # a command to type
+            raise type(error)(text.replace(str(spooled), "standard input")) from error
 
 
 def sha256(path: Path) -> str:

@@ -160,3 +160,16 @@ def test_affine_and_polynomial_flows_are_those_of_their_fields() -> None:
     np.testing.assert_allclose(square.apply(np.array([[0.5]]), 1.0), [[1.0]], rtol=1e-6)
     with pytest.raises(UsageError, match="not affine"):
         square.matrix  # noqa: B018
+
+
+def test_a_scripted_model_is_loaded_without_warnings(tmp_path: Path) -> None:
+    """torch deprecates torch.jit, which is no news to whoever asks about a model."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Radius()).save(tmp_path / "m.pt")  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        symfind.discover(tmp_path / "m.pt", data=X)
+    assert [str(w.message) for w in told if "jit" in str(w.message)] == []
