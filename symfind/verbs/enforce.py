@@ -60,11 +60,12 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     rng = torch.Generator().manual_seed(options.seed)
     with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with _timed(seconds, "read"):
+            digest = sha256(path)
             ready = _prepared(options, path, rng)
         used = ready.task
         provenance = {
             "symfind": __version__,
-            "source_sha256": sha256(path),
+            "source_sha256": digest,
             "group": used.group.name,
             "rep_in": str(used.rep_in),
             "rep_out": str(used.rep_out),
