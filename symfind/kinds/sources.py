@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from pathlib import Path
 
 import h5py
 
 from symfind.data.dimensions import field_layout, scales
-from symfind.data.hdf5 import StoredDataset, dataset_at, listing, translated
+from symfind.data.hdf5 import StoredDataset, dataset_at, listing
 from symfind.data.mapping import RoleMapping, Selection
 from symfind.errors import InputError
 from symfind.kinds.asking import groups_of_roles
@@ -81,7 +80,7 @@ def sources_of(file: h5py.File, asked: Asked, given: RoleMapping) -> Sources:
         for stored in datasets
         if stored.name.startswith(prefix) and stored.name[len(prefix) :] in known and stored.name not in axes
     }
-    named = {} if prefix else _named(file, asked)
+    named = {} if prefix else _named(datasets, asked)
     roles |= {role: source for role, source in given.roles.items() if isinstance(source, Selection)} | named
     roles |= {} if roles else _only_one(datasets, asked, axes)
     roles = {role: _ordered(file, role, source, asked.transpose) for role, source in roles.items()}
@@ -92,17 +91,19 @@ def sources_of(file: h5py.File, asked: Asked, given: RoleMapping) -> Sources:
     return Sources(roles, given, axes, bool(named or given.roles or prefix), told)
 
 
-def _named(file: h5py.File, asked: Asked) -> dict[str, Selection]:
+def _named(datasets: tuple[StoredDataset, ...], asked: Asked) -> dict[str, Selection]:
     """What --input and --output-name name, several datasets between commas."""
     role = asked.kind.input_role if asked.kind else "x"
+    known = {stored.name for stored in datasets}
     named = ((role, asked.input), ("y", asked.output_name))
-    return {role: Selection(_parts(file, text)) for role, text in named if text}
+    return {role: Selection(_parts(text, known)) for role, text in named if text}
 
 
-def _parts(file: h5py.File, text: str) -> tuple[str, ...]:
-    with translated(Path(file.filename), f"'{text}' cannot be opened"):
-        whole = text in file
-    return (text,) if whole or "," not in text else tuple(part.strip() for part in text.split(",") if part.strip())
+def _parts(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The names in a list; a name that has a comma itself is one."""
+    if text.strip("/") in known or "," not in text:
+        return (text,)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _group(

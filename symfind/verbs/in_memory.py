@@ -93,7 +93,7 @@ def asked(
     extra = {name: value for name, value in named.items() if name in options and _is_array(value)}
     held = {name: value for name, value in named.items() if name in ROLES and name not in options}
     labels = {name: value for name, value in named.items() if name in _LABELS and name not in options}
-    if not (source is None or isinstance(source, nn.Module) or _is_array(source)):
+    if not (source is None or isinstance(source, nn.Module | list | tuple) or _is_array(source)):
         if arrays or held or labels:
             raise UsageError(f"{source}: a file is given, and arrays beside it; give one of the two")
         settings[role] = str(source)

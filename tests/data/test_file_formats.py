@@ -379,6 +379,19 @@ def test_names_in_a_frame_of_pandas_cannot_run_anything(tmp_path: Path, monkeypa
     assert not Path("harm").exists()
 
 
+def test_a_frame_of_pandas_is_not_sought_in_other_files(tmp_path: Path) -> None:
+    pandas_fixed(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["d"] = h5py.ExternalLink("a.h5", "/d")
+    with pytest.raises(InputError, match="there is no x"):
+        open_dataset(tmp_path / "b.h5", kind="points")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["a"] = h5py.ExternalLink("a.h5", "/d")
+        file["x"] = X
+    with pytest.raises(InputError, match="external link"):
+        open_dataset(tmp_path / "c.h5", input="a/block0_values,x")
+
+
 def test_memory_is_computed_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symfind.data.memory.available_bytes", lambda: 100_000)
     for name in ("a.npy", "a.npz"):

@@ -43,6 +43,7 @@ def test_two_arrays_are_a_function(report: symfind.Report) -> None:
     assert report.algebra.name == "so(3)" and report.source.kind == "function"
     assert report.source.path == "x, y in memory"
     assert report == symfind.discover(x=torch.from_numpy(X), y=torch.from_numpy(Y).tolist(), **QUICK)
+    assert report == symfind.discover(X.tolist(), Y.tolist(), **QUICK)
     assert "/tmp" not in json.dumps(report.to_plain())
 
 

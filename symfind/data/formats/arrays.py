@@ -52,13 +52,13 @@ def read_npz(path: Path) -> Contents:
             size = sum(member.file_size for member in archive.infolist())
         check_memory(2 * size, f"{path}: reading it", "store fewer arrays a file")
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if not _is_object(stored, name)}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+            arrays = _plain_arrays(stored)
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
         raise _damaged(path, error) from None
     if set(arrays) == {"arr_0", "arr_1"}:
         pair = dict(zip(_PAIR, (arrays["arr_0"], arrays["arr_1"]), strict=True))
         return Contents(pair, notes=("arr_0 is read as x, arr_1 as y",))
-    root = {
+    root: dict[str, Any] = {
         key: _words(arrays[key])
         for key in ("kind", "names", "units")
         if key in arrays and arrays[key].dtype.kind == "U"
@@ -66,12 +66,16 @@ def read_npz(path: Path) -> Contents:
     return Contents({n: a for n, a in arrays.items() if a.dtype.kind in _NUMBERS}, root=root)
 
 
-def _is_object(stored: Any, name: str) -> bool:
-    """Whether an array of an archive is a pickle, which is not read."""
-    try:
-        return bool(stored[name].dtype.hasobject)
-    except ValueError:
-        return True
+def _plain_arrays(stored: Any) -> dict[str, Array]:
+    """Arrays of an archive; those of objects are pickles, which are not read."""
+    found: dict[str, Array] = {}
+    for name in stored.files:
+        try:
+            found[name] = stored[name]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+    return found
 
 
 def _words(array: Array) -> Any:

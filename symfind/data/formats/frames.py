@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def is_pandas(path: Path, head: bytes) -> bool:
         return False
     try:
         with h5py.File(path, "r") as file:
-            return bool(_frames(file)) and all("pandas_type" in group.attrs for group in _groups(file))
+            return bool(_frames(file)) and all("pandas_type" in group.attrs for group in _groups(file).values())
     except (OSError, RuntimeError, KeyError, ValueError):
         return False  # reading it says what is wrong
 
@@ -80,33 +80,40 @@ def read_pandas(path: Path) -> Contents:
                 f"{path}: holds the frames {', '.join(frames)}, and one is read; write the one you mean to a "
                 "file of its own"
             )
-        group = file[frames[0]]
-        needed = sum(d.size * 8 for d in group.values() if isinstance(d, h5py.Dataset))
-        check_memory(2 * needed, f"{path}: reading it", "write fewer rows")
-        columns = dict(_table_columns(group) if "table" in group else _fixed_columns(group))
+        group = _groups(file)[frames[0]]
+        held = {name: child for name, child in _own(group).items() if isinstance(child, h5py.Dataset)}
+        check_memory(2 * sum(d.nbytes for d in held.values()), f"{path}: reading it", "write fewer rows")
+        columns = dict(_table_columns(held, group.attrs) if "table" in held else _fixed_columns(held, group.attrs))
     if not columns:
         raise InputError(f"{path}: the frame '{frames[0]}' has no columns of numbers; store one that has")
     return Contents(columns, table=True)
 
 
-def _groups(file: h5py.File) -> list[h5py.Group]:
-    return [child for child in file.values() if isinstance(child, h5py.Group)]
+def _own(group: h5py.Group) -> dict[str, Any]:
+    """What lies in a group itself: a link to another file is not followed, nor are data stored outside."""
+    held = [name for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)]
+    found = {name: group[name] for name in held}
+    return {n: c for n, c in found.items() if not (isinstance(c, h5py.Dataset) and (c.is_virtual or c.external))}
+
+
+def _groups(file: h5py.File) -> dict[str, h5py.Group]:
+    return {name: child for name, child in _own(file).items() if isinstance(child, h5py.Group)}
 
 
 def _frames(file: h5py.File) -> list[str]:
     """Names of the groups at the root that hold a frame or a series."""
-    found = [name for name, child in file.items() if isinstance(child, h5py.Group) and "pandas_type" in child.attrs]
+    found = {name: child.attrs.get("pandas_type") for name, child in _groups(file).items()}
     kinds = (b"frame", b"frame_table", b"series", b"series_table", b"appendable_frame")
-    return [name for name in found if np.bytes_(file[name].attrs["pandas_type"]) in kinds]
+    return [name for name, kind in found.items() if isinstance(kind, bytes | str) and np.bytes_(kind) in kinds]
 
 
-def _fixed_columns(group: h5py.Group) -> Iterator[tuple[str, Array]]:
+def _fixed_columns(group: Mapping[str, h5py.Dataset], attributes: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
     """Blocks of columns of one type, with their names beside them, in the order of the frame."""
     if "values" in group:  # a series
         yield "values", np.asarray(group["values"])
         return
     found: dict[str, Array] = {}
-    for i in range(int(group.attrs.get("nblocks", 0))):
+    for i in range(int(attributes.get("nblocks", 0))):
         values = np.asarray(group[f"block{i}_values"])
         if values.dtype.kind not in "fiub":
             continue  # text is stored as a pickle
@@ -115,7 +122,7 @@ def _fixed_columns(group: h5py.Group) -> Iterator[tuple[str, Array]]:
     yield from ((name, found[name]) for name in order)
 
 
-def _table_columns(group: h5py.Group) -> Iterator[tuple[str, Array]]:
+def _table_columns(group: Mapping[str, h5py.Dataset], attributes: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
     """Fields of the rows of a table; a field of several columns has their names in a pickled list of texts."""
     table = group["table"]
     stored = np.asarray(table)
@@ -129,7 +136,7 @@ def _table_columns(group: h5py.Group) -> Iterator[tuple[str, Array]]:
         if columns.dtype.kind in "fiub" and len(names) == len(columns):
             found |= zip(names, columns, strict=True)
     # The order of the frame stands in a pickle as well: [(1, [name, …])].
-    stored_order = _unpickled(group.attrs.get("non_index_axes"))
+    stored_order = _unpickled(attributes.get("non_index_axes"))
     order = stored_order[0][1] if _is_order(stored_order) else list(found)
     yield from (
         (name, found[name]) for name in sorted(found, key=lambda n: order.index(n) if n in order else len(order))

@@ -64,7 +64,8 @@ def read_text(path: Path) -> Contents:
 
 def looks_like_text(path: Path, head: bytes) -> bool:
     """Whether a file without an ending (a pipe) begins like a table of several columns, one of them numbers."""
-    if path.suffix or not head or b"\0" in head:
+    # JSON begins with a brace, a list of it with a bracket.
+    if path.suffix or not head or b"\0" in head or head.lstrip()[:1] in (b"{", b"["):
         return False
     try:
         lines = _first_lines(path)
