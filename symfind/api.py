@@ -18,6 +18,7 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import device_named, environment
+from symfind.verbs.witness_file import check_name, with_witness_written
 
 if TYPE_CHECKING:
     from symfind.verbs.augment import augment
@@ -86,6 +87,8 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     """
     clock = Clock(progress or SilentProgress())
     device = device_named(options.device)
+    if options.witness is not None:
+        check_name(Path(options.witness))
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"), one_thread():
@@ -107,6 +110,8 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
             report = with_discrete(
                 report, evidence, options.discrete, options.tolerance, options.alpha, least, options.seed
             )
+    if options.witness is not None:
+        report = with_witness_written(report, finding, Path(options.witness))
     return replace(report, timing=clock.seconds)
 
 

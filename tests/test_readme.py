@@ -50,7 +50,7 @@ def test_every_command_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_file_is_there_or_made_before() -> None:
     made = set[str]()
     for call in calls():
-        written = {call[i + 1] for i, word in enumerate(call[:-1]) if word in ("--output", "-o")}
+        written = {call[i + 1] for i, word in enumerate(call[:-1]) if word in ("--output", "-o", "--witness")}
         written |= set(call[-1:]) if call[1] in ("sample", "convert") else set()
         for word in call[2:]:
             if re.search(r"\.(h5|pt|csv|json|npz)$", word) and word not in written:

@@ -113,7 +113,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     objects = objects_of(row, request.acts_on)
     outputs = objects_of(dataset.shapes[question.target][1:], request.acts_on)
     action, why = question.action(request.output_action, objects, outputs)
-    named = "" if isinstance(space, ReportedFields) else space or kind.space
+    named = "" if isinstance(space, ReportedFields) else space or "linear"
     check_size(request.data, named, objects, len(x), transposed=request.transpose)
     moments = Moments(x.shape[1])
     moments.add(x)
@@ -123,7 +123,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     if question.like_inputs:
         y = _without_rounding(y, geometry.scale)
     names = coordinate_names(dataset.names, objects[1])
-    fields = _space(space or kind.space, objects[1], names).centred(geometry.mean, geometry.scale)
+    fields = _space(space or "linear", objects[1], names).centred(geometry.mean, geometry.scale)
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")

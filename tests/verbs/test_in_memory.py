@@ -124,7 +124,7 @@ def test_faults_of_arrays_name_the_arrays() -> None:
 
 
 def test_a_report_shows_itself(report: symfind.Report, tmp_path: Path) -> None:
-    assert repr(report) == "<Report of x, y in memory: so(3), 3 certified of 9>"
+    assert repr(report) == "<Report of x, y in memory: so(3), 3 certified of 12>"
     assert report.table().startswith("function   x (200, 3) → y (200,)   x y z, inferred from the names x, y")
     assert "<iframe" in report._repr_html_() and "so(3)" in report._repr_html_()
     for ending in (".json", ".h5"):
