@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symfind.data import files
-from symfind.data.hdf5 import opened
+from symfind.data.formats.stored import StoredFile
 from symfind.data.rows import Rows, check_finite, is_finite
 from symfind.errors import InputError
 
@@ -35,12 +35,12 @@ class Dataset:
 
     Attributes
     ----------
-    path
-        The file.
+    stored
+        The file, or its copy as HDF5.
     kind
         ``function``, ``map``, ``flow``, ``points`` or ``field``.
     inferred
-        How the kind was found, in words.
+        How the kind was found and what is read as what, in words.
     names, units
         Names of the coordinates (as many as the last axis of x, or as the variables of a field) and units (one, or
         as many), or ``None``.
@@ -50,13 +50,18 @@ class Dataset:
         What may be wrong with the data, for the report.
     """
 
-    path: Path
+    stored: StoredFile
     kind: str
     inferred: str
     names: tuple[str, ...] | None
     units: tuple[str, ...] | None
     rows: Rows
     warnings: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file as it was named."""
+        return self.stored.source
 
     @property
     def n_rows(self) -> int:
@@ -108,7 +113,7 @@ class Dataset:
         InputError
             A value is NaN or infinite, or too large for ``dtype``; or a block cannot be read.
         """
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             for first, end in self._ranges(rows, start, stop):
                 yield self._tensors(self.rows.read(file, first, end), dtype)
 
@@ -156,7 +161,7 @@ class Dataset:
         InputError
             How many there are, and the position of the first in its dataset.
         """
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             check_finite(file, self.rows.arrays)
 
     def _ranges(self, rows: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
@@ -180,7 +185,7 @@ class Dataset:
         dtype: torch.dtype = torch.float64,
     ) -> dict[str, Tensor]:
         pieces: list[dict[str, Tensor]] = []
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             for start, stop, chosen in parts:
                 read = self.rows.read(file, start, stop)
                 pieces.append(self._tensors({role: read[role][chosen] for role in roles}, dtype))

@@ -66,7 +66,8 @@ def readable(source: str | Path, stream: BinaryIO | None = None) -> Iterator[Pat
         try:
             yield spooled
         except SymfindError as error:  # the copy means nothing to whoever piped the file
-            error.args = (str(error).replace(str(spooled), name),)
+            text = str(error).replace(f"discover {spooled}", "discover -")  # a command to type
+            error.args = (text.replace(str(spooled), name),)
             raise
 
 

@@ -252,10 +252,50 @@ def holds(file: h5py.File) -> str:
     return f"the file holds {', '.join(names[:12])}{rest}"
 
 
-def rows_of(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
-    """Return rows ``start:stop`` as a writable array of the machine's own number format."""
+@dataclass(frozen=True)
+class Packing:
+    """v = scale · stored + offset, and which stored number stands for none (CF conventions, section 8.1)."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    missing: float | None = None
+
+    def dtype(self, stored: Any) -> Any:
+        """The type of what is unpacked from numbers of the type ``stored``."""
+        return stored if self == Packing() else np.dtype(np.float64)
+
+    def unpacked(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return v, NaN where there is none."""
+        if self == Packing():
+            return stored
+        values = self.scale * stored.astype(np.float64) + self.offset
+        if self.missing is not None:
+            values[stored == self.missing] = np.nan
+        return values
+
+
+def packing_of(dataset: h5py.Dataset) -> Packing:
+    """How the numbers of a dataset are packed, as its attributes say; plain where they say nothing."""
+    scale, offset = (_number(dataset, key) for key in ("scale_factor", "add_offset"))
+    missing = _number(dataset, "_FillValue")
+    if missing is None:
+        missing = _number(dataset, "missing_value")
+    if missing is not None and np.isnan(missing):
+        missing = None  # stands for itself
+    return Packing(1.0 if scale is None else scale, 0.0 if offset is None else offset, missing)
+
+
+def _number(dataset: h5py.Dataset, key: str) -> float | None:
+    with translated(Path(dataset.file.filename), f"the attribute '{key}' of '{dataset.name}' cannot be read"):
+        value = dataset.attrs.get(key)
+    array = np.asarray(value)
+    return float(array.ravel()[0]) if array.size == 1 and array.dtype.kind in _READABLE else None
+
+
+def rows_of(dataset: h5py.Dataset, start: int, stop: int, axis: int | None = 0) -> NDArray[Any]:
+    """Return rows ``start:stop`` along an axis (all of it for None) as a writable array of the machine's own format."""
     with translated(Path(dataset.file.filename), f"rows {start}:{stop} of '{dataset.name}' cannot be read"):
-        read = np.asarray(dataset[start:stop])
+        read = np.asarray(dataset[()] if axis is None else dataset[(*(slice(None),) * axis, slice(start, stop))])
     native = read.dtype.newbyteorder("=")
     if native.kind == "f" and native.itemsize > 8:  # long double: torch has none
         native = np.dtype(np.float64)

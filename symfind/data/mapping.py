@@ -15,6 +15,10 @@ ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved", "grid_x", "grid
 _KEYS = ("kind", "names", "units", "grid", *ROLES)
 
 
+# In an order of axes: one that the dataset has not.
+NEW_AXIS = -1
+
+
 @dataclass(frozen=True)
 class Selection:
     """Datasets that make up one role: one, or several stacked along a new last axis.
@@ -25,10 +29,14 @@ class Selection:
         Paths inside the file.
     columns
         Entries of the last axis to keep, in this order; ``None`` keeps all.
+    order
+        Axes of the dataset in the order in which they are read, rows first, :data:`NEW_AXIS` for one of length 1 that
+        it lacks, those of length 1 that are left out not named; ``None`` leaves them as they are stored.
     """
 
     datasets: tuple[str, ...]
     columns: tuple[int, ...] | None = None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

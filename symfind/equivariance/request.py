@@ -133,7 +133,12 @@ def _own_shape(model: Model) -> tuple[int, ...] | None:
 
 
 def _read(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-    names = {"input": asked.input, "output_name": asked.output_name, "mapping": asked.mapping}
+    names = {
+        "input": asked.input,
+        "output_name": asked.output_name,
+        "mapping": asked.mapping,
+        "transpose": asked.transpose,
+    }
     try:
         dataset = open_dataset(path, **names)  # type: ignore[arg-type]
     except InputError:

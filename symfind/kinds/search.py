@@ -14,20 +14,27 @@ from torch import Tensor
 from symfind.cost import check_memory
 from symfind.data.dataset import Dataset
 from symfind.data.files import CHECKPOINT_FORMAT, HDF5_SIGNATURE, sha256
+from symfind.data.formats.registry import format_of
 from symfind.data.hdf5 import opened, root_text
 from symfind.decision.evidence import Evidence
 from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
-from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Geometry, Moments, check_units, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
-from symfind.kinds.frame import Frame
-from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.kinds.frame import Frame, rows_needed
+from symfind.kinds.maps.nullspace import (
+    MapExtent,
+    evidence_of_fit,
+    evidence_of_model,
+    rounding_level,
+    streamed_spectrum,
+)
 from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
+from symfind.kinds.size import check_size
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
@@ -49,12 +56,13 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Origin:
-    """What was read: digest, kind, shapes by role, and names of the coordinates."""
+    """What was read: digest, kind, shapes by role, names of the coordinates, and how that was understood."""
 
     sha256: str
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
     names: tuple[str, ...]
+    read_as: str | None = None
 
 
 def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
@@ -66,6 +74,8 @@ def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Cl
         The input cannot be used, or an option does not go with it.
     """
     generator = torch.Generator().manual_seed(request.seed)
+    if request.space == "auto":
+        request = replace(request, space=None)
     if is_model(path):
         return _model_evidence(request, path, generator, device, clock)
     return _data_evidence(request, path, generator, clock)
@@ -79,7 +89,7 @@ def is_model(path: Path) -> bool:
     except OSError:
         return False  # reading it as data says what is wrong with it
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
-        return True
+        return format_of(path) is None  # arrays of NumPy and tensors of torch are archives too
     if head != HDF5_SIGNATURE:
         return False
     with opened(path) as file:
@@ -97,6 +107,7 @@ def _data_evidence(
             output_name=request.output_name,
             mapping=request.mapping,
             grid=request.grid,
+            transpose=request.transpose,
         )
         digest = dataset.sha256()
     kind = KINDS[dataset.kind]
@@ -105,12 +116,14 @@ def _data_evidence(
     if kind.examine is not None:
         found = kind.examine(request, dataset, stop, generator, clock)
         messages = (*found.evidence.messages, *dataset.messages[1:], *dataset.warnings)
-        origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names)
+        origin = Origin(
+            sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names, read_as=dataset.inferred
+        )
         return origin, replace(found.evidence, messages=messages)
     question = kind.asked(request.output_type)
     frame, names, messages = _frame(request, dataset, question, kind.space, stop, clock)
     question.check(frame.action, (block["y"] for block in dataset.blocks(stop=stop)), frame.geometry.scale)
-    origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
+    origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names, read_as=dataset.inferred)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
     check_units(samples.y, "y")
     messages = (*dataset.messages[1:], *messages, *dataset.warnings)
@@ -162,8 +175,7 @@ def _frame(
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
     objects = objects_of(row, request.acts_on)
-    names = coordinate_names(dataset.names, objects[1])
-    fields = make_space(request.space or space, objects[1], names)  # told to be too large before the rows are read
+    check_size(request.source, request.space or space, objects, stop, transposed=request.transpose)
     moments = Moments(max(1, prod(row)))
     with clock.phase("moments", stop) as advance:
         for block in dataset.blocks(stop=stop):
@@ -172,23 +184,47 @@ def _frame(
     outputs = (1, 1)
     if question.target is not None:
         outputs = question.outputs(dataset.shapes[question.target][1:], request.acts_on)
+    names = coordinate_names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
-    return _made_frame(request, question, fields, objects, outputs, moments, action), names, messages
+    space, told = _default_space(request, question, space, objects, outputs, action, stop)
+    return _made_frame(request, question, space, objects, outputs, moments, names, action), names, (*messages, *told)
+
+
+def _default_space(
+    request: DiscoverOptions,
+    question: Question,
+    space: str,
+    objects: tuple[int, int],
+    outputs: tuple[int, int],
+    action: OutputAction,
+    rows: int,
+) -> tuple[str, tuple[str, ...]]:
+    """The candidates where none are named, and why: translations are asked for as long as the rows suffice."""
+    if request.space is not None or question.target is None or space != "affine":
+        return space, ()
+    d = objects[1]
+    if rows < rows_needed(d * d + d + action.extra, prod(outputs)):
+        return "linear", (f"space: linear, fields that fix the origin, as {rows} rows do not suffice for affine",)
+    return space, (
+        "space: affine, as nothing says that the centre is 0; --space linear asks for what fixes the origin",
+    )
 
 
 def _made_frame(
     request: DiscoverOptions,
     question: Question,
-    fields: VectorFieldSpace,
+    space: str,
     objects: tuple[int, int],
     outputs: tuple[int, int],
     moments: Moments,
+    names: tuple[str, ...],
     action: OutputAction,
 ) -> Frame:
     geometry: Geometry = input_geometry(moments, objects[0])
     if geometry.rank == 0:
         raise InputError(f"{request.source}: all rows of x are equal, nothing varies; give data that vary")
+    fields = make_space(request.space or space, objects[1], names)
     return Frame(question, objects, outputs, geometry, fields.centred(geometry.mean, geometry.scale), action)
 
 
@@ -265,19 +301,24 @@ def _model_evidence(
     question = kind.asked(request.output_type)
     objects = objects_of(tuple(x.shape[1:]), request.acts_on)
     outputs = question.outputs(model.output_shape, request.acts_on)
-    coordinates = coordinate_names(names, objects[1])
-    fields = make_space(request.space or kind.space, objects[1], coordinates)
+    check_size(request.source, request.space or kind.space, objects, x.shape[0], transposed=request.transpose)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
+    coordinates = coordinate_names(names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
-    frame = _made_frame(request, question, fields, objects, outputs, moments, action)
+    space, told = _default_space(request, question, kind.space, objects, outputs, action, x.shape[0])
+    frame = _made_frame(request, question, space, objects, outputs, moments, coordinates, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
     origin = Origin(sha256=digest, kind=kind.name, shapes=shapes, names=coordinates)
     samples = with_duplicates_grouped(Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0).to(device), group))
     question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)
-    return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
+        if isinstance(evidence.extent, MapExtent):
+            points = samples.x.reshape(-1, *model.input_shape)
+            level = rounding_level(evidence.extent.derivative, points, model.last_digit)
+            evidence = replace(evidence, rounding=level)
+    return origin, _told(evidence, frame, coordinates, (f"output action: {why}", *told))
 
 
 def model_inputs(
@@ -285,7 +326,9 @@ def model_inputs(
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:
-        dataset = open_dataset(Path(request.data), kind="points", input=request.input, mapping=request.mapping)
+        dataset = open_dataset(
+            Path(request.data), kind="points", input=request.input, mapping=request.mapping, transpose=request.transpose
+        )
         count = min(request.max_rows or dataset.n_rows, dataset.n_rows, _SAMPLE_ROWS)
         held = dataset.sample(count, generator)
         return held["x"], dataset.names, held.get("group")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def scripted_module(file: AuditedFile, device: torch.device) -> Any:
     if hasattr(torch._C, "_jit_set_profiling_mode"):
         torch._C._jit_set_profiling_mode(False)
     try:
-        module = torch.jit.load(str(file.contents), map_location=device)  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            # torch.jit is deprecated since torch 2.11; whoever has such a file cannot do anything about it here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(file.contents), map_location=device)  # type: ignore[no-untyped-call]
         return module.eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(

@@ -37,6 +37,7 @@ def option(
     open_unit: bool = False,
     shown_as: str | None = None,
     writes: bool = False,
+    several: bool = False,
 ) -> Any:
     """Declare an option: a field with its help and the values it accepts.
 
@@ -60,6 +61,8 @@ def option(
         What stands for the value in the help.
     writes
         Whether it names a file to write rather than one to read.
+    several
+        Whether the command line takes more than one, for each of which the verb runs.
     """
     metadata = {
         "help": text,
@@ -70,6 +73,7 @@ def option(
         "open_unit": open_unit,
         "shown_as": shown_as,
         "writes": writes,
+        "several": several,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -138,14 +142,22 @@ class ComputeOptions(Options):
 class RowOptions(ComputeOptions):
     """Which arrays of a file are the rows, and whether a model's code is trusted."""
 
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    input: str | None = option(
+        "The dataset or column that holds x, several between commas; or a group of datasets.",
+        None,
+        panel="Input",
+        shown_as="NAME",
+    )
+    output_name: str | None = option(
+        "The dataset or column that holds y, several between commas.", None, panel="Input", shown_as="NAME"
+    )
     mapping: str | Mapping[str, object] | None = option(
         "A YAML file that says which dataset plays which role, for files of another layout.",
         None,
         panel="Input",
         shown_as="FILE",
     )
+    transpose: bool = option("Arrays are stored with their axes in reverse, rows last.", False, panel="Input")
     trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
 
 

@@ -12,10 +12,12 @@ from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
 from symfind.schema.conservation import Conservation, Conserved
+from symfind.schema.coverage import Coverage, Undecided
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
 from symfind.schema.records import NUMBERS, Json, Mismatch, Record
+from symfind.schema.shown import ShownGenerator, ShownReport
 from symfind.schema.validity import ValidityCurve
 from symfind.schema.witness import Witness
 
@@ -39,6 +41,8 @@ class Source(Record):
         Dataset name → shape, the rows first.
     names
         Names of the coordinates, as used in the expressions of the generators.
+    read_as
+        How the kind was found, and what is read as what; None where nothing was read.
     """
 
     path: str
@@ -46,6 +50,7 @@ class Source(Record):
     kind: str
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +111,8 @@ class SpectrumEntry(Record):
     upper: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generator(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Generator(ShownGenerator, Record):
     """One infinitesimal symmetry ξ = Σ cᵢ ξᵢ with its relative defect ρ and the verdict.
 
     Attributes
@@ -227,8 +232,7 @@ class Algebra(Record):
     noise
         Relative error of a generator that the decisions allow for.
     killing_signature
-        Numbers of positive and of negative eigenvalues of the Killing form, in this order: (3, 3) for so(1,3), whose
-        boosts give the positive ones, (0, 3) for so(3).
+        Numbers of positive and of negative eigenvalues of the Killing form: (3, 3) for so(1,3), (0, 3) for so(3).
     center_dimension, radical_dimension, nilradical_dimension
         Of the largest abelian, solvable and nilpotent ideals that their names stand for.
     derived_dimensions, lower_central_dimensions
@@ -279,28 +283,8 @@ class Algebra(Record):
     invariant_subspaces: tuple[tuple[tuple[float, ...], ...], ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Coverage(Record):
-    """How many of the candidate directions the data can speak about.
-
-    Attributes
-    ----------
-    factor
-        The supremum ω of what a candidate can do where the data cannot see it; 0 is full coverage, None
-        unbounded.
-    rank
-        The number of directions of the space that the data determine.
-    message
-        The same as a sentence.
-    """
-
-    factor: float | None = None
-    rank: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(ShownReport, Record):
     """The answer to one question, with every number that led to it.
 
     Attributes
@@ -312,7 +296,7 @@ class Report(Record):
     space, spectrum
         The candidates and their defects, ascending.
     generators
-        The certified and the undecided generators, then none: refuted directions are in the spectrum alone.
+        The certified, the approximate and some undecided generators: refuted directions are in the spectrum alone.
     set_apart
         Directions that are small but trivial or a gauge.
     validity
@@ -326,16 +310,17 @@ class Report(Record):
     timing
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
     promotion
-        How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
+        How the model was fitted; None unless ``promote`` wrote the report.
     equation
         The differential equation of fields.
     conserved, conservation
-        Functions that the flow, the map or all generators conserve, and how they depend on one another; None unless
-        ``conserve`` was asked.
+        Functions that are conserved, and how they depend on one another; None unless ``conserve`` was asked.
     discrete, discrete_group
         Finite candidates and what the certified ones generate; None unless they were asked for.
     witness
         The symmetric model that decided; None where F was given or no such model was sought.
+    undecided
+        How many directions are undecided and how many of these are among the generators; None where none is.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -364,6 +349,7 @@ class Report(Record):
     discrete: tuple[Discrete, ...] | None = None
     discrete_group: DiscreteGroup | None = None
     witness: Witness | None = None
+    undecided: Undecided | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""
@@ -375,6 +361,17 @@ class Report(Record):
     def certified(self) -> tuple[Generator, ...]:
         """The generators whose upper confidence bound is below the tolerance."""
         return tuple(g for g in self.generators if g.verdict == "certified")
+
+    @property
+    def held(self) -> tuple[Generator, ...]:
+        """The certified and the approximate generators: what a model is to be made exact under."""
+        return tuple(g for g in self.generators if g.verdict in ("certified", "approximate"))
+
+    def unlisted_verdict(self, entry: SpectrumEntry) -> str:
+        """Refuted where the lower bound is above the tolerance; a direction of which nothing is sure is only large."""
+        tolerance = self.settings.get("tolerance", 0.0)
+        sure = entry.lower is not None and isinstance(tolerance, float) and entry.lower > tolerance
+        return "refuted" if sure else "not decided"
 
     @classmethod
     def read(cls, plain: Any, name: str) -> Self:

@@ -19,14 +19,17 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import ConserveOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
-from symfind.schema.document import Algebra, Coverage, Report, Source, Space, SpectrumEntry
+from symfind.schema.coverage import Coverage
+from symfind.schema.document import Algebra, Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
 
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
 
 
+@guessed(ConserveOptions, "source")
 def conserve(options: ConserveOptions, progress: Progress | None = None) -> Report:
     """The functions f with L_F f = 0 of a flow or a map, or the polynomial invariants of a report's generators.
 
@@ -60,7 +63,14 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         found = conserved_quantities(options, rows, library, clock, generator)
     evidence = found.finding.evidence
     return Report(
-        source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
+        source=Source(
+            path=options.source,
+            sha256=rows.sha256,
+            kind=rows.kind,
+            shapes=rows.shapes,
+            names=rows.names,
+            read_as=rows.read_as,
+        ),
         settings=options.settings(),
         environment=environment,
         timing=clock.seconds,

@@ -28,6 +28,7 @@ from symfind.promotion.reading import Ready, ReportedFields, ready
 from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import HeldOut, Promotion
 from symfind.schema.store import read_report
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
@@ -40,6 +41,7 @@ _ABOUT = (
 )
 
 
+@guessed(PromoteOptions, "data")
 def promote(options: PromoteOptions, to: Path | None = None, progress: Progress | None = None) -> Report:
     """The model with as much symmetry as the data allow, and the report of what survived.
 
@@ -131,7 +133,12 @@ def _certified(
     evidence = replace(evidence, doubts=tuple(doubts), messages=(*prepared.messages, *chosen.messages, _ABOUT))
     finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
-        path=options.data, sha256=prepared.sha256, kind=prepared.kind, shapes=prepared.shapes, names=prepared.names
+        path=options.data,
+        sha256=prepared.sha256,
+        kind=prepared.kind,
+        shapes=prepared.shapes,
+        names=prepared.names,
+        read_as=prepared.read_as,
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     if options.discrete is not None:

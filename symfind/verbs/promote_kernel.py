@@ -56,7 +56,12 @@ _ABOUT = (
 def pairs_of_fields(options: PromoteOptions, path: Path) -> Dataset | None:
     """The dataset, if it holds pairs of fields."""
     dataset = open_dataset(
-        path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
+        path,
+        kind=options.kind,
+        input=options.input,
+        output_name=options.output_name,
+        mapping=options.mapping,
+        transpose=options.transpose,
     )
     return dataset if KINDS[dataset.kind].promoted == "kernel" else None
 
@@ -124,7 +129,12 @@ def promote_kernel(
         )  # fmt: skip
         finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
-        path=options.data, sha256=dataset.sha256(), kind=dataset.kind, shapes=dataset.shapes, names=frame.names
+        path=options.data,
+        sha256=dataset.sha256(),
+        kind=dataset.kind,
+        shapes=dataset.shapes,
+        names=frame.names,
+        read_as=dataset.inferred,
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     if to is not None:
