@@ -10,10 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.learned import learned_forms, learned_index
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import catalogue, general
-from symfind.decision.witness.regression import fitted
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
