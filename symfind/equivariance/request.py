@@ -15,6 +15,7 @@ from symfind.equivariance.infer import inferred_task
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.search import is_model
 from symfind.lie.groups.catalogue import Group, parse_group
 from symfind.models.model import Model, load_model
 from symfind.options.of_verbs import ActionOptions
@@ -36,12 +37,15 @@ class GivenGenerators:
         The file they were found in, and its digest; used for rows if it is still there.
     affine
         Whether they are ((A, b), (0, 0)).
+    shape
+        Of one row of what they were found in; empty if that is not known.
     """
 
     matrices: Tensor
     noise: float
     source: tuple[str, str | None] | None = None
     affine: bool = False
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +114,13 @@ def rows_for(
     message: tuple[str, ...] = ()
     if path is None and asked.shape is None and generators is not None and generators.source is not None:
         name, digest = generators.source
-        if digest is not None and Path(name).is_file() and sha256(Path(name)) == digest:
+        # A model has no rows; those it was asked on were samples, too.
+        if digest is not None and Path(name).is_file() and not is_model(Path(name)) and sha256(Path(name)) == digest:
             path, message = name, (f"rows: the data the generators were found in, {name}",)
     if path is not None:
         x, y = _read(path, asked, rng)
         return x, y, True, message
-    shape = asked.shape or _own_shape(model)
+    shape = asked.shape or (generators.shape if generators is not None else ()) or _own_shape(model)
     if shape is None:
         raise UsageError(
             f"{model.path}: the model does not tell the shape of its input; give --data FILE, or --shape N,N"

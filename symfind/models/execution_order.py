@@ -155,7 +155,8 @@ class _Walk:
             return
         if isinstance(step, Layer):
             if step.kind == "linear":
-                self.first_layer = FirstLayer(step.path, self._axis, step.weight.shape[1])
+                parts = any("width" in earlier.attributes for earlier in self.steps if not isinstance(earlier, Layer))
+                self.first_layer = FirstLayer(step.path, self._axis, step.weight.shape[1], parts)
             elif self._axis == -1:
                 axis = 1 - step.weight.ndim  # channels stand before the spatial axes
                 self.first_layer = FirstLayer(step.path, axis, step.weight.shape[1] * int(step.attributes["groups"]))
@@ -194,7 +195,9 @@ def _step(name: str, arguments: tuple[Any, ...]) -> Step | None:
     if name == "flatten" and arguments[1:] == (1, -1):
         return Rearrangement("flatten")
     if name in ("view", "reshape") and _flattens(arguments[1]):
-        return Rearrangement("flatten")
+        width = arguments[1][1]
+        # view(-1, 3) of nine numbers makes three rows of one: only the width tells.
+        return Rearrangement("flatten", {} if width == -1 or isinstance(width, Value) else {"width": width})
     return None
 
 

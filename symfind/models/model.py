@@ -20,6 +20,7 @@ from symfind.models.autodiff import (
     right_directional_derivative,
 )
 from symfind.models.loading import load_network
+from symfind.models.modules import converted
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
@@ -95,6 +96,16 @@ class Model:
     def forward_mode(self) -> bool:
         """True if forward-mode derivatives of this network were found right; else they are not used."""
         return self._directional_derivative() is along_by_forward_mode
+
+    @property
+    def batch(self) -> tuple[int, int | None]:
+        """Fewest and most rows of one call; None stands for any number."""
+        return self._network.batch
+
+    @property
+    def stored_dtype(self) -> torch.dtype | None:
+        """The floating-point type of the file's numbers; None if it has none."""
+        return self._native
 
     @property
     def format(self) -> str:
@@ -270,7 +281,7 @@ class Model:
         native = self._native or torch.float32
         for candidate in dict.fromkeys((self.dtype, native)):
             self.compute_dtype = candidate
-            module.to(candidate)
+            converted(module, candidate)
             try:
                 with torch.no_grad():
                     y = self._forward(x)
@@ -284,6 +295,8 @@ class Model:
     def _forward(self, x: Tensor) -> Tensor:
         """F(x) ``(n, *output_shape)`` in ``dtype``, in as many calls as the network's batch size asks for."""
         fed = x.reshape(len(x), *self._fed_shape).to(self.compute_dtype)
+        if fed.data_ptr() == x.data_ptr():
+            fed = fed.clone()  # operations in place would move the caller's rows
         parts = []
         for part in torch.split(fed, self._most_rows or len(fed)):
             missing = self._fewest_rows - len(part)
@@ -295,6 +308,11 @@ class Model:
         try:
             y = self._network.module(x)
         except _TORCH_FAULTS as error:
+            if "embedding" in str(error):
+                raise InputError(
+                    f"{self.path}: 'embedding' looks up whole numbers, and rows are real; wrap the model in a module "
+                    "that takes real rows, rounds those columns (x[:, i].long()) and moves the others"
+                ) from None
             raise InputError(
                 f"{self.path}: the model fails on rows of shape {self._fed_shape} ({one_line(error)}); give data of "
                 "the shape it was trained on"

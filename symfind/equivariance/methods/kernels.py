@@ -20,17 +20,18 @@ from torch import Tensor
 
 from symfind.data.axes import AxisSource
 from symfind.equivariance.equivariance import Function, error_of, spread
-from symfind.equivariance.measure import loss_of, relative_change
+from symfind.equivariance.measure import relative_change, task_loss, worse_by
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import save_projection
 from symfind.errors import UsageError
 from symfind.models.network import Layer, Step
-from symfind.schema.enforcement import ErrorMeasured, LossMeasured
+from symfind.schema.enforcement import ErrorMeasured, LossChange, LossMeasured
 
 _TURNS = ("", "c4", "d4", "so2")
 _NAMES = {"p4": "translations+c4", "p4m": "translations+d4", "se2": "translations+so2"}
 # Squared distances on a lattice of unit step are whole numbers, or halves for kernels of even width.
 _DIGITS = 6
+_UNLIKE = "the layers of this network are no kernels on that grid, or the task does not follow the group"
 # Rows and moves on which errors are measured.
 _ROWS, _ELEMENTS = 64, 64
 
@@ -299,6 +300,16 @@ class GridMeasured:
     loss_after: LossMeasured | None
     change: float
     notes: tuple[str, ...]
+    loss_change: LossChange | None = None
+
+    def worse(self, tolerance: float) -> str:
+        """Why the projection is of no use: an error that it raised, or a loss; empty if it is of use."""
+        if self.after.largest > max(self.before.largest, tolerance):
+            return f"the error over moves of the grid rises from {self.before.largest:.2g} to {self.after.largest:.2g}"
+        if self.loss_change is not None and self.loss_change.why and self.loss_before and self.loss_after:
+            before, after = self.loss_before, self.loss_after
+            return f"the held-out {before.kind} rises from {before.value:.4g} to {after.value:.4g}"
+        return ""
 
 
 def enforce_kernels(
@@ -326,8 +337,13 @@ def enforce_kernels(
     unit = spread(values)
     elements = group.elements(_ELEMENTS, rng)
     losses: list[LossMeasured | None] = [None, None]
+    loss_change: LossChange | None = None
     if y is not None:
-        losses = [loss_of(model(subject.x), y) for model in (subject.model, projected)]
+        outs = [model(subject.x) for model in (subject.model, projected)]
+        loss = task_loss(outs[0], y, str(subject.path))
+        losses = [loss.measured(out, y) for out in outs]
+        mean, error = worse_by(loss.rows(outs[1], y), loss.rows(outs[0], y), subject.dtype)
+        loss_change = LossChange(mean=mean, standard_error=error, why="" if mean <= error else _UNLIKE)
     notes = [f"errors over {_ELEMENTS} moves of the grid itself"]
     if not all(group.periodic):
         notes.append("an open axis is not shifted: its kernels depend on x − y, which is exact in the interior")
@@ -340,5 +356,6 @@ def enforce_kernels(
         losses[1],
         relative_change(moved, values, unit),
         tuple(notes),
+        loss_change,
     )
     return projection, measured
