@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 
 import torch
@@ -213,11 +214,11 @@ def distilled(
 ) -> Made:
     """An equivariant network fitted to a teacher on the rows that are not held out."""
     rows = yardstick.train
-    network = distilled_network(task, rows, teacher(rows), rng, steps=steps, advance=advance)
+    network = distilled_network(task, rows, teacher(rows).double(), rng, steps=steps, advance=advance)
     count = sum(p.numel() for p in network.parameters())
     return Made(
         "distill",
-        network.plain().to(subject.dtype),
+        copy.deepcopy(network.plain()).to(subject.dtype),
         f"{count} parameters fitted to the {teacher_name} on {len(rows)} rows",
         ("distill: a new network, whose agreement with the model is measured, not guaranteed",),
         (),

@@ -62,6 +62,8 @@ class Prepared:
         Whether the rows are data.
     messages
         What was chosen for the user.
+    doubt
+        The two best guesses at the representations, where the model obeys none of several; else empty.
     """
 
     subject: Subject
@@ -69,6 +71,7 @@ class Prepared:
     nearest: NearestGroup | None
     given_rows: bool
     messages: tuple[str, ...]
+    doubt: tuple[str, ...] = ()
 
 
 def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | None, rng: torch.Generator) -> Prepared:
@@ -94,7 +97,7 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
         known, coordinates = named or parse_group(str(asked.group), x.shape[-1]), None
     subject = Subject(path, model, model.format, x, y, asked.trust_model)
     inferred = inferred_task(model, x, model.output_shape, known, coordinates, asked.rep_in, asked.rep_out, rng)
-    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages))
+    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages), inferred.doubt)
 
 
 def _named(group: str) -> Group | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from symfind.data.files import appearing_whole
 from symfind.data.hdf5 import write
@@ -95,7 +95,9 @@ def export_module(module: nn.Module, x: Tensor, batch: int | None, path: Path, p
     try:
         with warnings.catch_warnings(), _silent_export():
             warnings.simplefilter("ignore")
-            program = torch.export.export(module.eval(), (rows,), dynamic_shapes=dynamic)
+            # A loaded graph refuses to be told its mode; it has the one that it was exported in.
+            mode = module if any(isinstance(part, fx.GraphModule) for part in module.modules()) else module.eval()
+            program = torch.export.export(mode, (rows,), dynamic_shapes=dynamic)
             torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
     # The tracer raises what its parts raise, private classes among them.
     except Exception as error:

@@ -20,7 +20,7 @@ from symfind.models.autodiff import (
     right_directional_derivative,
 )
 from symfind.models.loading import load_network
-from symfind.models.modules import converted
+from symfind.models.modules import converted, types_of, with_types
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
@@ -279,9 +279,13 @@ class Model:
         """Evaluate in the dtype asked for if the network can; else in its own, with conversions around it."""
         module = self._network.module
         native = self._native or torch.float32
+        stored = types_of(module)
         for candidate in dict.fromkeys((self.dtype, native)):
             self.compute_dtype = candidate
-            converted(module, candidate)
+            if candidate == native:
+                with_types(module, stored)
+            else:
+                converted(module, candidate)
             try:
                 with torch.no_grad():
                     y = self._forward(x)

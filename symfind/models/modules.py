@@ -125,6 +125,25 @@ CONVOLUTIONS: Mapping[str, type[Any]] = {"conv1d": nn.Conv1d, "conv2d": nn.Conv2
 _PADS: Mapping[int, type[Any]] = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}
 
 
+def types_of(module: nn.Module) -> list[torch.dtype]:
+    """The types of its tensors, in the order in which a module walks through them."""
+    found: list[torch.dtype] = []
+
+    def note(t: Tensor) -> Tensor:
+        found.append(t.dtype)
+        return t
+
+    module._apply(note)  # type: ignore[no-untyped-call]
+    return found
+
+
+def with_types(module: nn.Module, types: Sequence[torch.dtype]) -> nn.Module:
+    """The module with its tensors in ``types`` again: some files hold numbers of two precisions."""
+    left = iter(types)
+    made: nn.Module = module._apply(lambda t: t.to(next(left)))  # type: ignore[no-untyped-call]
+    return made
+
+
 def converted(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The module with its real numbers in ``dtype`` and its complex ones in the complex type of that precision.
 

@@ -23,7 +23,7 @@ from symfind.equivariance.request import Prepared, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
-from symfind.errors import UsageError, WorseThanBefore
+from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
@@ -64,6 +64,13 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
     with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with _timed(seconds, "read"):
             ready = _prepared(options, path, rng)
+        if ready.doubt:
+            named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
+            raise InputError(
+                f"{options.model}: it obeys {ready.task.group.name} under none of the representations that the shapes "
+                f"allow; say which is meant: symfind enforce {options.model} {named} "
+                f"{', or '.join(ready.doubt)}"
+            )
         used = ready.task
         provenance = {
             "symfind": __version__,
