@@ -172,7 +172,7 @@ def _of_rows(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
     if group.affine or group.factors or unit == 1 or _turns_images(group, shape):
         return
     for axis, size in enumerate(sizes[:-1]):
-        if size == unit:
+        if size == unit != last:  # coordinates stand last, as in docs/data.md, where they can
             yield _beside(prod(sizes[:axis]), "V", prod(sizes[axis + 1 :]))
     if len(sizes) > 1 and last > unit:
         yield from _mixed(prod(sizes[:-1]), last, unit)
