@@ -138,7 +138,7 @@ class Model:
         """W₁, σ₁, W₂, … in the order in which they act, weights in the dtype of the file."""
         return self._network.steps
 
-    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None) -> Model:
+    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None, *, derivatives: bool = True) -> Model:
         """Fix the shape of one row of x, and check on a few rows that values and derivatives can be relied on.
 
         Rows of another shape with the same numbers are rearranged where that is unambiguous: objects ``(k, d)``
@@ -150,6 +150,8 @@ class Model:
             Shape of one row of the data.
         sample
             Rows of the data ``(n, *input_shape)``, of which the first few are used; standard normal ones else.
+        derivatives
+            Whether derivatives will be asked for; else only values are checked.
 
         Raises
         ------
@@ -166,7 +168,8 @@ class Model:
             probe = Probe(x, self._forward)
             self._check_rows(probe)
             self._numbers_per_row = probe.saved_numbers_per_row() + prod(input_shape) * (1 + prod(self._output_shape))
-            self._check_derivative(probe)
+            if derivatives:
+                self._check_derivative(probe)
             self._sample, self._along = x, None
         except Exception:
             self._input_shape = None

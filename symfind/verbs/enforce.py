@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, overload
 
 import torch
+from torch import nn
 
 from symfind.answers.enforcement import as_it_was, enforcement_of, enforcement_on_grid, generators_of, score_of
 from symfind.data.axes import parse_grid
@@ -32,21 +34,33 @@ from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.augment import score_fields
+from symfind.verbs.enforce_module import Rows, enforce_module
 from symfind.verbs.machine import on_cpu_in_double
 from symfind.version import __version__
 
 
-def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:
-    """The equivariant map next to a trained model: the model file it makes, and what that costs.
+@overload
+def enforce(
+    model: EnforceOptions, to: Path | None = None, progress: Progress | None = None
+) -> Enforcement: ...  # a file
+@overload
+def enforce(model: nn.Module, to: str, progress: Rows, **options: Any) -> nn.Module: ...  # a module
+def enforce(model: Any, to: Any = None, progress: Any = None, **options: Any) -> Any:
+    """The equivariant map next to a trained model: the file it makes and what that costs, or a module of a module.
+
+    ``enforce(options, to)`` works on files; ``enforce(module, "so3", data)`` is
+    :func:`symfind.verbs.enforce_module.enforce_module`.
 
     Parameters
     ----------
-    options
-        Model, group and method, :class:`~symfind.options.of_verbs.EnforceOptions`.
+    model
+        Model, group and method, :class:`~symfind.options.of_verbs.EnforceOptions`; or a module.
     to
-        The file to write, of the same kind as the model's; None writes none.
+        The file to write, of the same kind as the model's; None writes none. For a module: the group.
     progress
-        Told how far the computation is.
+        Told how far the computation is. For a module: rows, rows and targets, or a file of them.
+    options
+        For a module: the options by name.
 
     Raises
     ------
@@ -56,6 +70,12 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
         A file was asked for and the held-out loss of the result is worse than the model's by more than a standard
         error, without ``force``; it holds the document.
     """
+    if isinstance(model, nn.Module):
+        return enforce_module(model, to, progress, **options)
+    return _enforce_file(model, to, progress)
+
+
+def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress | None) -> Enforcement:
     if options.grid is not None:
         return _enforce_on_grid(options, options.grid, to)
     watch, seconds = progress or SilentProgress(), dict[str, float]()
@@ -126,7 +146,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
             check_ending(to, format_written(subject, True), "project")
         with _timed(seconds, "enforce"):
             projection, measured = enforce_kernels(subject, group, made, provenance, rng)
-        kept = measured.before.largest <= options.tolerance
+        kept = measured.obeyed(options.tolerance)
         why = "" if kept else measured.worse(options.tolerance)
         if to is not None and not (why and not options.force):
             with appearing_whole(to) as part:

@@ -31,6 +31,8 @@ _TURNS = ("", "c4", "d4", "so2")
 _NAMES = {"p4": "translations+c4", "p4m": "translations+d4", "se2": "translations+so2"}
 # Squared distances on a lattice of unit step are whole numbers, or halves for kernels of even width.
 _DIGITS = 6
+# Beyond this multiple of its own error a projection is not near the model. Layers add up what one mean would do.
+_FAR = 10.0
 _UNLIKE = "the layers of this network are no kernels on that grid, or the task does not follow the group"
 # Rows and moves on which errors are measured.
 _ROWS, _ELEMENTS = 64, 64
@@ -301,11 +303,25 @@ class GridMeasured:
     change: float
     notes: tuple[str, ...]
     loss_change: LossChange | None = None
+    whole: bool = True
+
+    def obeyed(self, tolerance: float) -> bool:
+        """Whether the model commutes already; the ends of an open axis hide whether it does."""
+        return self.whole and self.before.largest <= tolerance
 
     def worse(self, tolerance: float) -> str:
-        """Why the projection is of no use: an error that it raised, or a loss; empty if it is of use."""
+        """Why the projection is of no use: an error or a loss that it raised, or what it did to F; else empty.
+
+        The mean over the group moves F by at most its error (Jensen); a projection that moves it by far more reads the
+        layers as something that they are not.
+        """
         if self.after.largest > max(self.before.largest, tolerance):
             return f"the error over moves of the grid rises from {self.before.largest:.2g} to {self.after.largest:.2g}"
+        if self.whole and self.change > _FAR * max(self.before.rms, tolerance):
+            return (
+                f"the model misses the group by {self.before.rms:.2g} of its spread, and the projection changes it by "
+                f"{self.change:.2g}: hidden layers are not laid out as channels × grid"
+            )
         if self.loss_change is not None and self.loss_change.why and self.loss_before and self.loss_after:
             before, after = self.loss_before, self.loss_after
             return f"the held-out {before.kind} rises from {before.value:.4g} to {after.value:.4g}"
@@ -357,5 +373,6 @@ def enforce_kernels(
         relative_change(moved, values, unit),
         tuple(notes),
         loss_change,
+        all(group.periodic),
     )
     return projection, measured
