@@ -39,7 +39,9 @@ def scripted_graph(module: fx.GraphModule, path: str) -> nn.Module:
     UsageError
         An operation that TorchScript does not have; the message names it and says what to do.
     """
-    plain = copy.deepcopy(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own copying of its trees warns of torch
+        plain = copy.deepcopy(module)
     graph = plain.graph
     for node in list(graph.nodes):
         if node.op == "call_module" and "guard" in str(node.target):

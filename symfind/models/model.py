@@ -305,7 +305,8 @@ class Model:
         if fed.data_ptr() == x.data_ptr():
             fed = fed.clone()  # operations in place would move the caller's rows
         parts = []
-        for part in torch.split(fed, self._most_rows or len(fed)):
+        most = self._most_rows or len(fed)
+        for part in [fed] if len(fed) <= most else [part.clone() for part in torch.split(fed, most)]:
             missing = self._fewest_rows - len(part)
             padded = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing > 0 else part
             parts.append(self._call(padded)[: len(part)])
