@@ -48,9 +48,7 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
     if rows is not None and not task.rep_in.is_orthogonal and task.rep_in.dim == task.input_width:
         flat = rows.reshape(len(rows), -1)
         covariance = flat.mT @ flat / len(flat)
-    projection = project_network(
-        subject.steps, subject.model.is_sequential, subject.fed_shape, task, rep_hidden, covariance
-    )
+    projection = project_network(subject.steps, subject.model.blocked, subject.fed_shape, task, rep_hidden, covariance)
     dead = None
     if projection.constant is not None:
         layer = projection.constant

@@ -47,6 +47,7 @@ class ExecutionOrder:
     steps: tuple[Step, ...]
     sequential: bool
     first_layer: FirstLayer | None
+    blocked: str = ""
 
 
 # Activations by torch's name, with the names and defaults of what follows x in the operator's arguments.
@@ -93,7 +94,9 @@ def execution_order(operations: Iterable[Operation], x: str, y: str) -> Executio
     walk = _Walk(x)
     for operation in operations:
         walk.take(operation)
-    return ExecutionOrder(tuple(walk.steps), walk.sequential and walk.current == y, walk.first_layer)
+    sequential = walk.sequential and walk.current == y
+    blocked = "" if sequential else walk.blocked or "an output that is not the last result"
+    return ExecutionOrder(tuple(walk.steps), sequential, walk.first_layer, blocked)
 
 
 class _Walk:
@@ -103,6 +106,7 @@ class _Walk:
         self.current = x
         self.steps: list[Step] = []
         self.sequential = True
+        self.blocked = ""  # the first operation that makes it more than a chain
         self.first_layer: FirstLayer | None = None
         self._axis: int | str | None = -1  # of x that the next layer sees: the last, None if flattened
         self._data = {x}
@@ -120,6 +124,7 @@ class _Walk:
             self._shapes.update(operation.results)
             return
         chained = data == [self.current]
+        before = self.sequential
         step = _step(operation.name, arguments)
         if step is None:
             known = operation.name in _IDENTITIES
@@ -130,6 +135,8 @@ class _Walk:
             self.sequential &= chained
             self._see(step, chained)
             self.steps.append(step)
+        if before and not self.sequential:
+            self.blocked = operation.name if chained else f"{operation.name} of several results, a skip"
         self._data.update(operation.results)
         self.current = operation.results[0] if operation.results else self.current
 

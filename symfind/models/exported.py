@@ -102,6 +102,7 @@ def load_exported(file: AuditedFile, device: torch.device) -> Network:
         order.first_layer,
         tuple(int(size) for size in sizes[1:]) if fixed else None,
         _batch(program, sizes[0]),
+        order.blocked,
     )
 
 

@@ -134,6 +134,11 @@ class Model:
         """True if the network is nothing but :meth:`layers`, one after the other."""
         return self._network.sequential
 
+    @property
+    def blocked(self) -> str:
+        """The operation that makes the network more than :meth:`layers`; empty if it is not."""
+        return self._network.blocked
+
     def layers(self) -> tuple[Step, ...]:
         """W₁, σ₁, W₂, … in the order in which they act, weights in the dtype of the file."""
         return self._network.steps

@@ -110,6 +110,8 @@ class Network:
         Shape of one row, where the file tells it.
     batch
         Fewest and most rows of one call; None stands for any number.
+    blocked
+        The first operation that makes it more than ``steps``, by torch's name; empty if ``sequential``.
     """
 
     module: nn.Module
@@ -119,6 +121,7 @@ class Network:
     first_layer: FirstLayer | None = None
     input_shape: tuple[int, ...] | None = None
     batch: tuple[int, int | None] = (1, None)
+    blocked: str = ""
 
     @property
     def dtype(self) -> torch.dtype | None:

@@ -19,8 +19,9 @@ from symfind.lie.groups.haar import HaarQuadrature
 # Numbers of one activation held at once: 8 MB of float64, which caches like and memory does not notice.
 _NUMBERS_AT_ONCE = 2**20
 
-# Degrees of quadrature that are tried in turn. Each step costs about twice the one before.
-DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38)
+# Degrees of quadrature that are tried in turn, as far as nodes go; on SO(3) each step costs about twice the one before,
+# and the last within 20,000 nodes is 31. Turns of a plane have one node a degree, and kinks want hundreds of them.
+DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38, 64, 128, 256, 512)
 
 # The largest of a few errors underestimates that of the 256 of the report, which are to be below the tolerance.
 _MARGIN = 0.2
@@ -247,7 +248,9 @@ def rule_for(
     elements = group.sample(24, rng)
     best: ChosenRule | None = None
     seen: list[tuple[int, float]] = []
-    for degree in (0,) if group.is_finite else DEGREES:
+    count = group.node_count
+    degrees = [d for d in DEGREES if count is None or count(d) <= max_nodes] or [DEGREES[0]]
+    for degree in [0] if group.is_finite else degrees:
         rule = group.haar(degree, rng, max_nodes)
         if not rule.exact and best is not None:
             break  # an exact rule of lower degree is there, and samples are no match for it
@@ -260,13 +263,13 @@ def rule_for(
         if best is None or error < best.error:
             best = found
         seen.append((degree, max(error, 1e-300)))
-        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance):
+        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance, degrees[-1]):
             break
     assert best is not None
     return best
 
 
-def _hopeless(seen: list[tuple[int, float]], tolerance: float) -> bool:
+def _hopeless(seen: list[tuple[int, float]], tolerance: float, last: int) -> bool:
     """Whether the error falls too slowly to reach the tolerance at the last degree: activations with kinks.
 
     Judged from the last three degrees once quadratures of a few hundred nodes have been tried, for the rate at which
@@ -276,4 +279,4 @@ def _hopeless(seen: list[tuple[int, float]], tolerance: float) -> bool:
         return False
     (low, before), (high, now) = seen[-3], seen[-1]
     rate = (math.log(now) - math.log(before)) / (high - low)
-    return math.log(now) + rate * (DEGREES[-1] - high) > math.log(tolerance)
+    return math.log(now) + rate * (last - high) > math.log(tolerance)
