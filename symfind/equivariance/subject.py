@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from symfind.errors import UsageError
-from symfind.models.graph_script import scripted_graph
+from symfind.models.exported import scripted_graph
 from symfind.models.loading import load_network
 from symfind.models.model import Model, load_model
 from symfind.models.modules import InBatches, plain_module
