@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.conservation.settings import SETTINGS
 from symfind.fields.polynomial import Monomials, monomial_exponents
 from symfind.fields.typeset import monomial_text, sum_text
 from symfind.lie.algebras.canonical import canonical_basis
@@ -20,12 +21,8 @@ from symfind.linalg.subspaces import span_basis
 
 # Monomials of the functions beyond this many are not tried: they would outnumber the points.
 _MOST_MONOMIALS = 200
-# A relation that holds to this share of its terms is one; functions whose entries were recognised satisfy theirs to
-# rounding, noisy ones do not, and then only the rank is told.
-_HOLDS = 1e-7
+# Highest degree of a relation: more terms fit by chance.
 _DEGREE = 3
-# Gradients that point within this of one another at a point span one direction there.
-_POINTWISE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,9 @@ def independent_ones(gradients: Tensor, tolerance: float) -> list[bool]:
         if new:
             length = torch.linalg.vector_norm(rest, dim=1, keepdim=True)
             size = torch.linalg.vector_norm(column, dim=1, keepdim=True)
-            unit = torch.where(length > _POINTWISE * size, rest / length.clamp(min=1e-300), torch.zeros_like(rest))
+            unit = torch.where(
+                length > SETTINGS.pointwise * size, rest / length.clamp(min=1e-300), torch.zeros_like(rest)
+            )
             basis = torch.cat([basis, unit[:, None]], 1)
     return free
 
@@ -107,10 +106,10 @@ def polynomial_in(known: Tensor, value: Tensor, names: Sequence[str]) -> str:
         scale = torch.linalg.vector_norm(columns, dim=0).clamp(min=1e-300)
         solved = torch.linalg.lstsq(columns / scale, value[:, None], driver="gelsd").solution[:, 0]
         left = float(torch.linalg.vector_norm(value - (columns / scale) @ solved))
-        if left < _HOLDS * float(torch.linalg.vector_norm(value)):
+        if left < SETTINGS.holds * float(torch.linalg.vector_norm(value)):
             # f_j itself stands among the unknowns, so that the ratios that are recognised include its own.
             row = torch.cat([solved / scale, torch.tensor([-1.0], dtype=torch.float64)])
-            whole = canonical_basis(row[None], torch.full_like(row[None], _HOLDS * float(row.abs().max())))
+            whole = canonical_basis(row[None], torch.full_like(row[None], SETTINGS.holds * float(row.abs().max())))
             entries = -whole.coefficients[0, :-1] / whole.coefficients[0, -1]
             return _text(exponents, entries, names)
     return ""
@@ -129,7 +128,7 @@ def _relations(values: Tensor, names: Sequence[str]) -> tuple[str, ...]:
         columns = Monomials(some)(values)
         scale = torch.linalg.vector_norm(columns, dim=0).clamp(min=1e-300)
         _, sigma, vh = torch.linalg.svd(columns / scale, full_matrices=False)
-        kernel = vh[sigma < _HOLDS * sigma[0]] / scale
+        kernel = vh[sigma < SETTINGS.holds * sigma[0]] / scale
         if not len(kernel):
             continue
         old = [
@@ -167,6 +166,6 @@ def _text(exponents: Tensor, entries: Tensor, names: Sequence[str]) -> str:
     shown = [(c, t) for c, t in terms if t != "1"]
     constant = next(c for c, t in terms if t == "1")
     text = sum_text(shown)
-    if abs(constant) > _HOLDS * max(abs(c) for c, _ in terms):
+    if abs(constant) > SETTINGS.holds * max(abs(c) for c, _ in terms):
         text += f" {'+' if constant > 0 else '−'} {abs(constant):.4g}"
     return text

@@ -13,14 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from symfind.conservation.settings import SETTINGS
 from symfind.errors import InputError
 from symfind.fields.expressions import Expression
 from symfind.fields.polynomial import Monomials, monomial_exponents, powers_of_x
 from symfind.fields.typeset import field_text, monomial_text, sum_text
-
-# A formula counts as a polynomial of this degree where simple functions are preferred.
-_FORMULA_DEGREE = 2
-_DROPPED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class FunctionSpace:
         """The field J∇f as text; empty where f holds a formula, whose derivative has no text of its own."""
         row = self.table(coefficients[:, None])[0]
         q = self.exponents.shape[0]
-        if bool((row[q:].abs() > _DROPPED * row.abs().max()).any()):
+        if bool((row[q:].abs() > SETTINGS.dropped * row.abs().max()).any()):
             return ""
         exponents = self._plain[0]
         terms: dict[tuple[int, ...], Tensor] = {}
@@ -166,8 +163,8 @@ class FunctionSpace:
     def complexity(self, coefficients: Tensor) -> tuple[int, int]:
         """Degree and number of terms of f ``(p,)``: the smaller, the simpler."""
         row = self.table(coefficients[:, None])[0]
-        degrees = torch.cat([self._plain[0].sum(1), torch.full((len(self.formulas),), _FORMULA_DEGREE)])
-        present = row.abs() > _DROPPED * row.abs().max()
+        degrees = torch.cat([self._plain[0].sum(1), torch.full((len(self.formulas),), SETTINGS.formula_degree)])
+        present = row.abs() > SETTINGS.dropped * row.abs().max()
         return int(degrees[present].max()), int(present.sum())
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from symfind.conservation.dependence import polynomial_in
 from symfind.conservation.functions import FunctionSpace
+from symfind.conservation.settings import SETTINGS
 from symfind.decision.bounds import exponential_weights, quantile_factor
 from symfind.decision.halves import halves
 from symfind.errors import InputError, UsageError
@@ -26,8 +27,6 @@ from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.subspaces import simplest_rational
 
 _REFITS = 200
-# Brackets smaller than this share of what gradients of their size could give are zero: rounding is far below.
-_ZERO = 1e-7
 # Rows for the least squares; the bound uses all.
 _FITTED = 4000
 
@@ -159,7 +158,7 @@ def brackets(gradients: Tensor, values: Tensor, poisson: Tensor, names: Sequence
         for b in range(a + 1, len(names)):
             value = (gradients[:, a] * moved[:, b]).sum(1)
             most = torch.linalg.vector_norm(gradients[:, a], dim=1) * torch.linalg.vector_norm(moved[:, b], dim=1)
-            if float(value.norm()) <= _ZERO * float(most.norm()):
+            if float(value.norm()) <= SETTINGS.zero_bracket * float(most.norm()):
                 continue
             text = polynomial_in(values, value, names) or "no polynomial of low degree in them"
             out.append(f"{{{names[a]}, {names[b]}}} = {text}")

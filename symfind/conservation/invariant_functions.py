@@ -16,6 +16,7 @@ from torch import Tensor
 from symfind.conservation.conserved import AlongFlow, Conservation
 from symfind.conservation.dependence import Dependence, dependence
 from symfind.conservation.functions import FunctionSpace
+from symfind.conservation.settings import SETTINGS
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.geometry import Moments, input_geometry
 from symfind.lie.algebras.canonical import canonical_basis
@@ -24,8 +25,6 @@ from symfind.linalg.nullspace import Pencil, streamed_pencil_spectrum
 _MOST_FUNCTIONS = 330
 # Rounding of a generalised singular value over a few hundred monomials of normal numbers is 1e-13.
 _ROUNDING = 1e-9
-# Functions count as independent where a gradient leaves the span of the others by this share.
-_NEW = 1e-4
 
 
 @dataclass(frozen=True)
@@ -82,5 +81,5 @@ def invariant_functions(
     sizes = torch.linalg.vector_norm(stacked.s.flatten(0, 1) @ basis, dim=0)
     defects = torch.linalg.vector_norm(stacked.m.flatten(0, 1) @ basis, dim=0) / sizes
     labels = [f"I{i + 1}" for i in range(count)]
-    known = dependence(space(x) @ basis, space.gradients(x, basis), labels, _NEW)
+    known = dependence(space(x) @ basis, space.gradients(x, basis), labels, SETTINGS.new)
     return InvariantFunctions(space, basis, tuple(defects.tolist()), known, degree)

@@ -18,11 +18,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symfind.decision.settings import SETTINGS
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
-# Multiplies sd λ* at α = 0.05 (the t quantile of 4 degrees of freedom: λ* is skewed and its spread is itself
-# estimated); prototyped with no false certification in 494 runs. Other α scale it as the normal quantile does.
-_QUANTILE_05 = 2.13
+# The quantile of a normal distribution at 5 %.
 _NORMAL_05 = 1.6448536269514722
 # A ρ² far above every tolerance.
 _NO_EVIDENCE = 1e6
@@ -90,7 +89,7 @@ class DirectionBounds:
 def quantile_factor(alpha: float) -> float:
     """Multiple of sd λ* for level α."""
     normal = torch.special.ndtri(torch.tensor(1.0 - alpha, dtype=torch.float64))
-    return _QUANTILE_05 * float(normal) / _NORMAL_05
+    return SETTINGS.quantile * float(normal) / _NORMAL_05
 
 
 def exponential_weights(refits: int, blocks: int, generator: torch.Generator) -> Tensor:

@@ -13,17 +13,15 @@ import math
 import torch
 from torch import Tensor
 
+from symfind.decision.settings import SETTINGS
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.fits.geometry import Geometry
 from symfind.linalg.tsqr import triangular_factor
 
-# How nearly v must vanish on the data to count. What vanishes less is left to the refits, whose spread it enters;
-# at 1e-3 open data (dimuons, a top on 8 trajectories) came out at 0.06 to 0.1, one limit cycle at 0.75 for any τ.
-_TAU = 2e-4
+# More would cost more than the bounds.
 _MOST_MONOMIALS = 400
-# With three random points a monomial, what vanishes on them (to τ) vanishes on the rest: 0.42 of the smallest
-# singular value of all is what is left at this ratio.
-_POINTS_A_MONOMIAL, _FEWEST_POINTS = 3, 300
+# Fewer points than this are all taken.
+_FEWEST_POINTS = 300
 # Monomials that depend on one another to this degree over the points are one; and v of which the weights of a field
 # leave this share of the square is where the field vanishes.
 _DEPENDENT, _UNSEEN = 1e-9, 1e-12
@@ -49,12 +47,12 @@ def coverage_factors(x: Tensor, fields: Tensor, geometry: Geometry, objects: tup
     while top > 1 and math.comb(width + top, top) > min(_MOST_MONOMIALS, n // 2):
         top -= 1
     features = PolynomialFeatures.of_degree(standard, top)
-    n = min(n, max(_FEWEST_POINTS, _POINTS_A_MONOMIAL * features.size))
+    n = min(n, max(_FEWEST_POINTS, SETTINGS.points_a_monomial * features.size))
     x, fields = x[:n], fields[:n]
     units = torch.eye(width, dtype=x.dtype)
     colour = torch.kron(torch.eye(objects[0], dtype=x.dtype), geometry.inputs.colour.contiguous())  # (D, k·r)
     axes = (units @ colour).T if geometry.support is None else (units @ colour @ geometry.support).T
-    value = features(x) / _TAU
+    value = features(x) / SETTINGS.vanishing
     slopes = features.push(x, axes.expand(n, *axes.shape)).transpose(1, 2)  # (n, D, f)
     white = fields.reshape(n, -1, *objects) @ geometry.inputs.whiten.T
     size = white.flatten(2).square().sum(2) / max(geometry.rank, 1)  # (n, K)

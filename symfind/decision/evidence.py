@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +53,14 @@ class WithinData:
         return nothing_apart(vectors.shape[1])
 
 
+class Judge(Protocol):
+    """What makes a finding of evidence: a frozen object that holds the evidence and whatever else it looks at."""
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """Verdicts at tolerance δ and level α, from so many weightings of the rows where it draws any."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything between the data and the decision.
@@ -88,7 +95,7 @@ class Evidence:
         Directions of a larger bound are only certified if they stand out from what follows. A differential equation
         has its symmetries exactly, but nearly has their slowly varying multiples.
     judge
-        The decision, where it does not rest on bounds of ρ from two halves: (tolerance, alpha, refits, seed) → finding.
+        What decides, where that is not :class:`~symfind.decision.finding.BoundsJudge`.
     """
 
     space: VectorFieldSpace
@@ -106,7 +113,7 @@ class Evidence:
     equation: EquationEntry | None = None
     exactness: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
-    judge: Callable[[float, float, int, int], Finding] | None = None
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)

@@ -3,103 +3,112 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from symfind.decision.bounds import DirectionBounds, direction_bounds, exchanged_bounds, exponential_weights
 from symfind.decision.evidence import Evidence, Finding, Generator
-from symfind.decision.reach import LEAST_REACH
+from symfind.decision.settings import SETTINGS
 from symfind.errors import NumericalError
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
-# Directions beyond this many, or of a plain defect beyond this multiple of the tolerance, are not candidates for a
-# certificate; bounding them would cost as much as all the rest.
+# Directions beyond this many are not candidates for a certificate: bounding them would cost as much as all the rest.
 _MOST_DIRECTIONS = 64
-_FAR = 6.0
-# Near symmetries of differential equations follow one another by factors of 2 to 6 (measured on five equations).
-_STANDS_OUT = 10.0
 # A bound beyond this is none: the denominator of ρ was itself noise.
 NO_BOUND = 100.0
-# Recognised vectors with less than this of the directions they describe lie among others.
-_OWN = 1e-6
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
 _SPARE = 3
 
 
 def candidates(spectrum: GeneralisedSpectrum, tolerance: float) -> int:
     """How many of the ascending directions are worth bounding."""
-    near = int((spectrum.values < _FAR * tolerance).sum())
+    near = int((spectrum.values < SETTINGS.far * tolerance).sum())
     return min(near + _SPARE, _MOST_DIRECTIONS, spectrum.values.shape[0])
 
 
 def decide(evidence: Evidence, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
-    """Verdicts at tolerance δ and level α.
+    """Verdicts at tolerance δ and level α, by the judge that the evidence names, or else by bounds of ρ."""
+    found = (evidence.judge or BoundsJudge(evidence))(tolerance, alpha, refits, seed)
+    # What was told after the judge was made belongs to the finding too.
+    return replace(found, evidence=replace(found.evidence, messages=evidence.messages))
 
-    The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails; directions are
-    refuted when their lower bound exceeds δ and undecided between.
+
+@dataclass(frozen=True)
+class BoundsJudge:
+    """Bounds L ≤ ρ ≤ U of each direction from two halves of the rows.
+
+    Attributes
+    ----------
+    evidence
+        With its halves; without them nothing has an upper bound.
     """
-    if evidence.judge is not None:
-        found = evidence.judge(tolerance, alpha, refits, seed)
-        # What was told after the judge was made belongs to the finding too.
-        return replace(found, evidence=replace(found.evidence, messages=evidence.messages))
-    generator = torch.Generator().manual_seed(seed + 31)
-    spectrum = evidence.spectrum
-    k = candidates(spectrum, tolerance)
-    vectors = spectrum.vectors[:, :k]
-    doubts = list(evidence.doubts)
-    if evidence.sides is None or k == 0:
-        upper = torch.full((k,), torch.inf, dtype=torch.float64)
-        plain = spectrum.values[:k]
-        bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
-    else:
-        weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
-        upper = exchanged_bounds(evidence.sides, k, alpha, weights, pooled=evidence.pooled)
-        bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
-    if evidence.given:
-        bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
-    small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
-    # Only directions that could be certified are asked for: ω costs as much as a bound.
-    omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
-    covered = int((omega < tolerance).sum())
-    certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
-    if not doubts and covered < small:
-        doubts.append(
-            f"functions that vanish on the data change along {small - covered} of {small} small directions "
-            f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
+
+    evidence: Evidence
+
+    def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
+        """The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails.
+
+        Directions are refuted when their lower bound exceeds δ, and undecided between.
+        """
+        evidence, generator = self.evidence, torch.Generator().manual_seed(seed + 31)
+        spectrum = evidence.spectrum
+        k = candidates(spectrum, tolerance)
+        vectors = spectrum.vectors[:, :k]
+        doubts = list(evidence.doubts)
+        if evidence.sides is None or k == 0:
+            upper = torch.full((k,), torch.inf, dtype=torch.float64)
+            plain = spectrum.values[:k]
+            bounds = DirectionBounds(plain, torch.zeros_like(plain), upper)
+        else:
+            weights = [exponential_weights(refits, side.blocks, generator) for side in evidence.sides]
+            upper = exchanged_bounds(evidence.sides, k, alpha, weights, pooled=evidence.pooled)
+            bounds = direction_bounds(vectors, evidence.sides, alpha, weights)
+        if evidence.given:
+            bounds = DirectionBounds(spectrum.values[:k], bounds.lower, bounds.upper)
+        small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
+        # Only directions that could be certified are asked for: ω costs as much as a bound.
+        omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
+        covered = int((omega < tolerance).sum())
+        certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
+        if not doubts and covered < small:
+            doubts.append(
+                f"functions that vanish on the data change along {small - covered} of {small} small directions "
+                f"(extrapolation factor {float(omega[covered]):.2g}): the data cannot speak about them"
+            )
+        if not evidence.doubts and certified < min(small, covered):
+            doubts.append(
+                f"of {min(small, covered)} small directions the last {min(small, covered) - certified} belong to a "
+                "cluster that has no gap to what follows: which of them are symmetries cannot be told"
+            )
+        # Without bounds nothing is refuted; what is listed then is small at least.
+        open_to = bounds.lower if evidence.sides is not None else bounds.estimate
+        listed = max(certified, _leading(open_to <= tolerance))
+        split = evidence.extent.parting(vectors[:, :certified], tolerance)
+        generators = [
+            *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
+            *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
+        ]
+        apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
+        least = SETTINGS.least_reach
+        short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < least]
+        if short and certified:
+            doubts.append(
+                f"not certified as symmetries because they hold only for |t| below {least:g}: {len(short)} of "
+                "the small directions"
+            )
+        factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
+        return Finding(
+            evidence,
+            _entries(spectrum, bounds, upper),
+            tuple(generators),
+            factor,
+            tuple(doubts),
+            tuple((g.vector, split.reason) for g in apart),
+            (split.note,) if split.note else (),
         )
-    if not evidence.doubts and certified < min(small, covered):
-        doubts.append(
-            f"of {min(small, covered)} small directions the last {min(small, covered) - certified} belong to a cluster "
-            "that has no gap to what follows: which of them are symmetries cannot be told"
-        )
-    # Without bounds nothing is refuted; what is listed then is small at least.
-    open_to = bounds.lower if evidence.sides is not None else bounds.estimate
-    listed = max(certified, _leading(open_to <= tolerance))
-    split = evidence.extent.parting(vectors[:, :certified], tolerance)
-    generators = [
-        *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
-        *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
-    ]
-    apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
-    short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < LEAST_REACH]
-    if short and certified:
-        doubts.append(
-            f"not certified as symmetries because they hold only for |t| below {LEAST_REACH:g}: {len(short)} of the "
-            "small directions"
-        )
-    factor = float(omega[max(certified, min(small, k), 1) - 1]) if k else 0.0
-    return Finding(
-        evidence,
-        _entries(spectrum, bounds, upper),
-        tuple(generators),
-        factor,
-        tuple(doubts),
-        tuple((g.vector, split.reason) for g in apart),
-        (split.note,) if split.note else (),
-    )
 
 
 def before_gap(count: int, upper: Tensor, bounds: DirectionBounds, exactness: float = math.inf) -> int:
@@ -107,11 +116,11 @@ def before_gap(count: int, upper: Tensor, bounds: DirectionBounds, exactness: fl
 
     Within a cluster of equal defects the directions are arbitrary: a cut there would certify a plane of so(3) that
     depends on the noise. What follows must lie above the bound, or have an estimate of twice the bound. Where
-    the bound exceeds ``exactness`` it must be :data:`_STANDS_OUT` times smaller than what follows.
+    the bound exceeds ``exactness`` it must be ``SETTINGS.stands_out`` times smaller than what follows.
     """
     while 0 < count < upper.shape[0]:
         if float(upper[count - 1]) > exactness:
-            if float(bounds.lower[count]) > _STANDS_OUT * float(upper[count - 1]):
+            if float(bounds.lower[count]) > SETTINGS.stands_out * float(upper[count - 1]):
                 break
             count -= 1
             continue
@@ -212,7 +221,7 @@ def canonical_in_span(
         mix = (torch.linalg.lstsq(whole / scale, vectors, driver="gelsd").solution / scale[:, None])[:r]
         inside = mix[first : first + count]
         own = torch.linalg.vector_norm(inside, dim=0) / torch.linalg.vector_norm(mix, dim=0)
-        if float(own.min()) <= _OWN and share > 0:
+        if float(own.min()) <= SETTINGS.own and share > 0:
             continue
         stray = mix[outside] * spectrum.values[outside, None]
         size = torch.linalg.vector_norm(mix[first:], dim=0).clamp(min=1e-300)

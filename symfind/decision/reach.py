@@ -20,21 +20,15 @@ import torch
 from torch import Tensor
 
 from symfind.decision.on_support import fields_on_support
+from symfind.decision.settings import SETTINGS
 from symfind.fits.features import Features
 from symfind.lie_derivative import LieDerivative, constant_slope
 
 Inside = Callable[[Tensor], Tensor]
 # Distances along the flow that are tried, in units of one over the spectral radius; π is half a turn.
 STEPS = (0.1, 0.3, 0.5, 1.0, 2.0, 3.0)
-# Below this a generator of a fit is undecided.
-LEAST_REACH = 0.3
 # An action on y that differs by more than this share between two points is not that of a matrix.
 _ROUNDING = 1e-9
-# Runge–Kutta steps of this length follow y ↦ e^{2t}y to 1e-4 of its size up to t = 3, well under every tolerance in
-# use; steps of 0.25 ended the exact scaling of a rigid body at 2.
-_SUBSTEP = 0.1
-_FEWEST_INSIDE = 10
-_LEAST_SHARE = 0.02
 # Points further than this many standard deviations from the mean have left every support.
 _RUN_OFF = 1e4
 
@@ -104,7 +98,7 @@ def _stepwise(derivative: LieDerivative, vector: Tensor, way: Tensor) -> Advance
     """(x, y, t, t′) → (x, y) after t′ − t, in steps of Runge and Kutta; ``way`` ``(n, 1, 1)`` scales the time."""
 
     def advance(x: Tensor, y: Tensor, at: float, target: float) -> tuple[Tensor, Tensor]:
-        count = math.ceil((target - at) / _SUBSTEP - 1e-9)
+        count = math.ceil((target - at) / SETTINGS.substep - 1e-9)
         for _ in range(count):
             x, y = _flow(derivative, vector, x, y, (target - at) / count * way)
         return x, y
@@ -178,12 +172,12 @@ class Reach:
 
     @property
     def far_enough(self) -> bool:
-        """Nothing speaks against the generator up to :data:`LEAST_REACH`.
+        """Nothing speaks against the generator up to ``SETTINGS.least_reach``.
 
         Where the points leave the support before that, what holds on the first step is all that they can say; asking
         for more would reject most true algebras (DESIGN §8).
         """
-        return self.distance >= LEAST_REACH or (self.distance >= STEPS[0] and not self.broken)
+        return self.distance >= SETTINGS.least_reach or (self.distance >= STEPS[0] and not self.broken)
 
 
 @dataclass(frozen=True)
@@ -253,7 +247,7 @@ class Follower:
             alive &= near & torch.isfinite(y).all(2).all(1)
             usable = alive if inside is None else alive & inside(torch.nan_to_num(x).flatten(1))
             counts = usable.reshape(2, n).sum(1).tolist()
-            if min(counts) < max(_FEWEST_INSIDE, _LEAST_SHARE * n):
+            if min(counts) < max(SETTINGS.fewest_inside, SETTINGS.least_share * n):
                 return Reach(last, broken=False)
             value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
             gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))

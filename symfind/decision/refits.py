@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symfind.decision.halves import Half, gram_by_block
 from symfind.decision.on_support import fields_on_support, whitened_slope
+from symfind.decision.settings import SETTINGS
 from symfind.fits.features import FourierFeatures, MultiquadricFeatures, PolynomialFeatures
 from symfind.fits.fitted_family import FittedFamily
 from symfind.fits.surrogate import Family, LinearFit, held_out_error
@@ -22,20 +23,14 @@ from symfind.linalg.nullspace import GeneralisedSpectrum, streamed_pencil_spectr
 
 # Disjoint folds of the cross-fitted Gram matrices: an average over pairs i ≠ j of fits on different rows.
 FOLDS = 4
-# Numbers in one array of Lie derivatives of the features, (points · features · directions), and the points that are
-# too few or enough for a mean: 2,000 give λ to 3 % where it is not zero, and weights of their blocks tell that error.
+# Numbers in one array of Lie derivatives of the features, (points · features · directions).
 _BUDGET = 4e6
-_MIN_POINTS, _ENOUGH_POINTS = 300, 1000
 # So many times these are all taken: leaving a few out saves little.
 _NEARLY_ALL = 1.5
 # Points times weights whose rows are held at once: few enough to stay in the processor's cache.
 _AT_ONCE = 6400
-# Largest number of features of a family that looks for misfit.
-_RICHEST = 500
 # A residual of this share of the variance is rounding.
 _EXACT = 1e-20
-# Random features reach frequencies a few times that of their kernel's length.
-_WAVE_STEEPNESS = 5.0
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ class RefitSide:
     def points_by_block(self, features: int, directions: int) -> Tensor:
         """Numbers of as many rows as can be afforded with so many features and directions, block after block."""
         affordable = int(_BUDGET / (features * max(directions, 1)))
-        count = min(max(_MIN_POINTS, affordable), _ENOUGH_POINTS)
+        count = min(max(SETTINGS.fewest_points, affordable), SETTINGS.enough_points)
         index = self.points(len(self.half.samples) if len(self.half.samples) <= _NEARLY_ALL * count else count)
         return index[torch.argsort(self.half.block[index], stable=True)]
 
@@ -187,7 +182,7 @@ class RefitSide:
         share = held_out_error(self.half.samples, self.family, self.folds[self.half.block])[0]
         features = self.family.features
         # A polynomial of degree k on an interval is at most k² times as steep as it is large, typically k times.
-        return share, float(features.degree if isinstance(features, PolynomialFeatures) else _WAVE_STEEPNESS)
+        return share, float(features.degree if isinstance(features, PolynomialFeatures) else SETTINGS.wave_steepness)
 
     def refits(self, weights: Tensor) -> Tensor:
         """W ``(R, f, m)`` for weights ``(R, B)``; the last answer is kept, because every direction asks for it."""
@@ -203,7 +198,7 @@ class RefitSide:
     def richer(self) -> list[Family]:
         """Degree + 1, degree + 2, random features and denser centres, as far as a fold's rows can fit them."""
         features = self.family.features
-        limit = min(_RICHEST, len(self.half.samples) // (2 * FOLDS))
+        limit = min(SETTINGS.richest, len(self.half.samples) // (2 * FOLDS))
         generator = torch.Generator().manual_seed(self.seed + 1)
         out: list[Family] = []
         if isinstance(features, PolynomialFeatures):

@@ -16,21 +16,12 @@ from torch import Tensor
 
 from symfind.decision.bounds import direction_bounds, exponential_weights
 from symfind.decision.evidence import Evidence
-from symfind.decision.given import GivenSide
-from symfind.decision.reach import Inside, leverage_inside
-from symfind.decision.refits import RefitSide
-from symfind.discrete.acts import Act, best_act
-from symfind.discrete.acts import centre as centre_of
+from symfind.discrete.acts import Act
 from symfind.discrete.finite import Move
-from symfind.discrete.sides import FitMoved, ModelMoved, Moved, PointsMoved
-from symfind.errors import UsageError
-from symfind.fits.features import PolynomialFeatures, Standardiser
-from symfind.kinds.maps.nullspace import MapExtent
-from symfind.kinds.points.weak import WeakSide
+from symfind.discrete.settings import SETTINGS
+from symfind.discrete.sides import Moved
+from symfind.discrete.subject import subject_of
 from symfind.schema.discrete import Discrete
-
-# A candidate that moves more of the points than this off the data says nothing about F there.
-_LEAST_INSIDE = 0.5
 
 
 class _Candidates:
@@ -78,20 +69,20 @@ def discrete_symmetries(
     UsageError
         The data are of a kind that has neither F nor points, or cannot be halved.
     """
-    if evidence.sides is None:
-        raise UsageError("--discrete needs rows that can be split in two halves: " + "; ".join(evidence.doubts))
+    subject = subject_of(evidence)
     if not moves:
         return ()
-    acts, halves, share = _asked(evidence, moves)
+    acts = subject.acts(moves)
+    share = subject.shares(acts)
     generator = torch.Generator().manual_seed(seed + 47)
-    sides = [_Candidates(h) for h in halves]
+    sides = [_Candidates(half) for half in subject.halves(acts)]
     weights = [exponential_weights(refits, side.blocks, generator) for side in sides]
     units = torch.eye(len(acts), dtype=torch.float64)
     bounds = direction_bounds(units, sides, alpha / len(acts), weights)  # type: ignore[arg-type]
     out = []
     for i, act in enumerate(acts):
         defect, lower, upper = (float(b[i]) for b in (bounds.estimate, bounds.lower, bounds.upper))
-        far = not evidence.given and share[i] < _LEAST_INSIDE
+        far = not evidence.given and share[i] < SETTINGS.least_inside
         verdict = "refuted" if lower > tolerance and not far else "undecided"
         if upper < tolerance and not far and not evidence.doubts:
             verdict = "certified"
@@ -108,33 +99,3 @@ def discrete_symmetries(
         )
         out.append((act, entry))
     return tuple(out)
-
-
-def _asked(evidence: Evidence, moves: Sequence[Move]) -> tuple[list[Act], list[Moved], list[float]]:
-    """The candidates with their actions, both halves, and what share of the points stays inside the data."""
-    sides = evidence.sides
-    assert sides is not None
-    first, second = sides
-    if isinstance(first, WeakSide) and isinstance(second, WeakSide):
-        acts = [Act(move, None, "") for move in moves]
-        return acts, [PointsMoved(side, side.form, acts) for side in (first, second)], [1.0] * len(acts)
-    if not isinstance(evidence.extent, MapExtent):
-        raise UsageError("--discrete goes with functions, maps, flows, points and models; leave it out")
-    extent = evidence.extent
-    derivative = extent.derivative
-    points = extent.points.double().cpu().flatten(1)
-    acts = [best_act(derivative, extent.points, move) for move in moves]
-    centre = centre_of(derivative, extent.points)
-    inside = extent.inside or _near(points)
-    share = [float(inside(points @ act.move.matrix.T).double().mean()) for act in acts]
-    if isinstance(first, RefitSide) and isinstance(second, RefitSide):
-        return acts, [FitMoved(side, acts, inside, centre) for side in (first, second)], share
-    if isinstance(first, GivenSide) and isinstance(second, GivenSide):
-        return acts, [ModelMoved(side, derivative, acts, centre) for side in (first, second)], share
-    raise UsageError("--discrete goes with functions, maps, flows, points and models; leave it out")
-
-
-def _near(points: Tensor) -> Inside:
-    """Where a linear fit to the points would not extrapolate."""
-    standard = Standardiser.of(points.mean(0), points.std(0, correction=0))
-    return leverage_inside(PolynomialFeatures.of_degree(standard, 1), points)

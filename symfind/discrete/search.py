@@ -8,18 +8,17 @@ import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence
-from symfind.discrete.acts import Act, outputs_of, plain_defect
+from symfind.discrete.acts import Act
 from symfind.discrete.discrete import discrete_symmetries
 from symfind.discrete.finite import Move, closure, generating, group_name, named_moves, signed_permutation
-from symfind.discrete.signed_search import MOST_COORDINATES, Element, expansion, generators, moments
+from symfind.discrete.settings import SETTINGS
+from symfind.discrete.signed_search import MOST_COORDINATES, generators
+from symfind.discrete.subject import subject_of
 from symfind.errors import UsageError
-from symfind.kinds.maps.nullspace import MapExtent
-from symfind.kinds.points.weak import WeakSide
 from symfind.schema.discrete import Discrete, DiscreteGroup
 
 _SEARCH = "signed-permutations"
-# Complete candidates with a plain defect up to this multiple of δ are judged by the bounds.
-_WORTH = 2.0
+# The search itself needs a defect, no bounds: few refits are enough.
 _REFITS = 20
 
 
@@ -35,23 +34,14 @@ def asked_symmetries(
     InputError
         A file of matrices cannot be used.
     """
-    objects = _objects(evidence)
     order: int | None = None
     if asked == _SEARCH:
-        moves, order = _searched(evidence, objects, names, tolerance, seed)
+        moves, order = _searched(evidence, names, tolerance, seed)
     else:
-        moves = named_moves(asked, objects, names)
+        moves = named_moves(asked, subject_of(evidence).objects, names)
     found = discrete_symmetries(evidence, moves, tolerance, alpha, refits, seed)
     certified = [act for act, entry in found if entry.verdict == "certified"]
     return tuple(e for _, e in found), _group(certified, order if len(certified) == len(found) else None)
-
-
-def _objects(evidence: Evidence) -> tuple[int, int]:
-    if isinstance(evidence.extent, MapExtent):
-        return evidence.extent.derivative.objects
-    if evidence.sides is not None and isinstance(evidence.sides[0], WeakSide):
-        return evidence.sides[0].form.frame.objects
-    raise UsageError("--discrete goes with functions, maps, flows, points and models; leave it out")
 
 
 def _group(certified: Sequence[Act], order: int | None) -> DiscreteGroup:
@@ -75,68 +65,22 @@ def _faithful(elements: Tensor, width: int) -> bool:
 
 
 def _with_output(act: Act) -> Tensor:
-    matrix = act.move.matrix
     if act.output is None:
-        return matrix
-    n, m = len(matrix), len(act.output)
-    both = torch.zeros(n + m, n + m, dtype=torch.float64)
-    both[:n, :n], both[n:, n:] = matrix, act.output
+        return act.move.matrix
+    both: Tensor = torch.block_diag(act.move.matrix, act.output)  # type: ignore[no-untyped-call]
     return both
 
 
-def _searched(
-    evidence: Evidence, objects: tuple[int, int], names: Sequence[str], tolerance: float, seed: int
-) -> tuple[tuple[Move, ...], int]:
-    k, d = objects
+def _searched(evidence: Evidence, names: Sequence[str], tolerance: float, seed: int) -> tuple[tuple[Move, ...], int]:
+    subject = subject_of(evidence)
+    k, d = subject.objects
     if d > MOST_COORDINATES:
         raise UsageError(f"--discrete {_SEARCH} searches up to {MOST_COORDINATES} coordinates, x has {d}; name others")
-    if isinstance(evidence.extent, MapExtent):
-        return _searched_map(evidence.extent, objects, names, tolerance)
-    assert evidence.sides is not None
-    side = evidence.sides[0]
-    assert isinstance(side, WeakSide)
 
-    def worth(element: Element, sign: int) -> bool:
-        del sign  # a distribution has no F whose sign could change
-        move = signed_permutation(element, names, k)
+    def judged(move: Move) -> float:
         ((_, found),) = discrete_symmetries(evidence, [move], tolerance, 0.05, _REFITS, seed)
-        return found.defect < _WORTH * tolerance
+        return found.defect
 
-    found, order = generators(moments(side.half.samples.x), objects, (1,), worth)
-    return tuple(signed_permutation(element, names, k) for element, _ in found), order
-
-
-def _searched_map(
-    extent: MapExtent, objects: tuple[int, int], names: Sequence[str], tolerance: float
-) -> tuple[tuple[Move, ...], int]:
-    k, d = objects
-    derivative = extent.derivative
-    points = extent.points.double()
-    value = derivative.map(points).reshape(len(points), -1)
-
-    def outputs(move: Move) -> list[tuple[Tensor, str]]:
-        return outputs_of(derivative.action, derivative.objects, derivative.output_objects, move)
-
-    labels = [about for _, about in outputs(signed_permutation([(i, 1) for i in range(d)], names, k))]
-    turning = any("likewise" in text for text in labels) and "" not in labels
-
-    def act_of(element: Element, sign: int) -> Act | None:
-        move = signed_permutation(element, names, k)
-        options = outputs(move)
-        if sign < 0 and len(options) < 2:
-            return None
-        output, about = options[0 if sign > 0 else 1]
-        return Act(move, output, about)
-
-    inside = extent.inside
-
-    def worth(element: Element, sign: int) -> bool:
-        act = act_of(element, sign)
-        if act is None:
-            return False
-        at = points if inside is None else points[inside(points.flatten(1) @ act.move.matrix.T)]
-        return len(at) > 0 and plain_defect(derivative, at, act) < _WORTH * tolerance
-
-    signs = (1, -1) if len(labels) > 1 else (1,)
-    found, order = generators(expansion(points.flatten(1), value, objects, turning), objects, signs, worth)
+    expanded, signs, worth = subject.searched(names, SETTINGS.worth * tolerance, judged)
+    found, order = generators(expanded, (k, d), signs, worth)
     return tuple(signed_permutation(element, names, k) for element, _ in found), order

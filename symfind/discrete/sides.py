@@ -12,12 +12,12 @@ from symfind.decision.given import GivenSide
 from symfind.decision.reach import Inside
 from symfind.decision.refits import RefitSide, pair_mean
 from symfind.discrete.acts import Act, measured
+from symfind.discrete.settings import SETTINGS
 from symfind.kinds.points.weak import WeakForm, WeakSide
 from symfind.lie_derivative import LieDerivative
 
 _POINTS = 600
 _GIVEN_POINTS = 4000
-_TEST_CUT = 1e-4
 
 
 class Moved(Protocol):
@@ -154,7 +154,7 @@ class PointsMoved:
             both = torch.cat([value, at])
             covariance = (both - both.mean(0)).T @ (both - both.mean(0)) / len(both)
             size, axes = torch.linalg.eigh(covariance)
-            keep = size > _TEST_CUT**2 * size[-1]
+            keep = size > SETTINGS.test_cut**2 * size[-1]
             gap = (at - value) / 2 @ (axes[:, keep] / size[keep].sqrt())
             sums = torch.zeros(self.blocks, gap.shape[1], dtype=torch.float64).index_add_(0, block, gap)
             self._means.append(sums)

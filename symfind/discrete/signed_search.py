@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.discrete.settings import SETTINGS
 from symfind.fields.polynomial import monomial_exponents
 
 Image = tuple[int, int]  # coordinate i becomes coordinate σ(i) times ±1
@@ -23,8 +24,6 @@ Element = tuple[Image, ...]
 MOST_COORDINATES = 8
 _MOST_FUNCTIONS = 500
 _DEGREE = 4
-# A branch whose coefficients differ by this ρ² is cut: far above the tolerance, as fits to noisy data carry errors.
-_CUT = 0.09
 # Complete candidates tried in one search before it is given up: they passed the bound and failed the data.
 _MOST_LEAVES = 64
 
@@ -141,7 +140,7 @@ class _Search:
     def __init__(self, expanded: Expansion, objects: tuple[int, int], accepted: Callable[[Element, int], bool]) -> None:
         self._d = objects[1]
         self._c, self._accepted = expanded.coefficients, accepted
-        self._most = 2 * _CUT * expanded.size + 3 * expanded.noise
+        self._most = 2 * SETTINGS.cut * expanded.size + 3 * expanded.noise
         # Coefficients by the last coordinate that they ask for.
         self._levels: list[list[tuple[tuple[int, ...], int, int]]] = [[] for _ in range(self._d)]
         for key in self._c:

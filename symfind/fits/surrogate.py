@@ -18,23 +18,20 @@ from symfind.fits.features import (
     PolynomialFeatures,
     Standardiser,
 )
+from symfind.fits.settings import SETTINGS
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.schema.document import Fit
 
 # Singular values of the features below this share of the largest belong to functions that the points cannot
 # see (dependent monomials on a curve or a sphere); the fit has no component there.
 FEATURE_CUT = 1e-9
-# Errors within this factor of the best are one error: the simpler family is taken. Cross-validated errors of
-# nested families differ by more when the richer one finds anything.
-_TIE = 1.01
 # A held-out share of variance below this is rounding: the family holds F exactly.
 _EXACT = 1e-18
-# Share of variance that noise of 10 to 15 % leaves.
-_LITTLE_LEFT = 0.02
+# Folds of the cross-validation, and waves that are worth a family.
 _FOLDS = 4
-# Smooth functions of two or three variables (a Kepler field) gain up to here; beyond, monomials are too dependent.
-_HIGHEST = 9
 _FEWEST_WAVES = 8
+# Monomials of a family at most: more take minutes.
+_MOST_MONOMIALS = 700
 _REQUEST = re.compile(
     r"(?P<head>auto|features|polynomial)"
     r"((?<=polynomial):(?P<degree>[1-9])(,ridge=(?P<ridge>\d+\.?\d*([eE][-+]?\d+)?))?)?"
@@ -270,12 +267,10 @@ def _settled(errors: Sequence[float]) -> bool:
     Where more is left than noise usually makes (a bump at R² 0.95), waves are tried all the same.
     """
     best = min(range(len(errors)), key=errors.__getitem__) if errors else 0
-    return len(errors) - best > 2 and errors[best] < _LITTLE_LEFT
+    return len(errors) - best > 2 and errors[best] < SETTINGS.little_left
 
 
-def choose_family(
-    samples: Samples, request: str, min_degree: int, generator: torch.Generator, *, feature_limit: int = 700
-) -> Choice:
+def choose_family(samples: Samples, request: str, min_degree: int, generator: torch.Generator) -> Choice:
     """The family with the smallest cross-validated error; among equals the simplest.
 
     Parameters
@@ -288,8 +283,6 @@ def choose_family(
         Lowest degree of a polynomial that ``auto`` may choose (3 for one scalar of one object: DESIGN §8 "Gauge").
     generator
         Source of the folds and of the random features.
-    feature_limit
-        Largest number of monomials.
 
     Raises
     ------
@@ -314,7 +307,7 @@ def choose_family(
             raise InputError(f"{n} rows are too few for {request} in {d} variables; give at least {needed}")
         families = [Family(PolynomialFeatures.of_degree(standard, int(degree)), ridge)]
     elif head in ("auto", "polynomial"):
-        families = polynomial_families(standard, n, low, _HIGHEST, feature_limit)
+        families = polynomial_families(standard, n, low, SETTINGS.highest_degree, _MOST_MONOMIALS)
         if head == "auto" and min_degree > 2:
             families = [f for f in families if (f.degree or 0) >= min_degree] or families
     if head == "features" or (head == "auto" and n >= 200):
@@ -337,7 +330,7 @@ def choose_family(
         tried += [Family(family.features, ridge) for ridge in ridges]
         errors += held_out_error(samples, family, labels, ridges)
     best = min(errors)
-    chosen = next(i for i, e in enumerate(errors) if e <= _TIE * best or e < _EXACT)
+    chosen = next(i for i, e in enumerate(errors) if e <= (1 + SETTINGS.tie) * best or e < _EXACT)
     return Choice(tried[chosen], 1.0 - errors[chosen])
 
 

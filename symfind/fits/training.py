@@ -12,13 +12,11 @@ from torch import Tensor, nn
 
 from symfind.errors import NumericalError
 from symfind.fits.checkpoint import held_state, keep_state
+from symfind.fits.settings import SETTINGS
 from symfind.progress import Progress
 
-# Losses are sums of logarithms: less than this in a whole stretch of steps is no progress.
-_PROGRESS = 0.02
+# Stretches without progress that end the training.
 _STRETCHES = 4
-# The last steps are this share of the first.
-_LAST_RATE = 0.02
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def train(
             for _ in range(count):
                 share = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.rate * (_LAST_RATE + (1 - _LAST_RATE) * share)
+                    group["lr"] = recipe.rate * (SETTINGS.last_rate + (1 - SETTINGS.last_rate) * share)
                 value = loss(parameters, generator)
                 if not bool(torch.isfinite(value)):
                     raise NumericalError(f"the loss is {float(value.detach())} at step {step}; take another --seed")
@@ -135,7 +133,7 @@ def _stalled(scores: Sequence[float]) -> bool:
     """Whether the last four stretches brought nothing."""
     if len(scores) <= _STRETCHES:
         return False
-    return min(scores[-_STRETCHES:]) > min(scores[:-_STRETCHES]) - _PROGRESS
+    return min(scores[-_STRETCHES:]) > min(scores[:-_STRETCHES]) - SETTINGS.progress
 
 
 @dataclass(frozen=True)

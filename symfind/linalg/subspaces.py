@@ -88,13 +88,13 @@ def orthogonal_complement(rows: Tensor) -> Tensor:
     return q[:, k:].T
 
 
-def nullspace(matrix: Tensor, cut: float, gap: float = 4.0) -> Tensor:
+def nullspace(matrix: Tensor, cut: float) -> Tensor:
     """Orthonormal rows spanning {x : Mx = 0} for M ``(r, P)``, singular values ≤ cut counted as zero.
 
     Raises
     ------
     UnclearRank
-        If a singular value lies in (cut, gap·cut].
+        If a singular value lies in (cut, 4·cut].
     """
     p = matrix.shape[1]
     if matrix.shape[0] == 0 or p == 0:
@@ -102,7 +102,7 @@ def nullspace(matrix: Tensor, cut: float, gap: float = 4.0) -> Tensor:
     if matrix.shape[0] > 2 * p:  # the R factor has the same null space and singular values
         matrix = torch.linalg.qr(matrix, mode="r").R
     s, vt = _svd(matrix, full=True)
-    return vt[clear_rank(s, cut, gap) :]
+    return vt[clear_rank(s, cut) :]
 
 
 def principal_cosines(a: Tensor, b: Tensor) -> Tensor:

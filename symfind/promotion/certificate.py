@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from symfind.fits.surrogate import Samples
+from symfind.promotion.settings import SETTINGS
 from symfind.schema.promotion import HeldOut
 
-# Standard errors by which the promoted model must be worse before the data are said to speak against it: one-sided
-# 95 %. The difference must also be more than a twentieth of the error itself (a tie in practice).
-_QUANTILE, _SHARE = 1.645, 0.05
+# Standard errors by which the promoted model must be worse before the data speak against it: one-sided 95 %.
+_QUANTILE = 1.645
 # A share of variance that is rounding.
 _EXACT = 1e-12
 
@@ -41,7 +41,7 @@ def held_out(promoted: Callable[[Tensor], Tensor], plain: Callable[[Tensor], Ten
 def against(compared: HeldOut) -> str:
     """Why nothing may be certified: the held-out rows are fitted worse with promotion. Empty if they are not."""
     gap = compared.promoted - compared.plain
-    if compared.promoted < _EXACT or gap <= max(_QUANTILE * compared.difference_error, _SHARE * compared.plain):
+    if compared.promoted < _EXACT or gap <= max(_QUANTILE * compared.difference_error, SETTINGS.worse * compared.plain):
         return ""
     return (
         f"on {compared.rows} held-out rows the promoted model misses {compared.promoted:.3g} of the variance, the same "

@@ -19,6 +19,7 @@ from symfind.progress import Advance
 from symfind.promotion.debias import LieMap, Quadratic, Squares, debiased, null_directions
 from symfind.promotion.operator import Candidates, Library, LieOperator, candidates_at, whitened
 from symfind.promotion.setting import Setting, check_memory, points_needed
+from symfind.promotion.settings import SETTINGS
 from symfind.schema.promotion import PathEntry, RefitEntry
 
 # γ from where everything is symmetric down to where nothing is: six decades serve data without noise as well. Refits
@@ -26,25 +27,17 @@ from symfind.schema.promotion import PathEntry, RefitEntry
 _PATH = tuple(10.0**-i for i in range(7))
 # Few rows are held out a few at a time: a fit to three quarters of them would be much worse than one to all.
 _FOLDS, _FOLDS_OF_FEW, _FEW = 4, 6, 200
-# Steps of the path past the smallest error after which it will not come back.
-_PATIENCE = 2
 # A point of the path is looked at, not published: cross-validated errors change by less than a per cent.
 _TOLERANCE, _MOST = 1e-3, 300
 # Numbers up to which L is held as a table, 64 MB.
 _TABLED = 2**23
-# Errors within this factor of the smallest are one error: the fit with more symmetries is taken.
-_TIE = 1.01
 # A held-out share of variance below this is rounding (as in sources.surrogate).
 _EXACT = 1e-16
-# Jumps of the spectrum that are tried as the end of the symmetries.
-_JUMPS = 6
 # λ of the lasso that stands for no symmetry at all, in units in which features and outputs have mean square one.
 _LASSO = tuple(10.0 ** (-i / 2) for i in range(1, 13))
 # Where rows are few, one partition is a matter of luck, and leaving out few chooses too many features (Shao 1993): λ
 # is chosen over several partitions into few parts.
 _PARTITIONS, _PARTS = 6, 3
-# A refit with so many times the error of the penalised fit is not tried on the other folds.
-_HOPELESS = 10.0
 
 
 @dataclass(frozen=True)
@@ -267,7 +260,7 @@ class ConvexFit:
             errors.append(sum(held[-1]) / len(held[-1]))
             advance(1)
             # The error of few rows may rise before it falls.
-            if len(self._samples) >= _FEW and len(errors) - errors.index(min(errors)) > _PATIENCE:
+            if len(self._samples) >= _FEW and len(errors) - errors.index(min(errors)) > SETTINGS.patience:
                 break
         points = tuple(
             PathEntry(gamma=g, symmetries=self._lie.shape[1] - s[-1].rank, error=e)
@@ -287,7 +280,7 @@ class ConvexFit:
         )
         point, sparse = explored.points[explored.best], explored.sparse
         smallest = min(explored.error, *(r.error for r in refits))
-        good = [r for r in refits if r.error <= max(_TIE * smallest, _EXACT)]
+        good = [r for r in refits if r.error <= max((1 + SETTINGS.tie) * smallest, _EXACT)]
         if sparse is not None:  # it stands for no symmetry: it contains least squares, but for data without noise
             good = [r for r in good if r.symmetries > 0 or r.error < _EXACT]
         loss = Quadratic.of(*self._rows(self._everything))
@@ -327,7 +320,7 @@ class ConvexFit:
         sigma = torch.linalg.svdvals(self._lie(w)).flip(0)
         floor = 1e-9 * float(sigma[-1].clamp(min=1e-300))
         jumps = (sigma[1:].clamp(min=floor) / sigma[:-1].clamp(min=floor)).log()
-        places = torch.argsort(jumps, descending=True)[:_JUMPS] + 1
+        places = torch.argsort(jumps, descending=True)[: SETTINGS.jumps] + 1
         return sorted({0, len(sigma), *places.tolist()})
 
     def _followed(self, kept: Tensor) -> Callable[[float], _Step]:
@@ -349,7 +342,7 @@ class ConvexFit:
         for kept, step in zip(self._trained, steps, strict=False):
             done = debiased(Quadratic.of(*self._rows(kept)), self._squares, step.w, count, step.support)
             errors.append(self._error(done.w, ~kept))
-            if len(errors) == 1 and errors[0] > max(_HOPELESS * self._error(step.w, ~kept), _EXACT):
+            if len(errors) == 1 and errors[0] > max(SETTINGS.hopeless * self._error(step.w, ~kept), _EXACT):
                 return errors[0]
         return sum(errors) / len(errors)
 

@@ -14,12 +14,10 @@ from torch import Tensor
 
 from symfind.linalg.thresholding import DenseMap
 from symfind.promotion.operator import LieOperator
+from symfind.promotion.settings import SETTINGS
 
-# μ from where both terms count to where the symmetries hold to 1e-7. Where the penalty grows faster than the span
-# follows, the span is left behind and the fit collapses to a constant: of 24 quartics about a centre in 40 rows 13 did
-# when μ doubled, one at steps of 1.1. So μ grows by 1.3 while that costs the fit little, and by 1.1 where it costs.
-_FIRST, _LAST = 0.3, 4e7
-_SLOW, _FAST, _COSTLY = 1.1, 1.3, 0.02
+# μ at which the symmetries hold to 1e-7; steps between two looks at the span, and when it is settled.
+_LAST = 4e7
 _TURNS = 5
 _SETTLED = 1e-3
 # Singular values of L below this share of the largest are rounding.
@@ -198,17 +196,17 @@ def debiased(loss: Quadratic, squares: Squares, w: Tensor, count: int, support: 
                 break
         return w, directions
 
-    mu, step = _FIRST, _FAST
+    mu, step = SETTINGS.first, 1 + SETTINGS.fast
     w, directions = followed(mu, w, directions)
     error = loss(w)
     while mu < _LAST:
         moved, turned = followed(mu * step, w, directions)
         worse = loss(moved)
-        if worse > (1 + _COSTLY) * error and step > _SLOW:
-            step = max(_SLOW, step**0.5)
+        if worse > (1 + SETTINGS.costly) * error and step > 1 + SETTINGS.slow:
+            step = max(1 + SETTINGS.slow, step**0.5)
             continue
         w, directions, error, mu = moved, turned, worse, mu * step
-        step = min(_FAST, step**1.5)
+        step = min(1 + SETTINGS.fast, step**1.5)
     basis = _null_models(penalty(directions), _NEARLY_NULL)
     for _ in range(_POLISHING):
         # The symmetries common to all models of the space, then the models that have them.

@@ -19,6 +19,7 @@ from symfind.discrete.finite import closure, named_moves
 from symfind.errors import UsageError
 from symfind.fits.surrogate import Choice, Family, Samples, choose_family, fit_weights, fold_labels
 from symfind.promotion.reading import Ready
+from symfind.promotion.settings import SETTINGS
 
 _FOLDS = 4
 # An orbit of more rows than this multiplies the work of every fit by as much.
@@ -27,8 +28,6 @@ _LARGEST_GROUP = 64
 _CHOICE_ROWS = 4000
 # A share of variance that is rounding.
 _EXACT = 1e-12
-# Worse by so many standard errors is worse.
-_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,8 @@ def _group(accepted: Sequence[_Accepted]) -> tuple[_Accepted, ...] | None:
     """All products, on x and y together; None where there are too many."""
     if not accepted:
         return ()
-    n, m = len(accepted[0].x), len(accepted[0].y)
-    both = []
-    for a in accepted:
-        whole = torch.zeros(n + m, n + m, dtype=torch.float64)
-        whole[:n, :n], whole[n:, n:] = a.x, a.y
-        both.append(whole)
-    elements = closure(both)
+    n = len(accepted[0].x)
+    elements = closure([torch.block_diag(a.x, a.y) for a in accepted])  # type: ignore[no-untyped-call]
     if elements is None or len(elements) > _LARGEST_GROUP:
         return None
     return tuple(_Accepted("", g[:n, :n], g[n:, n:]) for g in elements)
@@ -134,4 +128,4 @@ def _no_worse(errors: Tensor, plain: Tensor, samples: Samples) -> bool:
         error = float(sums.std()) * math.sqrt(len(sums)) / count
     else:
         error = float(difference.std()) / math.sqrt(count)
-    return float(difference.mean()) <= _ERRORS * error
+    return float(difference.mean()) <= SETTINGS.standard_errors * error

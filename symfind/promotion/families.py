@@ -25,22 +25,18 @@ from symfind.promotion.library import LibraryFeatures, read_library
 from symfind.promotion.modules import StandardisedNetwork, module_of
 from symfind.promotion.network import Recipe, TrainedNetwork, trained_network
 from symfind.promotion.reading import Ready
+from symfind.promotion.settings import SETTINGS
 
 _POLYNOMIAL = re.compile(r"(polynomial|sindy):([1-9])")
 # The degree where sindy names none: Lorenz, rigid bodies, Hopf normal forms are at most cubic.
 _SINDY_DEGREE = 3
-# Degrees that auto tries, while there are at most so many unknowns, and at most so many for each row: promotion needs
-# fewer rows than unknowns, but not arbitrarily few.
-_HIGHEST, _MOST_UNKNOWNS, _UNKNOWNS_PER_ROW = 6, 300, 3
-# Errors within this factor are one; then the lower degree is taken.
-_TIE = 1.05
+# Degrees that auto tries.
+_HIGHEST = 6
+# A held-out share of variance below this is rounding.
 _EXACT = 1e-16
 _SHOWN_ROWS = 4
 _ARCHIVES = (".pt", ".pth", ".ts")
 _HIDDEN = (64, 64)
-# The weight of the nuclear norm of networks: on 200 invariants of three vectors the singular values jump after three
-# by factors of 1.6 to 2.4 at 0.01 to 0.05, of 1.1 to 1.4 at 0.3, and at 1 nowhere.
-_GAMMA = 0.03
 
 Linear = PolynomialFeatures | LibraryFeatures
 
@@ -96,7 +92,7 @@ def chosen_fit(request: PromoteOptions, prepared: Ready, clock: Clock, generator
             fit = ConvexFit(prepared.setting, features, prepared.train, request.sparsity, generator)
             explored = fit.explored(request.gamma, advance)
             errors.append(explored.error)
-            if best is None or (explored.error * _TIE < best[2].error and best[2].error > _EXACT):
+            if best is None or (explored.error * (1 + SETTINGS.degree_tie) < best[2].error and best[2].error > _EXACT):
                 best = features, fit, explored
             if explored.error < _EXACT or (len(errors) > 2 and min(errors[-2:]) > min(errors)):
                 break
@@ -134,7 +130,7 @@ def _linear_choice(features: Linear, done: Promoted, prepared: Ready) -> Chosen:
 def _network_fit(request: PromoteOptions, prepared: Ready, clock: Clock) -> Chosen:
     """Train an MLP, or the user's network further, with promotion and without."""
     make = _mlp(request, prepared) if request.model == "mlp" else _users_network(request, prepared)
-    gamma = _GAMMA if request.gamma is None else request.gamma
+    gamma = SETTINGS.gamma if request.gamma is None else request.gamma
     recipe = Recipe(
         request.steps, request.learning_rate, request.batch, gamma, request.schedule == "ramp", request.seed
     )
@@ -233,13 +229,13 @@ def _degrees(about: Standardiser, prepared: Ready) -> Sequence[PolynomialFeature
     fitting = [
         k
         for k in range(low, _HIGHEST + 1)
-        if math.comb(d + k, k) * m <= _MOST_UNKNOWNS and math.comb(d + k, k) <= _UNKNOWNS_PER_ROW * rows
+        if math.comb(d + k, k) * m <= SETTINGS.most_unknowns and math.comb(d + k, k) <= SETTINGS.unknowns_a_row * rows
     ]
     if not fitting:
         raise InputError(
-            f"polynomials of degree {low} in {d} inputs have {math.comb(d + low, low) * m} coefficients, --model auto "
-            f"tries at most {_MOST_UNKNOWNS}, and {_UNKNOWNS_PER_ROW} for each of {rows} rows; name the degree with "
-            "--model polynomial:k, or take mlp"
+            f"polynomials of degree {low} in {d} inputs have {math.comb(d + low, low) * m} coefficients, --model "
+            f"auto tries at most {SETTINGS.most_unknowns}, and {SETTINGS.unknowns_a_row} for each of {rows} rows; name "
+            "the degree with --model polynomial:k, or take mlp"
         )
     return [PolynomialFeatures.of_degree(about, k) for k in fitting]
 

@@ -21,6 +21,7 @@ from symfind.kinds.operator.pencil import ModePencil
 from symfind.kinds.operator.spatial import SpatialGrid
 from symfind.linalg.nuclear import NuclearProblem, State
 from symfind.linalg.thresholding import DenseMap
+from symfind.promotion.settings import SETTINGS
 from symfind.schema.promotion import PathEntry, RefitEntry
 
 # Modes of inputs and outputs, whose product is the number of unknowns: whole shells of waves, |k| ≤ 14 on a line and
@@ -33,12 +34,6 @@ _REFITS = (1e6, 10.0, 0.1)
 # Share of the training pairs on which weights are chosen.
 _VALIDATION = 4
 _TOLERANCE, _ITERATIONS = 1e-3, 400
-# A further direction may cost this much of the validation error: a tie goes to the symmetry.
-_TIE = 1.02
-# Singular values below this share of the largest are zero: the solution is that accurate.
-_ZERO = 1e-3
-# A candidate that leads beyond the modes by more than this share of its size is not promoted.
-_JUDGED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +161,11 @@ def promoted_kernel(
         start, c = solved.state, solved.w.reshape(a, b)
         sigma, vh = torch.linalg.svd(solved.z, full_matrices=False)[1:]
         error = missed(c)
-        path.append(PathEntry(gamma=share * unit, symmetries=int((sigma <= _ZERO * sigma.max()).sum()), error=error))
+        path.append(
+            PathEntry(
+                gamma=share * unit, symmetries=int((sigma <= SETTINGS.kernel_zero * sigma.max()).sum()), error=error
+            )
+        )
         if best is None or error < best[0]:
             best = (error, share * unit, c, vh.flip(0).T)
     assert best is not None
@@ -176,9 +175,11 @@ def promoted_kernel(
     for k in range(1, order.shape[1] + 1):
         squares = lie.squares(order[:, :k])
         errors = [(missed(_penalised(theta, y, squares, share, (a, b))), share) for share in _REFITS]
-        found, share = next(pair for pair in errors if pair[0] <= _TIE * min(errors)[0])  # the largest weight first
+        found, share = next(
+            pair for pair in errors if pair[0] <= (1 + SETTINGS.kernel_tie) * min(errors)[0]
+        )  # the largest weight first
         refits.append(RefitEntry(symmetries=k, error=found))
-        if found <= _TIE * error:
+        if found <= (1 + SETTINGS.kernel_tie) * error:
             weight, count, error = share, k, min(error, found)
     if count:
         c = _penalised(*whole, lie.squares(order[:, :count]), weight, (a, b))
@@ -225,7 +226,7 @@ def _whitened(pencil: ModePencil, x: Tensor, c: Tensor, beyond: Tensor) -> Commu
     keep = values > 1e-12 * values[-1]
     root = axes[:, keep] / values[keep].sqrt()
     _, omega, vh = torch.linalg.svd(beyond @ root / len(x) ** 0.5)
-    judged = vh[omega < _JUDGED].T
+    judged = vh[omega < SETTINGS.beyond_modes].T
     if judged.shape[1] == 0:
         raise InputError(
             "no candidate can be judged on these fields: what it makes of them leaves the lowest waves of the grid, or "

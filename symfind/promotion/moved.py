@@ -11,10 +11,9 @@ from symfind.errors import SymfindError
 from symfind.lie.algebras.closure import MatrixBracket, nearest_subalgebra
 from symfind.lie_derivative import Free, Invariant, Same, constant_slope
 from symfind.promotion.setting import Setting
+from symfind.promotion.settings import SETTINGS
 
-# Standard deviation of the angle of a turn, in radians, and of the logarithm of a stretch: turns keep rows where they
-# were measured, stretches do not.
-_TURN, _STRETCH = 2.0, 0.3
+# Generators whose powers fall below this are nilpotent: neither turns nor stretches.
 _NILPOTENT = 1e-6
 
 
@@ -115,5 +114,5 @@ def _matrices(setting: Setting) -> Tensor | None:
 def _size(matrix: Tensor) -> float:
     """Standard deviation of t in exp(tA)."""
     values = torch.linalg.eigvals(matrix)
-    rate = max(float(values.imag.abs().max()) / _TURN, float(values.real.abs().max()) / _STRETCH)
+    rate = max(float(values.imag.abs().max()) / SETTINGS.turn, float(values.real.abs().max()) / SETTINGS.stretch)
     return 1.0 / rate if rate > _NILPOTENT else 1.0

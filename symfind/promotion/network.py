@@ -23,6 +23,7 @@ from symfind.promotion.checkpoint import Checkpoint, Stage
 from symfind.promotion.moved import Movement, movement
 from symfind.promotion.operator import Candidates, candidates_at, whitened
 from symfind.promotion.setting import Setting
+from symfind.promotion.settings import SETTINGS
 from symfind.schema.promotion import EpochEntry, RefitEntry
 
 # One row in six chooses; the rest is trained on.
@@ -31,13 +32,6 @@ _VALIDATION = 6
 _LOOKS = 25
 # Jumps of the singular values that are tried as the end of the symmetries.
 _JUMPS = 2
-# The final network's own penalty where rows cannot be moved; 10 to 100 gave the same errors on invariants of vectors.
-_ALONG = 30.0
-# Where rows are moved, the penalty comes in the last part of the training, to make the symmetry sharp.
-_LATE = 0.7
-# Errors within this factor are one error: then more symmetries are taken.
-_TIE = 1.02
-_DECAY = 1e-4
 # Rows on which the spectrum of L is taken.
 _SPECTRUM_ROWS = 512
 
@@ -124,7 +118,7 @@ def trained_network(
             stage = training.run(f"{count} symmetries", make(), advance, along=vectors, moves=moves)
         stages.append((count, stage, vectors, moves is not None))
     smallest = min(stage.validation for _, stage, _, _ in stages)
-    good = [s for s in stages if s[1].validation <= _TIE * smallest]
+    good = [s for s in stages if s[1].validation <= (1 + SETTINGS.network_tie) * smallest]
     _, stage, vectors, moved = max(good, key=lambda s: s[0])
     network, without = make(), make()
     network.load_state_dict(stage.state)
@@ -217,7 +211,7 @@ class Training:
         if finished is not None:
             return finished
         steps = self.half if nuclear else self._recipe.steps
-        optimizer = torch.optim.AdamW(module.parameters(), lr=self._recipe.learning_rate, weight_decay=_DECAY)
+        optimizer = torch.optim.AdamW(module.parameters(), lr=self._recipe.learning_rate, weight_decay=SETTINGS.decay)
         # A warm start over a twentieth of the steps, then half a cosine down to nothing.
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
         generator = torch.Generator().manual_seed(self._recipe.seed)
@@ -240,12 +234,12 @@ class Training:
                 spectral = (norm / torch.linalg.matrix_norm(lie)).detach()
                 fitted = self._missed(value, y)
                 loss = fitted + gamma * norm
-            elif along is not None and (moves is None or step > _LATE * steps):
+            elif along is not None and (moves is None or step > SETTINGS.late * steps):
                 if moves is not None:
                     x, y = moves(x, y, generator)
                 value, lie = self._lie(module, x, along)
                 fitted = self._missed(value, y)
-                loss = fitted + _ALONG * lie.square().sum() / along.shape[1]
+                loss = fitted + SETTINGS.along * lie.square().sum() / along.shape[1]
             else:
                 if moves is not None:
                     x, y = moves(x, y, generator)
@@ -260,7 +254,7 @@ class Training:
             if (step + 1) % look == 0 or step + 1 == steps:
                 error = self._validation(module)
                 # With the nuclear norm the last state counts: it is the one that was shrunk.
-                late = along is None or step > _LATE * steps  # a symmetry counts when it is sharp
+                late = along is None or step > SETTINGS.late * steps  # a symmetry counts when it is sharp
                 if nuclear or (late and error < best[0]):
                     best = (error, copy.deepcopy(dict(module.state_dict())))
                 epoch = (step + 1) * self._recipe.batch // len(self._train)

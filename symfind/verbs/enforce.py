@@ -83,6 +83,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
     rng = torch.Generator().manual_seed(options.seed)
     with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
         with _timed(seconds, "read"):
+            digest = sha256(path)
             ready = _prepared(options, path, rng)
         if ready.doubt:
             named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
@@ -94,7 +95,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
         used = ready.task
         provenance = {
             "symfind": __version__,
-            "source_sha256": sha256(path),
+            "source_sha256": digest,
             "group": used.group.name,
             "rep_in": str(used.rep_in),
             "rep_out": str(used.rep_out),

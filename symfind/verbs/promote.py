@@ -77,11 +77,13 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
             with clock.phase("discrete"):
                 prepared = with_orbits(prepared, options.discrete, generator)
         chosen = chosen_fit(options, prepared, clock, generator)
+        compared = held_out(chosen.predict, chosen.predict_plain, prepared.test)
+        worse = against(compared)
         model_file = Path(folder) / "model.pt"
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
         save_module(chosen.module, model_file, provenance)
         with clock.phase("certify"), one_thread():
-            report = _certified(options, prepared, chosen, model_file, to, environment)
+            report = _certified(options, prepared, chosen, compared, worse, model_file, to, environment)
         if to is not None:
             with appearing_whole(to) as part:
                 shutil.copyfile(model_file, part)
@@ -107,11 +109,13 @@ def _certified(
     options: PromoteOptions,
     prepared: Ready,
     chosen: Chosen,
+    compared: HeldOut,
+    worse: str,
     model_file: Path,
     to: Path | None,
     environment: Environment,
 ) -> Report:
-    """Ask the model itself what symmetries it has, and the held-out rows whether these cost anything."""
+    """Ask the model itself what symmetries it has; what speaks ``worse`` of them on held-out rows is a doubt."""
     x = prepared.train.x.reshape(-1, *prepared.input_shape)
     model = load_model(model_file)
     model.bind(prepared.input_shape, x)
@@ -121,8 +125,6 @@ def _certified(
     doubts = list(evidence.doubts)
     if prepared.scalar and chosen.degree is not None and chosen.degree < 3:
         doubts.append("every quadratic function of one object has symmetries of its own: take degree 3 or more")
-    compared = held_out(chosen.predict, chosen.predict_plain, prepared.test)
-    worse = against(compared)
     if worse:
         doubts.append(worse)
     evidence = replace(evidence, doubts=tuple(doubts), messages=(*prepared.messages, *chosen.messages, _ABOUT))

@@ -33,7 +33,7 @@ class RegressionSettings:
     centres
         Radial functions of the fit that is kept. Their Gram matrix is factorised once a ridge.
     unknowns
-        Most unknowns of one fit, covariants counted: the cube of it is the cost.
+        Most unknowns of one fit, as one Gram matrix costs that of them all: covariants and outputs counted.
     knots
         Intervals of a spline in one invariant.
     lengths

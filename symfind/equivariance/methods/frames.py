@@ -144,7 +144,6 @@ class FrameAveragedNetwork(nn.Module):
         rule = group.haar(_DEGREE, torch.Generator().manual_seed(0), _NODES)
         self.register_buffer("nodes", rule.nodes)
         self.register_buffer("weights", rule.weights)
-        self.exact_nodes = rule.exact
 
     def forward(self, x: Tensor) -> Tensor:
         """F̄(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""

@@ -23,6 +23,7 @@ from symfind.kinds.field.equation import Equation
 from symfind.kinds.field.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.prolongation import Prolongation, Scales
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.superposition import EquationExtent
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
@@ -34,17 +35,6 @@ from symfind.schema.equation import EquationEntry
 _POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
-# A residual below twice what the errors of the derivatives give is explained by them: these errors are estimates.
-_TRUSTED = 2.0
-# An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.
-_POOR = 0.5
-# A term that is chosen on fewer than half of the halves of the data is not known to be there.
-_UNSTABLE = 0.5
-# A derivative keeps at least this share of its mean square, however large its errors.
-_LEAST_SIGNAL = 0.01
-# Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an exponential);
-# above it, it has to stand out (see Evidence.exactness).
-_EXACT = 2e-3
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
 
@@ -70,7 +60,7 @@ class Judged:
             value, _, size = measured.linear(self.equation)
             return float((value.square().mean(0) / size.square()).max())
         residual, expected = self.equation.residual(jets)
-        return float((residual.square() - (_TRUSTED * expected).square()).clamp(min=0).max())
+        return float((residual.square() - (SETTINGS.trusted * expected).square()).clamp(min=0).max())
 
 
 def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
@@ -85,7 +75,7 @@ def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
     for j, value in jets.derivatives.items():
         if any(j):
             noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
-            value = value * (1.0 - noise).clamp(min=_LEAST_SIGNAL).sqrt()
+            value = value * (1.0 - noise).clamp(min=SETTINGS.least_signal).sqrt()
             exchanged = value[torch.randperm(jets.rows, generator=generator)]
         else:
             exchanged = value
@@ -339,7 +329,7 @@ def evidence_of_equation(
             f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients
         ),
         equation=obeyed,
-        exactness=_EXACT,
+        exactness=SETTINGS.exact,
         bracket_points=torch.cat([some.points, some.values], 1),
     )
 
@@ -362,13 +352,13 @@ def _obeyed(judged: Judged, jets: JetSample) -> EquationEntry:
 def _doubts(judged: Judged, obeyed: EquationEntry) -> list[str]:
     """Reasons not to certify anything."""
     doubts = []
-    if obeyed.residual > _POOR:
+    if obeyed.residual > SETTINGS.poor:
         what = "the data do not satisfy the equation" if obeyed.given else "no equation of the library fits the data"
         doubts.append(
             f"{what}: residual {_percent(obeyed.residual)} of its terms, {_percent(obeyed.expected)} from the errors "
             "of the derivatives"
         )
-    if judged.identified is not None and judged.identified.frequency < _UNSTABLE:
+    if judged.identified is not None and judged.identified.frequency < SETTINGS.unstable:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
     return doubts
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression, parse_expression
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
+from symfind.kinds.field.settings import SETTINGS
 
 # The highest derivative that can be measured from a grid with any confidence.
 MOST_ORDER = 5
@@ -21,7 +22,6 @@ MOST_ORDER = 5
 _STEPS = 12
 # Residual, relative to the equation's terms, below which a point lies on the equation.
 _SOLVED = 1e-11
-_OVER_THE_DOMAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Equation:
         """Root mean square ``(E,)`` of √Σ(∂Δ_e/∂u_J · u_J)², the size that a residual is measured by.
 
         With the part of Δ that has no u at all, as a source term. A derivative that is zero throughout (u_tx in
-        u_tx = 0) counts by what it would be if u varied over the whole domain, times :data:`_OVER_THE_DOMAIN`.
+        u_tx = 0) counts by what it would be if u varied over the whole domain, times ``SETTINGS.over_the_domain``.
         """
         own = torch.stack([jets.derivatives[j][:, c] for c, j in self.coordinates], 1)
         parts = linearised.slopes * own[:, None, :]
@@ -152,7 +152,7 @@ class Equation:
         place, value = jets.points.std(0, correction=0), jets.values.std(0, correction=0)
         place = torch.where(place > 0, place, torch.ones_like(place))
         natural = torch.stack([value[c] / (place ** torch.tensor(j)).prod() for c, j in self.coordinates])
-        return _OVER_THE_DOMAIN**2 * (linearised.slopes * natural).square().sum(2)
+        return SETTINGS.over_the_domain**2 * (linearised.slopes * natural).square().sum(2)
 
     def residual(self, jets: JetSample) -> tuple[Tensor, Tensor]:
         """Root mean square of Δ_e over the size of its terms ``(E,)``, and what errors of derivatives would give."""

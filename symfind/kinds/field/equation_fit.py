@@ -17,7 +17,8 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.kinds.field.equation import Equation, make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
-from symfind.kinds.field.sparse_regression import SHARE, Regression, Shape, chosen_terms
+from symfind.kinds.field.settings import SETTINGS
+from symfind.kinds.field.sparse_regression import Regression, Shape, chosen_terms
 from symfind.kinds.field.weak_form import WeakRows
 from symfind.schema.equation import CoefficientEntry
 
@@ -309,7 +310,7 @@ def _without_least(
 ) -> list[list[Shape]] | None:
     """The shapes at their refined numbers without the least sure term; None if every term is needed.
 
-    A term goes if its number is within three standard errors of zero, or if it is below :data:`SHARE` of u_t and not
+    A term goes if its number is within three standard errors of zero, or if it is a small ``share`` of u_t and not
     known to one part in a hundred either: a small one that is known that well is part of the equation.
     """
     values, widths = (
@@ -328,7 +329,7 @@ def _without_least(
             name = _names(e, part, shapes[i])[0]
             sure = abs(values[name]) / max(widths[name], 1e-300)
             share = abs(values[name]) * rms[name] / part.size
-            if (sure < 3 or (share < SHARE and sure < 100)) and (worst is None or sure < worst[0]):
+            if (sure < 3 or (share < SETTINGS.share and sure < 100)) and (worst is None or sure < worst[0]):
                 worst = (sure, e, i)
     if worst is None:
         return None

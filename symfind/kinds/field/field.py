@@ -20,6 +20,7 @@ from symfind.kinds.field.grid.field_data import FieldData, field_of
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.learned.search import learned_evidence, orders_of_variant
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.weak_form import weak_rows
 
 if TYPE_CHECKING:
@@ -28,12 +29,8 @@ if TYPE_CHECKING:
 
 # Points: identification of some twenty numbers and pencils of some hundred columns saturate well below.
 _ROWS = 8192
-# u_t = … is given up for u_tt = … where it leaves more than this share, and more than errors explain.
-_NOT_FIRST_ORDER = 0.1
 # A field whose spread is below this share of its size is the same everywhere, but for rounding.
 _CONSTANT = 1e-12
-# Where errors of the derivatives alone leave more than this, the weak form is tried, which differentiates no data.
-_NOISY = 3e-3
 
 
 def evidence_of_field(
@@ -93,11 +90,11 @@ def _identified(
 ) -> tuple[JetSample, IdentifiedEquation]:
     """u_t = …, or u_tt = … where the first says little and the second more."""
     found = identify_equation(sample, generator)
-    if found.expected > _NOISY and len(field.components) == 1 and min(a.points for a in field.axes) >= 24:
+    if found.expected > SETTINGS.noisy and len(field.components) == 1 and min(a.points for a in field.axes) >= 24:
         weak = identify_equation(sample, generator, windows=weak_rows(field))
         if weak.residual < found.residual:
             return sample, weak
-    if found.residual < max(_NOT_FIRST_ORDER, 2 * found.expected):
+    if found.residual < max(SETTINGS.not_first_order, 2 * found.expected):
         return sample, found
     second = jets(field, library_orders(sample.independent, sample.dependent, 2), generator, _ROWS)
     other = identify_equation(second, generator, 2)

@@ -26,10 +26,8 @@ from symfind.fields.space import VectorFieldSpace, on_series
 from symfind.fields.taylor import Series, Truncation, variables
 from symfind.kinds.field.equation import Equation, Linearised
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
+from symfind.kinds.field.settings import SETTINGS
 
-# ε: with 1 the slow fields f(t)ξ, whose defect is f′, had defects of half the size; with less, an error of the
-# equation's numbers weighs more on translations and shifts, which have no other size.
-_OWN_SIZE = 0.3
 # Numbers held at once for the series of the fields.
 _NUMBERS = 2**23
 
@@ -115,7 +113,7 @@ class Prolongation:
             parts.append(at.slopes[:, :, i, None] * prolonged[:, None, :])
             size += (at.slopes[:, :, i] * jets.derivatives[j][:, c, None]).square()
         m = torch.stack(parts).sum(0)
-        weight = _OWN_SIZE * size.sqrt()[:, :, None]
+        weight = SETTINGS.own_size * size.sqrt()[:, :, None]
         own = [weight * (fields[0, :, None, :, a] / self.scales.spread[a]) for a in range(self.space.d)]
         unit = self.scales.equations[:, None]
         s = torch.cat([part / unit for part in (*parts, *own)], 1)

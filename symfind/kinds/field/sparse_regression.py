@@ -19,17 +19,11 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.kinds.field.equation import make_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
+from symfind.kinds.field.settings import SETTINGS
 
-# A term that explains less than this share of the rms of u_t is left out unless it makes the residual fall sharply:
-# what it breaks is far below the tolerance of a symmetry.
-SHARE = 1e-2
-_SHARP = 5.0
-_DRAWS, _FREQUENT = 20, 0.75
+# Draws of the data that a term must stand, and slabs of time in which coefficients are free.
+_DRAWS = 20
 _SLABS = 24
-# Slabs of time must leave less than this share of the residual of constant coefficients, to be believed.
-_SLAB_GAIN = 0.7
-# A constant library that leaves less than this share of u_t needs no slabs.
-_CONSTANT_IS_GOOD = 3e-3
 
 
 @dataclass(frozen=True)
@@ -102,11 +96,11 @@ class _Path:
     def choose(self) -> int:
         """The smallest support that explains what all terms explain, but for little; then sharp falls."""
         count = len(self.supports)
-        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SHARE**2)
+        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SETTINGS.share**2)
         best = max(i for i in range(count) if self.left[i] <= allowed)
         while True:
             for step in (1, 2):
-                if best >= step and self.left[best - step] <= self.left[best] / _SHARP**step:
+                if best >= step and self.left[best - step] <= self.left[best] / SETTINGS.sharp**step:
                     best -= step
                     break
             else:
@@ -165,9 +159,9 @@ def chosen_terms(
     slabs = _slabs(times, 3 * len(part.terms)) if may_move else []
     factors: Callable[[Tensor], list[Tensor]] = lambda rows: [part.factor(rows)]  # noqa: E731
     moving = False
-    if path.left[0] > _CONSTANT_IS_GOOD and len(slabs) > 1:
+    if path.left[0] > SETTINGS.constant_is_good and len(slabs) > 1:
         apart = _path([part.factor(rows) for rows in slabs], part.alive, count)
-        if apart.left[0] < _SLAB_GAIN * path.left[0]:
+        if apart.left[0] < SETTINGS.slab_gain * path.left[0]:
             moving, path = True, apart
     if moving:
         label = torch.zeros(count, dtype=torch.int64)
@@ -183,7 +177,7 @@ def chosen_terms(
         drawn = _path(factors(rows), part.alive, rows.numel())
         votes[list(drawn.supports[drawn.choose()])] += 1.0
     votes /= _DRAWS
-    support = [i for i in range(len(part.terms)) if votes[i] >= _FREQUENT]
+    support = [i for i in range(len(part.terms)) if votes[i] >= SETTINGS.frequent]
     if not support:
         support = list(path.supports[path.choose()])
     frequency = float(votes[support].min()) if support else 0.0

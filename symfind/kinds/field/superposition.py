@@ -12,11 +12,10 @@ from symfind.decision.reach import Reach
 from symfind.kinds.field.equation import Equation
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.prolongation import Prolongation
+from symfind.kinds.field.settings import SETTINGS
 from symfind.linalg.nullspace import generalised_spectrum
 
 SUPERPOSITION = "superposition: the equation is linear, and any of its solutions may be added"
-# A component below this share of a field's size is zero.
-_ZERO = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class EquationExtent:
         own = torch.cat([field[..., :q], *slopes], 2).transpose(1, 2).flatten(0, 1)  # vanish on α∂u alone
         size = field.transpose(1, 2).flatten(0, 1)
         spectrum = generalised_spectrum(own, size)
-        apart = torch.linalg.qr(spectrum.vectors[:, spectrum.values < _ZERO]).Q
+        apart = torch.linalg.qr(spectrum.vectors[:, spectrum.values < SETTINGS.zero_component]).Q
         if apart.shape[1] == 0:
             return nothing_apart(k)
         at_zero = z.clone()

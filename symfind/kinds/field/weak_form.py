@@ -52,8 +52,8 @@ class WeakRows:
     centres: Tensor
 
 
-def weak_rows(field: FieldData, order: int = 1, highest: int = 4, power: int = 3) -> WeakRows:
-    """The rows of ∂_t^order u = Σ aₗ fₗ for fₗ = ∂^J u^m/m, |J| ≤ highest, m ≤ power; of one component.
+def weak_rows(field: FieldData, order: int = 1, highest: int = 4) -> WeakRows:
+    """The rows of ∂_t^order u = Σ aₗ fₗ for fₗ = ∂^J u^m/m, |J| ≤ highest, m ≤ 3; of one component.
 
     Of higher powers the derivatives go up to order 3 (m = 2) and 1 (m = 3).
 
@@ -68,7 +68,7 @@ def weak_rows(field: FieldData, order: int = 1, highest: int = 4, power: int = 3
         if axis.points < _FEWEST_POINTS:
             raise InputError(f"{axis.name} has {axis.points} points, the weak form needs {_FEWEST_POINTS}; give more")
     most = (highest, min(highest, 3), min(highest, 1))
-    kept = [(m, index) for m in range(1, power + 1) for index in _indices(len(field.axes) - 1, most[min(m, 3) - 1])]
+    kept = [(m, index) for m in (1, 2, 3) for index in _indices(len(field.axes) - 1, most[m - 1])]
     time, *space = field.axes
     halves = [_half(axis, place == 0) for place, axis in enumerate(field.axes)]
     middles = [_middles(axis, half) for axis, half in zip(field.axes, halves, strict=True)]

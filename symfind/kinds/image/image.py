@@ -27,6 +27,7 @@ from symfind.kinds.image.classifier import Classifier, trained_classifier
 from symfind.kinds.image.lconv import directions_inside, learn_inside
 from symfind.kinds.image.learned import in_learned_span, learn_on_plane
 from symfind.kinds.image.ranges import RangeJudge, candidates_of, followed
+from symfind.kinds.image.settings import SETTINGS
 from symfind.lie_derivative import Invariant
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread, side_by_side
@@ -42,12 +43,9 @@ _IMAGES, _NUMBERS = 12_000, 2**29
 _DERIVATIVE_IMAGES = 400
 # Images of more numbers than this have the principal directions of some of them only.
 _MOST_NUMBERS = 2048
-# Share of the images' variance that their principal directions must hold to count as their support.
-_SUPPORT = 0.99
 # Fewer cannot tell two points: the standard error of a difference of 0.5 % needs 2,000 at the usual discordance.
 FEWEST = 2000
-# Better than always naming the commonest class by this much; else accuracy says nothing about images.
-_ABOVE_CHANCE = 0.1
+# More labels than this are values, not classes.
 _MOST_CLASSES = 1000
 
 
@@ -263,7 +261,7 @@ def _factors(task: Task, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor
 
 
 def _principal(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances ``(r,)`` and directions ``(d, r)`` that hold :data:`_SUPPORT` of the variance of images ``(n, d)``."""
+    """Variances ``(r,)`` and directions ``(d, r)`` that hold ``support`` of the variance of images ``(n, d)``."""
     if images.shape[1] <= _MOST_NUMBERS:
         values, axes = torch.linalg.eigh(torch.cov(images[: 8 * _DERIVATIVE_IMAGES].double().T))
         values, axes = values.flip(0), axes.flip(1)
@@ -272,7 +270,7 @@ def _principal(images: Tensor) -> tuple[Tensor, Tensor]:
         _, sigma, vh = torch.linalg.svd(some - some.mean(0), full_matrices=False)
         values, axes = sigma.square() / max(len(some) - 1, 1), vh.T
     held = torch.cumsum(values, 0) / values.sum()
-    r = int((held < _SUPPORT).sum()) + 1
+    r = int((held < SETTINGS.support).sum()) + 1
     return values[:r], axes[:, :r]
 
 
@@ -293,7 +291,7 @@ def _inverse_root(logits: Tensor) -> Tensor:
 def _doubts(task: Task) -> Iterator[str]:
     if len(task.images) < FEWEST:
         yield f"{len(task.images)} images are too few to tell two points of accuracy; give at least {FEWEST:,}"
-    if task.accuracy < task.commonest + _ABOVE_CHANCE:
+    if task.accuracy < task.commonest + SETTINGS.above_chance:
         yield (
             f"the labels are not recognised (accuracy {task.accuracy:.2f}, the commonest class alone gives "
             f"{task.commonest:.2f}): nothing about their symmetries follows"

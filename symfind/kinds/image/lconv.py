@@ -18,14 +18,13 @@ from symfind.errors import UsageError
 from symfind.fields.plane import Grid, ImageFields
 from symfind.fits.training import LabelRecipe, train_on_labels
 from symfind.kinds.image.ranges import Candidate, candidate_along, unit_of
+from symfind.kinds.image.settings import SETTINGS
 from symfind.linalg.nullspace import generalised_spectrum
 
 _GENERATORS, _FILTERS = 3, 6
 _RECIPE = LabelRecipe(epochs=6, batch=64, rate=3e-3)
 # More images bring little to so small a network; they judge instead.
 _MOST_IMAGES = 4000
-# The span is known by its singular values: below this share of the largest it has no further direction.
-_TRIVIAL = 1e-3
 
 
 class FieldLConv(nn.Module):
@@ -121,7 +120,9 @@ def directions_inside(
     m, s
         Rows ``(n, ·, p)`` of the numerator and the denominator of ρ.
     """
-    inside = generalised_spectrum((m @ learned.vectors).flatten(0, 1), (s @ learned.vectors).flatten(0, 1), _TRIVIAL)
+    inside = generalised_spectrum(
+        (m @ learned.vectors).flatten(0, 1), (s @ learned.vectors).flatten(0, 1), SETTINGS.trivial
+    )
     found = []
     for vector in (learned.vectors @ inside.vectors).T:
         scaled = vector / vector.abs().max()

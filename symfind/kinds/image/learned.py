@@ -34,6 +34,7 @@ from symfind.fields.neural import NeuralFields
 from symfind.fields.plane import Grid, ImageFields
 from symfind.fits.training import Recipe, train
 from symfind.kinds.image.ranges import Candidate
+from symfind.kinds.image.settings import SETTINGS
 
 if TYPE_CHECKING:
     from symfind.options.of_verbs import DiscoverOptions
@@ -43,26 +44,14 @@ if TYPE_CHECKING:
 _SPARE = 2
 _MOST_FIELDS = 16
 _WIDTHS = (64, 64)
-# First-layer slopes: at 0.2 every untrained field is affine to 0.98, which would be an answer put in.
-_FIRST = 0.5
-_RATE = 6e-3
+# Images of a step, steps between two looks, and images looked at.
 _BATCH = 24
 _STRETCH = 150
 _HELD_OUT = 200
-# Steps of a flow, in spreads. What a classifier has left of a symmetry does not grow with the step, what is none does:
-# shorter steps mix the two (at 0.3 the least divergence lies 0.12 away from an affine field, at 0.8 0.03).
-_SHORTEST, _LONGEST, _JUDGED = 0.4, 0.8, 0.6
 # Images whose gradients are the measure.
 _MEASURED = 2000
-# A divergence that counts as none.
-_FLOOR = 1e-4
-# Affine fields of norm one have slopes up to 1 in units of the spread, quadratic ones up to 2: neither is held back.
-_STEEP, _WEIGHT = 2.0, 10.0
+# Pairs of places at which steepness is asked.
 _PAIRS = 256
-# Share of the largest energy of a pixel above which images have something there.
-_REACHED = 0.003
-# A field with a name is proposed if the learned span holds this share of its norm.
-PROPOSED = 0.9
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -105,7 +94,7 @@ class LearnedOnPlane:
         parts = [f"{d:.2g} ({s:.2f})" for d, s in zip(self.divergences.tolist(), self.shares.tolist(), strict=True)]
         return (
             f"{len(parts)} fields learned along finite flows in {self.steps} steps; divergence of the classes after "
-            f"{_JUDGED:g} spreads, and the share of the field's norm in {space}: {', '.join(parts)}"
+            f"{SETTINGS.judged:g} spreads, and the share of the field's norm in {space}: {', '.join(parts)}"
         )
 
 
@@ -143,7 +132,9 @@ def learn_on_plane(
     plane = _Plane.of(images, grid)
     start = NeuralFields.draw(2, k, _WIDTHS, generator)
     first, *others = start.parameters
-    start = start.with_parameters([first * (_FIRST / 0.2), *others]).centred(plane.mean, plane.spread.expand(2))
+    start = start.with_parameters([first * (SETTINGS.first_slopes / 0.2), *others]).centred(
+        plane.mean, plane.spread.expand(2)
+    )
     before = [_log_probabilities(logits, images[rows]) for logits, rows in judges]
 
     def divergences(fields: NeuralFields, judge: int, some: Tensor, amounts: Tensor) -> Tensor:
@@ -157,17 +148,17 @@ def learn_on_plane(
         fields = plane.orthonormal(start.with_parameters(parameters))
         judge = int(torch.randint(len(judges), (1,), generator=source))
         some = torch.randint(len(judges[judge][1]), (_BATCH,), generator=source)
-        size = _SHORTEST + (_LONGEST - _SHORTEST) * torch.rand(k, generator=source)
+        size = SETTINGS.shortest + (SETTINGS.longest - SETTINGS.shortest) * torch.rand(k, generator=source)
         sign = 1.0 - 2.0 * torch.randint(2, (k,), generator=source)
-        valid = divergences(fields, judge, some, size * sign).clamp(min=_FLOOR).log().mean()
-        return valid.double() + _WEIGHT * plane.steepness(fields, source)
+        valid = divergences(fields, judge, some, size * sign).clamp(min=SETTINGS.divergence_floor).log().mean()
+        return valid.double() + SETTINGS.steep_weight * plane.steepness(fields, source)
 
     def on_held_out(fields: NeuralFields) -> Tensor:
         total = torch.zeros(k)
         for judge, (_, rows) in enumerate(judges):
             some = torch.arange(min(_HELD_OUT, len(rows)))
             for sign in (-1.0, 1.0):
-                total += divergences(fields, judge, some, torch.full((k,), sign * _JUDGED))
+                total += divergences(fields, judge, some, torch.full((k,), sign * SETTINGS.judged))
         return total / (2 * len(judges))
 
     def score(parameters: Sequence[Tensor]) -> tuple[float, str]:
@@ -175,11 +166,11 @@ def learn_on_plane(
         found = on_held_out(fields)
         steep = plane.steepness(fields, torch.Generator().manual_seed(request.seed))
         words = "divergences " + " ".join(f"{v:.2g}" for v in found.sort().values.tolist())
-        return float(found.clamp(min=_FLOOR).log().mean() + _WEIGHT * steep), words
+        return float(found.clamp(min=SETTINGS.divergence_floor).log().mean() + SETTINGS.steep_weight * steep), words
 
     settings = f"image {tuple(images.shape)} {float(images.double().sum()):.17g} {request.seed} {request.steps} {k}"
     recipe = Recipe(
-        request.steps, min(_STRETCH, request.steps), _RATE,
+        request.steps, min(_STRETCH, request.steps), SETTINGS.rate,
         None if request.checkpoint is None else Path(request.checkpoint), request.resume, settings,
     )  # fmt: skip
     trained = train(start.parameters, loss, score, recipe, generator, clock.progress)
@@ -200,13 +191,13 @@ def in_learned_span(
     assert space.plane is not None
     at = space.plane.evaluate(grid.points)
     shares = [learned.share_of(torch.einsum("npa,p->na", at, c.vector), space.plane.dim) for c in candidates]
-    held = [c for c, share in zip(candidates, shares, strict=True) if share >= PROPOSED]
+    held = [c for c, share in zip(candidates, shares, strict=True) if share >= SETTINGS.proposed]
     names = [space.fields.expression(c.vector, space.names()) for c in candidates]
     parts = [f"{name} {share:.3f}" for name, share in zip(names, shares, strict=True)]
     return held, (
         learned.told(space.name),
         "validities of learned fields have no clear gap, so their number is not theirs to tell; the share of each "
-        f"candidate in the span of the {space.plane.dim} most valid (those above {PROPOSED:g} are followed): "
+        f"candidate in the span of the {space.plane.dim} most valid (those above {SETTINGS.proposed:g} are followed): "
         + ", ".join(parts),
     )
 
@@ -254,13 +245,13 @@ class _Plane:
 
     def steepness(self, fields: NeuralFields, generator: torch.Generator) -> Tensor:
         """Mean max(‖Δξ‖/‖Δz‖ − τ, 0) over pairs of points."""
-        reached = self.weight > _REACHED * self.weight.max()
+        reached = self.weight > SETTINGS.reached * self.weight.max()
         a, b = torch.multinomial(reached.double(), 2 * _PAIRS, replacement=True, generator=generator).chunk(2)
         a, b = a[a != b], b[a != b]
         # Both in spreads, which cancel.
         gap = fields.evaluate(self.grid.points[a]) - fields.evaluate(self.grid.points[b])
         distance = (self.grid.points[a] - self.grid.points[b]).norm(dim=1)
-        steep: Tensor = (gap.norm(dim=2) / distance[:, None] - _STEEP).clamp(min=0).mean()
+        steep: Tensor = (gap.norm(dim=2) / distance[:, None] - SETTINGS.steep).clamp(min=0).mean()
         return steep
 
     def moved(self, fields: NeuralFields, images: Tensor, amounts: Tensor) -> Tensor:

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from symfind.decision.bounds import exponential_weights
 from symfind.decision.evidence import Evidence, Finding, Generator
-from symfind.decision.reach import LEAST_REACH
+from symfind.decision.settings import SETTINGS as DECISION
 from symfind.fields.plane import Grid, ImageFields
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
+from symfind.kinds.image.settings import SETTINGS
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.linalg.threads import side_by_side
 from symfind.schema.validity import ValidityCurve
@@ -31,13 +32,12 @@ MARGIN = 0.02
 # A turn is asked for over the full circle; what has no period, up to where any generator must reach to be certified,
 # and beyond as far as it holds.
 _DEGREES = (5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180)
-_AMOUNTS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, LEAST_REACH, 0.4, 0.5, 0.7, 1.0)
+_AMOUNTS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, DECISION.least_reach, 0.4, 0.5, 0.7, 1.0)
 # A first look at so many images settles most amounts; all are asked where it does not.
 _FIRST_LOOK = 2000
 _CHUNK = 500
 _DRAWS = 200
-# A direction of the spectrum is a candidate of its own if it does so much better than every field with a name.
-_CLEARLY_BETTER = 0.8
+# Directions of the spectrum that may be candidates of their own.
 _EXTRA = 3
 
 Recognised = Callable[[Tensor, Tensor], Tensor]
@@ -69,7 +69,7 @@ class Candidate:
     @property
     def stated(self) -> float:
         """The range that is asked for: the full circle, or the least reach."""
-        return math.pi if self.kind == "turn" else LEAST_REACH
+        return math.pi if self.kind == "turn" else DECISION.least_reach
 
     @property
     def amounts(self) -> tuple[float, ...]:
@@ -148,7 +148,7 @@ def candidates_of(
     if space.plane is None or space.colour is not None:  # mixtures with colours cannot be read, nor their units told
         return sorted(out, key=lambda c: c.defect)
     for value, vector in list(zip(spectrum.values.tolist(), spectrum.vectors.T, strict=True))[:_EXTRA]:
-        if value < _CLEARLY_BETTER * best:
+        if value < SETTINGS.clearly_better * best:
             scaled = vector / vector.abs().max()
             out.append(candidate_along(m, s, scaled, unit_of(space, scaled), "flow"))
     return sorted(out, key=lambda c: c.defect)

@@ -19,7 +19,7 @@ from symfind.decision.witness.proposals import Shape
 from symfind.decision.witness.search import Found, Outcome, searched
 from symfind.decision.witness.support import finite_defect, kept_share, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial
+from symfind.decision.witness.trial import Rows, Trial, along_axes, each_alike
 from symfind.fits.surrogate import Choice, Samples, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
@@ -168,8 +168,7 @@ class WitnessJudge:
         )
         if not vectors:
             y = y - y.mean(0)
-        spread = y.std(0, correction=0)
-        weights = torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
+        weights = along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else each_alike(y)
         mean, scale = x.mean(0), x.std(0, correction=0)
         unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)

@@ -16,7 +16,8 @@ from symfind.decision.gauge import Parting, nothing_apart
 from symfind.decision.halves import Half, halves
 from symfind.decision.reach import Reach
 from symfind.fits.surrogate import Samples
-from symfind.kinds.operator.frame import VANISHING, OperatorFrame
+from symfind.kinds.operator.frame import OperatorFrame
+from symfind.kinds.operator.settings import SETTINGS
 from symfind.kinds.operator.spatial import SpatialGrid, seam
 
 _BRACKET_POINTS = 400
@@ -73,7 +74,7 @@ def spatial_grid(axes: Sequence[Axis], fields: Sequence[Tensor]) -> SpatialGrid:
     compact = []
     for a in range(len(axes)):
         ends = [
-            float(u.select(2 + a, i).square().mean()) <= VANISHING**2 * float(u.square().mean())
+            float(u.select(2 + a, i).square().mean()) <= SETTINGS.vanishing**2 * float(u.square().mean())
             for u in fields
             for i in (0, -1)
         ]

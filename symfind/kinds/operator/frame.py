@@ -26,8 +26,6 @@ from symfind.lie_derivative import Free, Invariant, OutputAction
 
 # Matrices on more channels than this are not tried unless they are asked for.
 _MOST_MIXED = 3
-# Fields that reach the border with less than this share of their size count as vanishing there.
-VANISHING = 1e-3
 # Numbers of moved fields held at once.
 _BUDGET = 2**22
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError
+from symfind.kinds.operator.settings import SETTINGS
 from symfind.kinds.operator.spatial import SpatialGrid
 
 # Fields from which principal modes are computed.
@@ -26,12 +27,9 @@ _MOST_MODES = 256
 # Output modes hold all but this share of the mean square.
 _OUTPUT_REST = 1e-14
 _MOST_OUTPUTS = 200
-# A half of the rows must be able to repeat the fit on three of its four folds with rows to spare.
-_ROWS_PER_MODE = 4
+# Numbers of modes that are tried, and folds on which they are compared.
 _LADDER = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 FOLDS = 4
-# Principal modes that leave up to so many times as much as waves, or no more than this, do as well.
-_AS_GOOD, _EXACT = 4.0, 1e-6
 # Relative to unit variance: keeps the normal equations solvable where weights leave few rows.
 _RIDGE = 1e-12
 
@@ -185,7 +183,7 @@ def fit_operator(grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Te
     n = len(u)
     if float(u.abs().max()) == 0.0 or float(v.abs().max()) == 0.0:
         raise InputError("all fields of x, or all of y, are zero: nothing can be learned of a map between them")
-    if n < 2 * _ROWS_PER_MODE:
+    if n < 2 * SETTINGS.rows_per_mode:
         raise InputError(f"{n} pairs of fields are too few to fit a map between them; give at least 8, better 500")
     size = float(v.square().mean().sqrt())
     stacked = torch.cat([v, *(g * (size / max(float(g.square().mean().sqrt()), 1e-300)) for g in gradients)])
@@ -200,7 +198,7 @@ def fit_operator(grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Te
     waves = _best(u, y, fold, wave_modes(grid, u))
     # Waves that the inputs excite together only are told apart by rounding: the principal modes are preferred where
     # they do as well.
-    left, modes, count = principal if principal[0] <= max(_AS_GOOD * waves[0], _EXACT) else waves
+    left, modes, count = principal if principal[0] <= max(SETTINGS.as_good * waves[0], SETTINGS.as_exact) else waves
     if modes is waves[1]:
         modes, count = excited(u, modes, count)
     x = (u @ modes.columns[:, :count]) / modes.size[:count]
@@ -210,7 +208,7 @@ def fit_operator(grid: SpatialGrid, u: Tensor, v: Tensor, gradients: Sequence[Te
 def _best(u: Tensor, y: Tensor, fold: Tensor, modes: Modes) -> tuple[float, Modes, int]:
     """The number of modes with the least held-out share left."""
     x = (u @ modes.columns) / modes.size
-    most = min(modes.columns.shape[1], len(u) // _ROWS_PER_MODE, _MOST_MODES)
+    most = min(modes.columns.shape[1], len(u) // SETTINGS.rows_per_mode, _MOST_MODES)
     counts = sorted({*(count for count in _LADDER if count < most), most})
     found = [(held_out_share(x[:, :count], y, fold), count) for count in counts]
     left, count = min(found)

@@ -32,6 +32,7 @@ from symfind.kinds.operator.integral_operator import FOLDS, FittedOperator, coef
 from symfind.kinds.operator.network import evidence_of_network
 from symfind.kinds.operator.pencil import ModePencil, OperatorSide, triangular
 from symfind.kinds.operator.rows import OperatorRows
+from symfind.kinds.operator.settings import SETTINGS
 from symfind.linalg.nullspace import generalised_spectrum
 from symfind.linalg.threads import one_thread
 from symfind.linalg.tsqr import StreamedFactor
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 _FIELDS, _NUMBERS = 4000, 2**26
 # Fields on which L_ξF is evaluated, for the spectrum, and in each half for the bounds.
 _TEST_FIELDS, _TEST_HALF = 300, 64
-# Held-out share of the outputs' mean square beyond which the kernel says little about F.
-_POOR = 0.5
 
 
 def evidence_of_operator(
@@ -109,7 +108,7 @@ def _evidence_of_pairs(
         )
     split = half_numbers(n, group, generator, whole=copies)
     doubts = []
-    if fit.unexplained > _POOR:
+    if fit.unexplained > SETTINGS.poor:
         doubts.append(f"the kernel leaves {100 * fit.unexplained:.0f} % of the held-out mean square of y")
     sides: tuple[Side, Side] | None = None
     with clock.phase("nullspace"):

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from symfind.decision.given import GivenAlong
 from symfind.kinds.operator.integral_operator import FOLDS, coefficients, held_out_share
+from symfind.kinds.operator.settings import SETTINGS
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
-
-# White noise on the outputs leaves its own share in fits; up to twice that counts as noise.
-_NOISE = 2.0
 
 
 def joined(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,7 +147,9 @@ class OperatorSide:
             self._gram[b], self._cross[b] = x[rows].T @ x[rows], x[rows].T @ y[rows]
         # The share of y that fits leave, less what white noise leaves: nonlinear, or in modes that are not resolved.
         left = held_out_share(x, y, block % FOLDS)
-        self._unexplained = max(left - _NOISE * noise * y.shape[1] / max(float(y.square().sum(1).mean()), 1e-300), 0.0)
+        self._unexplained = max(
+            left - SETTINGS.noise * noise * y.shape[1] / max(float(y.square().sum(1).mean()), 1e-300), 0.0
+        )
 
     @property
     def blocks(self) -> int:

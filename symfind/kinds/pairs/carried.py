@@ -21,11 +21,10 @@ from symfind.errors import InputError
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.typeset import number_text
 from symfind.fits.surrogate import fold_labels
+from symfind.kinds.pairs.settings import SETTINGS
 from symfind.lie_derivative import Invariant, constant_slope
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
-# Amounts of their own are preferred where they leave a third less: they have one number more for every row.
-_CLEARLY_LESS = 0.7
 # Quantiles of 5 % need a few hundred draws; they are means over rows and cost nothing.
 _DRAWS = 400
 # Amounts that differ by less than this share are one amount.
@@ -114,7 +113,7 @@ def evidence_of_carried(
     excused = all(side.defect < side.floor for side in sides)
     if made.own is not None and _defect(sides) > tolerance and not excused:
         other = (made.own(p, q), made.own(q, p))
-        if _defect(other) < _CLEARLY_LESS * _defect(sides):
+        if _defect(other) < SETTINGS.clearly_less * _defect(sides):
             fit, sides = made.own, other
     everything = torch.arange(count)
     whole = fit(everything, everything)

@@ -24,12 +24,12 @@ from symfind.fields.polynomial import PolynomialFields, matrix_fields
 from symfind.fields.typeset import sum_text
 from symfind.kinds.pairs.carried import Carried, Parametrisation, evidence_of_carried
 from symfind.kinds.pairs.registration import (
-    RESOLUTION,
     differences,
     interpolation_floor,
     register_apart,
     register_together,
 )
+from symfind.kinds.pairs.settings import SETTINGS
 from symfind.kinds.pairs.transport import (
     Candidates,
     amounts_along,
@@ -53,8 +53,7 @@ _APART = 60
 _SMALLEST_SIDE = 5
 # Up to here a matrix is written out, its entries recognised, its preserved forms looked for.
 _WRITTEN_OUT = 12
-# Interpolation blurs, which looks like a scaling: of what is left so much may lie along other fields, in every image.
-_SHARED = 0.25
+# Images on which the loss by interpolation is measured, and points of the plane for brackets.
 _FLOOR_IMAGES, _POINTS = 64, 400
 # Matrices up to this many pixels have their spectrum computed.
 _MOST_PIXELS = 1024
@@ -125,7 +124,10 @@ def _plane(request: DiscoverOptions, x: Tensor, moved: Tensor, amounts: Tensor |
         raise UsageError(f"--space {space.name}: pairs of images are carried by fields on the plane, image-affine say")
     grid = Grid(*images.shape[-2:])
     t = torch.ones(len(x), dtype=torch.float64) if amounts is None else amounts
-    seen = f"images are compared at a resolution of {RESOLUTION:g} pixels, inside the disc that no turn carries away"
+    seen = (
+        f"images are compared at a resolution of {SETTINGS.resolution:g} pixels, "
+        "inside the disc that no turn carries away"
+    )
 
     def judged(vectors: Tensor, own: Tensor, rows: Tensor) -> Carried:
         along = own @ vectors.T
@@ -133,7 +135,7 @@ def _plane(request: DiscoverOptions, x: Tensor, moved: Tensor, amounts: Tensor |
         some = slice(0, _FLOOR_IMAGES)
         floor = interpolation_floor(images[rows][some], along[some], space, grid)
         found = Carried(vectors, left, whole, own, floor=floor, lost="interpolation", messages=(seen,))
-        return replace(found, bias=_SHARED * found.defect)
+        return replace(found, bias=SETTINGS.shared * found.defect)
 
     def common(fitted: Tensor, rows: Tensor) -> Carried:
         vector = register_together(images[fitted], partners[fitted], t[fitted], space, grid).coefficients
@@ -313,11 +315,11 @@ def spectral_radius(space: ImageFields, vector: Tensor, grid: Grid) -> float:
     return float(torch.linalg.eigvals(plane_matrix(space, vector, grid)).abs().max())
 
 
-def plane_matrix(space: ImageFields, vector: Tensor, grid: Grid, stencil: str = "sinc") -> Tensor:
+def plane_matrix(space: ImageFields, vector: Tensor, grid: Grid) -> Tensor:
     """−ξ·∇ as a matrix ``(d, d)`` on images of one channel."""
     assert space.plane is not None
     xi = torch.einsum("npa,p->na", space.plane.evaluate(grid.points), vector)
-    along = torch.kron(torch.eye(grid.height, dtype=torch.float64), grid.half * derivative_stencil(grid.width, stencil))
-    down = torch.kron(-grid.half * derivative_stencil(grid.height, stencil), torch.eye(grid.width, dtype=torch.float64))
+    along = torch.kron(torch.eye(grid.height, dtype=torch.float64), grid.half * derivative_stencil(grid.width, "sinc"))
+    down = torch.kron(-grid.half * derivative_stencil(grid.height, "sinc"), torch.eye(grid.width, dtype=torch.float64))
     matrix: Tensor = -(xi[:, :1] * along + xi[:, 1:] * down)
     return matrix

@@ -14,21 +14,14 @@ from torch import Tensor
 
 from symfind.fields.plane import Grid, ImageFields, flowed
 from symfind.fields.polynomial import PolynomialFields
+from symfind.kinds.pairs.settings import SETTINGS
 
-# Widths of the Gaussians as a share of the shorter side; the last is one pixel, below which bilinear interpolation
-# decides more than the transformation does.
+# Widths of the Gaussians as a share of the shorter side; ``SETTINGS.finest`` comes after them.
 _WIDTHS = (0.2, 0.125, 0.08)
-_FINEST = 1.0
 _STEPS = 8
-# A step below this share of the coefficients ends a stage: a thousandth of what the images determine.
-_SMALL_STEP = 1e-5
-_DAMPING = 1e-6
-# Turns to start from: within half of this spacing the coarsest images find their way.
-_TURNS = 16
+# Images that are turned to start from, and those that are moved at once.
 _COARSE = 64
 _CHUNK = 128
-# Images are compared at this resolution (a Gaussian, in pixels): below it the comparison is one of interpolations.
-RESOLUTION = 1.5
 
 
 @dataclass(frozen=True)
@@ -129,13 +122,11 @@ def register_apart(x: Tensor, moved: Tensor, space: ImageFields, grid: Grid) -> 
     return Registration(state, information)
 
 
-def differences(
-    x: Tensor, moved: Tensor, vectors: Tensor, space: ImageFields, grid: Grid, width: float = RESOLUTION
-) -> tuple[Tensor, Tensor]:
+def differences(x: Tensor, moved: Tensor, vectors: Tensor, space: ImageFields, grid: Grid) -> tuple[Tensor, Tensor]:
     """‖x′ − x ∘ exp(−ξ)‖² and ‖x′ − x‖² of each image ``(n,)``, for its own field ``(n, p)``, where it is measured."""
     assert space.plane is not None
     flow = PlaneFlow(space.plane, grid)
-    left, whole = [], []
+    left, whole, width = [], [], SETTINGS.resolution
     unique, which = torch.unique(vectors, dim=0, return_inverse=True)
     for rows in torch.split(torch.arange(len(x)), _CHUNK):
         a, b = blurred(x[rows], width), blurred(moved[rows], width)
@@ -146,12 +137,13 @@ def differences(
     return torch.cat(left), torch.cat(whole)
 
 
-def interpolation_floor(x: Tensor, vectors: Tensor, space: ImageFields, grid: Grid, width: float = RESOLUTION) -> float:
+def interpolation_floor(x: Tensor, vectors: Tensor, space: ImageFields, grid: Grid) -> float:
     """What interpolation alone leaves: ‖x − (x moved forth by ξ/2 and back)‖ over ‖x moved by ξ − x‖, both blurred."""
     assert space.plane is not None
     flow = PlaneFlow(space.plane, grid)
     ahead, behind = flow.points(vectors / 2), flow.points(-vectors / 2)
     half = grid.sampled(x, ahead)
+    width = SETTINGS.resolution
     a = blurred(x, width)
     keep = measured(grid, ahead, _margin(grid, width)).to(x)[:, None]
     lost = (blurred(grid.sampled(half, behind), width) - a).flatten(2) * keep
@@ -175,7 +167,7 @@ def _margin(grid: Grid, width: float) -> float:
 
 def _stages(grid: Grid) -> list[float]:
     side = min(grid.height, grid.width)
-    return [*dict.fromkeys([*(max(share * side, _FINEST) for share in _WIDTHS), _FINEST])]
+    return [*dict.fromkeys([*(max(share * side, SETTINGS.finest) for share in _WIDTHS), SETTINGS.finest])]
 
 
 def _start(x: Tensor, moved: Tensor, amounts: Tensor, flow: PlaneFlow, *, apart: bool = False) -> Tensor:
@@ -188,7 +180,7 @@ def _start(x: Tensor, moved: Tensor, amounts: Tensor, flow: PlaneFlow, *, apart:
     width = _stages(flow.grid)[0]
     a, b, t = blurred(x[some], width), blurred(moved[some], width), amounts[some]
     # No motion comes first: of equal differences the first is taken.
-    angles = [2 * math.pi * i / _TURNS * sign for i in range(_TURNS // 2 + 1) for sign in (1, -1)]
+    angles = [2 * math.pi * i / SETTINGS.turns * sign for i in range(SETTINGS.turns // 2 + 1) for sign in (1, -1)]
     vectors = torch.stack([angle / typical * turn for angle in angles])
     left = []
     for vector in vectors:
@@ -236,11 +228,11 @@ def _improved(
             else:
                 information[rows], pull[rows] = h, r
         # Fields that the images do not show (a turn of rings) must not run off.
-        damping = _DAMPING * information.diagonal(dim1=1, dim2=2).amax(1).clamp(min=1e-300)
+        damping = SETTINGS.damping * information.diagonal(dim1=1, dim2=2).amax(1).clamp(min=1e-300)
         step = torch.linalg.solve(information + damping[:, None, None] * torch.eye(p, dtype=torch.float64), pull)
         # No single step turns or stretches by more than half a radian: beyond, the linearisation says nothing.
         length = step.norm(dim=1, keepdim=True) * (float(amounts.abs().max()) if shared else 1.0)
         state = state + step * (0.5 / length.clamp(min=1e-300)).clamp(max=1.0)
-        if bool((step.norm(dim=1) < _SMALL_STEP * state.norm(dim=1).clamp(min=1e-12)).all()):
+        if bool((step.norm(dim=1) < SETTINGS.small_step * state.norm(dim=1).clamp(min=1e-12)).all()):
             break
     return state, information

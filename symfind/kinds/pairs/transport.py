@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
+from symfind.kinds.pairs.settings import SETTINGS
 from symfind.linalg.logarithm import nearest_orthogonal, real_logarithm
 
 # Unknowns beyond which a refinement by gradients costs more than the closed form is worth.
@@ -21,8 +22,6 @@ _MOST_UNKNOWNS = 600
 _REFINED_ROWS = 500
 _JOINT_ROWS = 200
 _GRID = 64
-# Amounts of a generator without period are looked for up to three e-foldings.
-_FOLDINGS = 3.0
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def amounts_along(matrix: Tensor, a: Tensor, b: Tensor, units: Tensor) -> Tensor
     turn = float(values.imag.abs().max())
     growth = float(values.real.abs().max())
     size = float(matrix.norm())
-    furthest = math.pi / turn if turn > 1e-3 * size else _FOLDINGS / max(growth, 0.1 * size, 1e-300)
+    furthest = math.pi / turn if turn > 1e-3 * size else SETTINGS.foldings / max(growth, 0.1 * size, 1e-300)
     grid = torch.linspace(-furthest, furthest, 2 * _GRID + 1, dtype=torch.float64)
     moved = torch.linalg.matrix_exp(grid[:, None, None] * matrix)
     nearest = []

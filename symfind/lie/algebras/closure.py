@@ -25,6 +25,11 @@ _EPS = torch.finfo(torch.float64).eps
 _UNSEEN = 1e-6
 # Random vectors for the trace of a projector: its relative error is about √(2/(24·rank)).
 _PROBES = 24
+# Equally likely spans: even in a single number all of eight are below 0.4 σ once in ten thousand times only; of four,
+# once in a hundred.
+_DRAWS = 8
+# Levenberg–Marquardt steps at most.
+_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,7 @@ def closure_residual(basis: Tensor, bracket: MatrixBracket) -> float:
     return math.sqrt(float(outside.square().sum()) / (k * (k - 1)))
 
 
-def nearest_subalgebra(
-    generators: Tensor, bracket: MatrixBracket, noise: float | None = None, *, draws: int = 8, steps: int = 30
-) -> ClosedSpan:
+def nearest_subalgebra(generators: Tensor, bracket: MatrixBracket, noise: float | None = None) -> ClosedSpan:
     """The subalgebra nearest to the span of noisy ``generators`` ``(k, p)``.
 
     Parameters
@@ -94,11 +97,6 @@ def nearest_subalgebra(
     noise
         Relative error ‖ΔX‖/‖X‖ of each generator; None estimates it from the distance to the nearest subalgebra
         (1e-6 where every span is closed). A given value smaller than what the closure shows is raised to that.
-    draws
-        Number of equally likely spans to return in ``spread``. Even in a single number all of eight are below 0.4 σ
-        once in ten thousand times only; of four, once in a hundred.
-    steps
-        At most this many Levenberg–Marquardt steps.
 
     Raises
     ------
@@ -115,9 +113,9 @@ def nearest_subalgebra(
     if k > p or float(s[-1]) < max(k, p) * _EPS * 10:
         raise InputError(f"{k} generators of lower rank were given; give independent ones")
     graph = _Graph(basis, orthogonal_complement(basis), s, bracket)
-    z, h = graph.solve(steps)
+    z, h = graph.solve(_STEPS)
     generator = torch.Generator().manual_seed(0)
-    opened = _open_part(h, torch.randn(z.numel(), _PROBES + draws, generator=generator, dtype=z.dtype))
+    opened = _open_part(h, torch.randn(z.numel(), _PROBES + _DRAWS, generator=generator, dtype=z.dtype))
     # tr of the projector on closed directions, by Hutchinson's estimate from the first probes.
     closed_directions = float(z.numel() - opened[:, :_PROBES].square().sum() / _PROBES) if z.numel() else 0.0
     seen = float(z.norm()) * math.sqrt(p / closed_directions) if closed_directions > 0.5 else 0.0
@@ -128,7 +126,7 @@ def nearest_subalgebra(
         seen = _UNSEEN
     # Rounding of normalised generators is the least error anything can have.
     used = max(seen, noise or 0.0, 4 * _EPS)
-    spread = [graph.span(z + opened[:, _PROBES + i].reshape(z.shape) * (used / math.sqrt(p))) for i in range(draws)]
+    spread = [graph.span(z + opened[:, _PROBES + i].reshape(z.shape) * (used / math.sqrt(p))) for i in range(_DRAWS)]
     span = graph.span(z)
     q, r = torch.linalg.qr(span.T)
     found: Tensor = q.T

@@ -52,20 +52,11 @@ def _equispaced(count: int) -> Tensor:
 
 
 def _gegenbauer(degree: int, power: float) -> tuple[Tensor, Tensor]:
-    """Gauss rule for the probability density ∝ (1 − t²)^power on [−1, 1], exact up to ``degree``.
+    """Gauss rule for the probability density ∝ (1 − t²)^power on [−1, 1], exact up to ``degree``."""
+    from scipy.special import roots_jacobi  # slow to import, and only what averages needs it
 
-    Golub and Welsch 1969: eigenvalues of the Jacobi matrix of the Gegenbauer polynomials, λ = power + 1/2, whose
-    off-diagonal entries are βₘ² = m(m + 2λ − 1) / (4(m + λ)(m + λ − 1)).
-    """
-    count = degree // 2 + 1
-    lam = power + 0.5
-    beta2 = []
-    for m in range(1, count):
-        # m = 1, λ = 0 is the Chebyshev case, where the general expression reads 0/0 and its limit is 1/2.
-        beta2.append(0.5 if m == 1 and lam == 0 else m * (m + 2 * lam - 1) / (4 * (m + lam) * (m + lam - 1)))
-    off = torch.tensor(beta2, dtype=_F64).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
-    return nodes, vectors[0] ** 2
+    nodes, weights = (torch.from_numpy(a) for a in roots_jacobi(degree // 2 + 1, power, power))
+    return nodes, weights / weights.sum()
 
 
 def rotation_node_count(n: int, degree: int) -> int:

@@ -12,17 +12,12 @@ from symfind.kinds.field.grid.filter_choice import Choice, choose
 from symfind.kinds.field.grid.jet_sample import MultiIndex
 from symfind.kinds.field.grid.local_polynomials import fitted, through
 from symfind.kinds.field.grid.waves import Grid
+from symfind.kinds.field.settings import SETTINGS
 
 # The noise is the power of the weakest of so many bands of waves.
 _BANDS = 10
-# Bands of some thousand numbers differ by a few per cent.
-_CHANCE = 0.15
 # Differences of these orders remove what is smooth; the smallest of what they leave is taken for noise.
 _DIFFERENCES = (3, 5, 7)
-# A spectrum that falls by less than this over its last quarter is called flat.
-_DECAY = 2.0
-# One that falls more slowly than this from shell to shell is extrapolated as if it fell so fast.
-_SLOWEST = 0.9
 
 
 @dataclass(frozen=True)
@@ -153,7 +148,7 @@ def _noise(grid: Grid, u: Tensor, times: Tensor) -> float:
         power = _inner(grid, grid.waves(inner))[times].abs().square().mean(0)
         bands = torch.stack([band.mean() for band in power[grid.shells.argsort()].chunk(_BANDS)])
         # Of bands that hold nothing but noise the weakest is so by chance.
-        weakest = bands[bands <= (1 + _CHANCE) * bands.min()]
+        weakest = bands[bands <= (1 + SETTINGS.chance) * bands.min()]
         return float(weakest.mean()) * grid.count
     levels = []
     for place in (0, *grid.open):
@@ -186,7 +181,7 @@ def _beyond(grid: Grid, power: Tensor, weight: Tensor) -> Tensor:
         torch.zeros(int(grid.shells.max()) + 1, dtype=torch.float64).index_add_(0, grid.shells, part)
         for part in (power, power * weight)
     )
-    if last - first < 2 or float(weighed[last]) == 0 or float(plain[last]) * _DECAY > float(plain[first]):
+    if last - first < 2 or float(weighed[last]) == 0 or float(plain[last]) * SETTINGS.decay > float(plain[first]):
         return none
-    ratio = ((weighed[last] / weighed[first]) ** (1 / (last - first))).clamp(max=_SLOWEST)
+    ratio = ((weighed[last] / weighed[first]) ** (1 / (last - first))).clamp(max=SETTINGS.slowest_decay)
     return 2 * weighed[last] / weighed.sum() * ratio / (1 - ratio)

@@ -10,15 +10,7 @@ import torch
 from torch import Tensor
 
 from symfind.kinds.field.grid.local_polynomials import Filter, doublings
-
-# Differences of windows that double are extrapolated with a ratio of at most this: nine times the last difference is
-# as much as three windows can tell.
-_SLOWEST = 0.9
-# Frequencies that the steps cannot hold come back as slower ones. Windows of any length agree on those, but not on the
-# ones just below, from whose size theirs is told: three times as much was measured on Kuramoto–Sivashinsky.
-_ALIASES = 3.0
-# The level of the noise is itself an estimate, good to a few per cent; a difference within that of it is no bias.
-_DOUBT_OF_NOISE = 0.05
+from symfind.kinds.field.settings import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ def choose(
         return torch.zeros(count, dtype=torch.float64).index_add_(0, shells, sums) / number
 
     # Three standard deviations of a mean square of that many numbers.
-    doubt = _DOUBT_OF_NOISE + 3 / (number * float(times.sum()) / alike).sqrt()
+    doubt = SETTINGS.doubt_of_noise + 3 / (number * float(times.sum()) / alike).sqrt()
 
     def apart(first: tuple[Filter, Tensor], second: tuple[Filter, Tensor], share: Tensor | float) -> Tensor:
         """Mean square difference of what two filters give, less (1 + share) of what noise makes of it."""
@@ -136,5 +128,5 @@ def _extrapolated(steps: Sequence[Tensor]) -> Tensor:
     """
     if len(steps) < 2:
         return steps[0].square()
-    ratio = (steps[1] / steps[0].clamp(min=1e-300)).clamp(max=_SLOWEST)
-    return (_ALIASES * steps[1] * ratio / (1 - ratio)).square()
+    ratio = (steps[1] / steps[0].clamp(min=1e-300)).clamp(max=SETTINGS.slowest_gain)
+    return (SETTINGS.aliases * steps[1] * ratio / (1 - ratio)).square()

@@ -22,6 +22,7 @@ from symfind.kinds.field.grid.field_data import FieldData
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.grid.local_polynomials import doublings, through
 from symfind.kinds.field.grid.waves import Grid
+from symfind.kinds.field.settings import SETTINGS
 from symfind.linalg.threads import one_thread
 
 # Trajectories that are read: more hardly make the sample richer, and each costs its transforms.
@@ -29,18 +30,13 @@ _MOST_TRAJECTORIES = 64
 # Trajectories on which filters are chosen, of so many points in all.
 _PILOTS = 12
 _PILOT_POINTS = 2**19
-# A time is left out where derivatives are less certain than this share of their size, and three times less than at
-# the best fifth of all times.
-_UNRESOLVED = 1e-3
-_TIMES_THE_LEAST = 3.0
 # Noise below this is the rounding of float32.
 _NOISE_TOLD = 1e-6
 
 
-def multi_indices(orders: Sequence[int], total: int | None = None) -> tuple[MultiIndex, ...]:
-    """All J with Jᵢ ≤ ordersᵢ, and |J| ≤ total if that is given."""
-    every = product(*(range(order + 1) for order in orders))
-    return tuple(index for index in every if total is None or sum(index) <= total)
+def multi_indices(orders: Sequence[int]) -> tuple[MultiIndex, ...]:
+    """All J with Jᵢ ≤ ordersᵢ."""
+    return tuple(product(*(range(order + 1) for order in orders)))
 
 
 @one_thread()  # many small products; threads that wait for each other take ten times as long
@@ -146,7 +142,7 @@ def _resolved(field: FieldData, grid: Grid, numbers: Tensor, highest: MultiIndex
     doubts = worst.sqrt()
     # torch's quantile takes no more than 16 million numbers.
     lower = doubts.flatten().sort().values[doubts.numel() // 5]
-    return doubts <= max(_UNRESOLVED, _TIMES_THE_LEAST * float(lower))
+    return doubts <= max(SETTINGS.unresolved, SETTINGS.times_the_least * float(lower))
 
 
 def _unseen(grid: Grid, u: Tensor, highest: MultiIndex) -> tuple[Tensor, Tensor]:

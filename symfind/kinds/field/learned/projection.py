@@ -15,15 +15,13 @@ from torch import Tensor
 
 from symfind.errors import NumericalError
 from symfind.fields.space import VectorFieldSpace
+from symfind.kinds.field.settings import SETTINGS
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.linalg.subspaces import simplest_rational, sparsest_basis
 
-# Errors of several entries add up where a basis is reduced.
-_WIDTH = 3.0
 # Below this an entry may be dropped even if the fields were learned exactly.
 _ROUNDING = 1e-9
-# An entry above this share of the norm is there, however poor the fields.
-_THERE = 0.3
+# Ratios are of small numbers, plain numbers of three digits.
 _LARGEST_DENOMINATOR, _LARGEST_NUMBER = 12, 1000
 # The error is that of the worst entry of all fields; the defect tells what to drop and whether a ratio is right.
 _NARROWER = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -117,13 +115,13 @@ def _readable(space: VectorFieldSpace, span: Tensor, design: Tensor, noise: floa
     except NumericalError:
         return [span]
     sparse = sparse / torch.linalg.vector_norm(sparse, dim=1, keepdim=True)
-    error = _WIDTH * noise
+    error = SETTINGS.width * noise
     lead = [row.abs().argmax() for row in sparse]
     measured = torch.stack([row / sizes / (row[i] / sizes[i]) for row, i in zip(sparse, lead, strict=True)])
-    order = torch.argsort((sparse.abs() > min(error, _THERE)).sum(1), stable=True)
+    order = torch.argsort((sparse.abs() > min(error, SETTINGS.there)).sum(1), stable=True)
     out = [measured]
     for share in _NARROWER:
-        kept = torch.where(sparse.abs() > min(share * error, _THERE), sparse, torch.zeros_like(sparse))
+        kept = torch.where(sparse.abs() > min(share * error, SETTINGS.there), sparse, torch.zeros_like(sparse))
         width = share * error / kept.abs().clamp(min=1e-300)
         out.append(torch.stack([_recognised(row / sizes, one) for row, one in zip(kept, width, strict=True)]))
     return [back @ rows[order].T for rows in out]

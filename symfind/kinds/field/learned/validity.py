@@ -28,13 +28,13 @@ from symfind.fields.taylor import Series
 from symfind.kinds.field.equation import Equation
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.prolongation import Prolongation, Scales
+from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.transformed_jets import transformed
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
 
 # ρ² that counts as none: below it lies what the jets of float64 data leave.
 _FLOOR = 1e-10
-# Ko et al.: the residual that counts as none, the size of a transformation, the steepness allowed, the weights.
-_KO_FLOOR, _KO_SIZE, _KO_STEEP = 1e-4, 0.4, 3.0
+# Weights of the terms of the loss along flows (Ko et al.).
 _KO_WEIGHTS = (1.0, 3.0, 1.0)
 _FLOW_STEPS = 2
 # Directions of the head whose norm is below this share of the largest are no fields.
@@ -133,7 +133,7 @@ def flow_loss(fields: NeuralFields, at: Measure, norms: Measure, generator: torc
     other = torch.randperm(norms.jets.rows, generator=generator)
     distance = torch.linalg.vector_norm(z - z[other], dim=1).clamp(min=1e-6)
     slope = torch.linalg.vector_norm(field - field[other], dim=2) / distance[:, None]
-    steep = (slope - _KO_STEEP).clamp(min=0).mean()
+    steep = (slope - SETTINGS.flow_steepness).clamp(min=0).mean()
     loss: Tensor = _KO_WEIGHTS[0] * validity + _KO_WEIGHTS[1] * overlap + _KO_WEIGHTS[2] * steep
     return loss
 
@@ -149,10 +149,10 @@ def _along(fields: NeuralFields, at: Measure, generator: torch.Generator) -> Ten
             lambda c: c.reshape(-1, k, n, k, fields.d).diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).flatten(1, 2)
         )
 
-    alpha = _KO_SIZE * (2 * torch.rand(n * k, 1, generator=generator, dtype=torch.float64) - 1)
+    alpha = SETTINGS.flow_size * (2 * torch.rand(n * k, 1, generator=generator, dtype=torch.float64) - 1)
     moved = transformed(at.jets.take(every), at.equation.order, field, alpha, _FLOW_STEPS)
     delta = differentiable_value(at.equation, moved) / at.scales.equations * at.weight[every, None]
-    return delta.abs().clamp(min=_KO_FLOOR).log().mean()
+    return delta.abs().clamp(min=SETTINGS.flow_floor).log().mean()
 
 
 def differentiable_value(equation: Equation, jets: JetSample) -> Tensor:
