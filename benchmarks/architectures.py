@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -341,36 +340,40 @@ def row(architecture: Architecture, folder: Path, seed: int) -> list[str]:
     return cells + [cell(lambda m=m: enforce(m)) for m in METHODS]  # type: ignore[misc]
 
 
-def main() -> None:
-    """Train, ask, write the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--output", default=None)
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--only", default="")
-    asked = parser.parse_args()
-    start, lines, working = time.monotonic(), [], 0
-    for architecture in ARCHITECTURES:
-        if asked.only not in architecture.name:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            cells = row(architecture, Path(folder), asked.seed)
-        working += any(not c.startswith(("refused", "**")) for c in cells[3:])
-        lines.append(f"| {architecture.name} | " + " | ".join(cells) + " |")
-        print(lines[-1], flush=True)
+def written(lines: list[str], seed: int) -> str:
+    """The document around the rows."""
     names = ("inspect", "discover", "score", *METHODS)
-    text = "\n".join([
+    working = sum(any(not c.startswith((" refused", " **")) for c in line.split(" |")[4:8]) for line in lines)
+    said = (__doc__ or "").split("\n\n")[2].replace("\n", " ").replace("``", "`").strip()
+    return "\n".join([
         "# Networks that people train", "",
-        "Written by `python -m benchmarks.architectures --output docs/checkpoints-real.md`; seed "
-        f"{asked.seed}, {time.monotonic() - start:.0f} s.",
-        "", __doc__.split("\n\n")[2].replace("\n", " ").replace("``", "`"), "",
+        f"Written by `python -m benchmarks.architectures --output docs/checkpoints-real.md`, seed {seed}.", "",
+        said, "",
         "Points: three points of the plane, so(2), F = |Σ p|²/6. Images: 6 × 6, c4, F = Σ x²/4 off the border. "
-            "float32, "
-        f"{STEPS} steps of Adam: short trainings, so that the errors before (`score`) are large.", "",
+        f"float32, {STEPS} steps of Adam: short trainings, so that the errors before (`score`) are large.", "",
         f"A working equivariant file: {working} of {len(lines)}.", "",
         "| architecture | " + " | ".join(names) + " |", "|" + ":--|" * (len(names) + 1), *lines, "",
     ])  # fmt: skip
-    if asked.output:
-        Path(asked.output).write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Train, ask, write the table; rows that stand in the output are kept, so that it can be gone on with."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--seed", type=int, default=3)
+    asked = parser.parse_args()
+    path = Path(asked.output)
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines: list[str] = []
+    for architecture in ARCHITECTURES:
+        known = next((line for line in before if line.startswith(f"| {architecture.name} |")), None)
+        if known is None:
+            with tempfile.TemporaryDirectory() as folder:
+                cells = row(architecture, Path(folder), asked.seed)
+            known = f"| {architecture.name} | " + " | ".join(cells) + " |"
+            print(known, flush=True)
+        lines.append(known)
+        path.write_text(written(lines, asked.seed), encoding="utf-8")
 
 
 if __name__ == "__main__":
