@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 # Below this share of the largest coefficient a term is rounding, not mathematics.
-_DROPPED = 1e-6
+DROPPED = 1e-6
 
 
 def number_text(value: float) -> str:
@@ -64,15 +64,15 @@ def field_text(exponents: Tensor, table: Tensor, coordinates: Sequence[str], *, 
     return sum_text(terms, latex=latex)
 
 
-def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False) -> str:
-    """Σ c·term with readable signs; unit coefficients and negligible terms are left out."""
+def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False, dropped: float = DROPPED) -> str:
+    """Σ c·term with readable signs; unit coefficients, and terms below ``dropped`` of the largest, are left out."""
     largest = max((abs(c) for c, _ in terms), default=0.0)
     if largest == 0:
         return "0"
     minus = "-" if latex else "−"
     out = ""
     for value, term in terms:
-        if abs(value) < _DROPPED * largest:
+        if abs(value) < dropped * largest:
             continue
         size = number_text(abs(value))
         body = term if size == "1" else f"{size} {term}"
