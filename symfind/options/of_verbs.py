@@ -179,6 +179,8 @@ class EnforceOptions(ActionOptions):
         open_unit=True,
     )
     steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    budget: int | None = option("How often the result may call the model for a row.", None, panel="Search", least=1)
+    force: bool = option("Write what is worse by more than a standard error, too.", False, panel="Decision")
     grid: str | None = option(
         "For networks on fields: the axes of a row's last axes, such as 'x=0:1 periodic, y=0:1 open'; kernels are made "
         "to commute with --group translations, translations+c4, +d4 or +so2.",
