@@ -32,11 +32,10 @@ class PromotionSettings:
         "fit collapses to a constant (of 24 quartics about a centre in 40 rows 13 did when μ doubled, one at "
         "this).",
     )
-    fast: float = tuned(0.3, "Growth of μ a step while that costs the fit little.")
+    fast: float = tuned(0.3, "Growth of μ a step while that costs the fit little.", most=0.4)
     costly: float = tuned(0.02, "A growth of the error by this share is a cost.")
     standard_errors: float = tuned(
-        2.0,
-        "A finite candidate that predicts worse by so many standard errors is not imposed.",
+        2.0, "A finite candidate that predicts worse by so many standard errors is not imposed.", most=3.0
     )
     most_unknowns: int = tuned(300, "Degrees are tried while there are at most so many unknowns …")
     unknowns_a_row: int = tuned(
