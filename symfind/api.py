@@ -17,6 +17,7 @@ from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
 from symfind.verbs.machine import device_named, environment
+from symfind.verbs.witness_file import check_name, with_witness_written
 
 if TYPE_CHECKING:
     from symfind.verbs.augment import augment
@@ -63,6 +64,8 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     """
     clock = Clock(progress or SilentProgress())
     device = device_named(options.device)
+    if options.witness is not None:
+        check_name(Path(options.witness))
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"), one_thread():
@@ -79,6 +82,8 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
             report = with_discrete(
                 report, evidence, options.discrete, options.tolerance, options.alpha, least, options.seed
             )
+    if options.witness is not None:
+        report = with_witness_written(report, finding, Path(options.witness))
     return replace(report, timing=clock.seconds)
 
 

@@ -176,7 +176,7 @@ class LieDerivative:
     field_mean
         E[G^{-1/2}ξᵢ] ``(p, r)``, taken off in S; None for a space with constant fields.
     live
-        ``(d,)`` of zero and one: inputs on which F depends.
+        ``(d, d)``: takes off a displacement of an object what F does not depend on; None where F depends on all.
     against_value
         Whether fields are measured against F beside dF: a constant tensor has no slope, and symmetries all the same.
     """
@@ -277,7 +277,7 @@ class LieDerivative:
     def _unit_rows(self, space: PolynomialFields) -> Tensor:
         """G^{-1/2}ξᵢ ``(q, r, p)`` for each monomial alone."""
         whiten = self.geometry.inputs.whiten.cpu()
-        whiten = whiten if self.live is None else whiten * self.live.cpu()
+        whiten = whiten if self.live is None else whiten @ self.live.cpu()
         return torch.einsum("pqd,rd->qrp", space.table_of_fields, whiten)
 
     def lifted(self, factor: Tensor) -> Tensor:
@@ -294,14 +294,14 @@ class LieDerivative:
         measured = torch.einsum("nomj,mh->nohj", jacobian.reshape(n, k_out, m, k * d), geometry.outputs)
         measured = measured.reshape(n, -1, k, d)
         if self.live is not None:
-            measured = measured * self.live
+            measured = measured @ self.live
         whitened = (measured @ geometry.inputs.colour).flatten(2)  # (n, k′h, k·r)
         if geometry.support is not None:
             whitened = whitened @ geometry.support
             slope = whitened.square().sum((1, 2))
             measured = (whitened @ geometry.support.T).reshape(*measured.shape[:3], -1) @ geometry.inputs.whiten
             if self.live is not None:
-                measured = measured * self.live
+                measured = measured @ self.live
         else:
             slope = whitened.square().sum((1, 2))
         covectors = measured.transpose(1, 2).reshape(n * k, -1, d)
@@ -314,7 +314,7 @@ class LieDerivative:
         n, k, d = points.shape
         xi = finite_fields(self.space, points.reshape(n * k, d))
         if self.live is not None:
-            xi = xi * self.live
+            xi = xi @ self.live.T
         white = torch.einsum("npd,rd->npr", xi, self.geometry.inputs.whiten)
         if self.field_mean is not None:
             white = about_mean(white, self.field_mean)
@@ -341,7 +341,7 @@ def field_mean(space: VectorFieldSpace, geometry: Geometry, points: Tensor, live
     total = torch.zeros(space.dim, geometry.inputs.rank, dtype=torch.float64, device=points.device)
     flat = points.reshape(-1, points.shape[-1])
     for part in torch.split(flat, max(1, _BUDGET // (space.dim * space.d))):
-        xi = space.evaluate(part) if live is None else space.evaluate(part) * live
+        xi = space.evaluate(part) if live is None else space.evaluate(part) @ live.T
         total += torch.einsum("npd,rd->pr", xi, geometry.inputs.whiten)
     mean = total / flat.shape[0]
     if isinstance(space, HoldsConstants):  # along constants in the span a field may move all points alike

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from symfind.schema.coverage import Coverage
 from symfind.schema.document import (
     Algebra,
-    Coverage,
     Environment,
     Fit,
     Generator,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,9 +20,9 @@ from symfind.fields.typeset import number_text
 from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.classify import UNIDENTIFIED
 from symfind.lie_derivative import Bracket
+from symfind.schema.coverage import Coverage, Undecided
 from symfind.schema.document import (
     Algebra,
-    Coverage,
     Environment,
     Generator,
     Report,
@@ -40,6 +40,10 @@ _MOST_COORDINATES = 24
 
 # An algebra of more undecided generators would take seconds to name, for a note.
 _MOST_JOINT = 15
+# More undecided directions than a reader goes through are counted, not listed: nothing is claimed of them.
+_MOST_UNDECIDED = 12
+# Nobody typesets an undecided direction of more terms.
+_MOST_TYPESET = 12
 
 
 def report_of_finding(
@@ -56,8 +60,9 @@ def report_of_finding(
             faults = (f"not closed: {' '.join(str(fault).split())}",)
     evidence = finding.evidence
     names = source.names
-    actions = _input_actions(evidence, [g.vector for g in finding.generators])
-    generators = tuple(_generator(evidence, g, a, names) for g, a in zip(finding.generators, actions, strict=True))
+    listed = _listed(finding.generators)
+    actions = _input_actions(evidence, [g.vector for g in listed])
+    generators = tuple(_generator(evidence, g, a, names) for g, a in zip(listed, actions, strict=True))
     algebra, algebra_warnings = _algebra(finding, names)
     return Report(
         source=source,
@@ -75,6 +80,7 @@ def report_of_finding(
         set_apart=tuple(SetApart(expression=_expression(evidence, v, names), reason=why) for v, why in finding.apart),
         validity=finding.validity,
         witness=finding.witness,
+        undecided=_undecided(finding, names),
         algebra=algebra,
         coverage=_coverage(finding),
         notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
@@ -115,22 +121,53 @@ def _algebra(finding: found.Finding, names: tuple[str, ...]) -> tuple[Algebra, t
     return algebra_of_affine(fields, names, as_given=affine_fields(space, raw, points, noise))
 
 
+def _listed(generators: Sequence[found.Generator]) -> tuple[found.Generator, ...]:
+    """All but the undecided ones of largest defect, in their order."""
+    undecided = [g for g in generators if g.verdict == "undecided"]
+    largest = sorted(undecided, key=lambda g: g.defect)[_MOST_UNDECIDED:]
+    return tuple(g for g in generators if not any(g is left for left in largest))
+
+
+def _undecided(finding: found.Finding, names: tuple[str, ...]) -> Undecided | None:
+    """How many directions are undecided, and what algebra they form."""
+    every = [g for g in finding.generators if g.verdict == "undecided"]
+    if not every:
+        return None
+    name = _formed_by(finding.evidence, every, names) if len(every) > 1 else None
+    return Undecided(count=len(every), listed=min(len(every), _MOST_UNDECIDED), algebra=name)
+
+
 def _joint_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the algebra that the certified and the undecided generators would form together, if they form one."""
-    every, evidence = finding.generators, finding.evidence
+    """Name the algebras that the approximate and the undecided generators form with those before them, if they do."""
+    every = finding.generators
     undecided = sum(g.verdict == "undecided" for g in every)
-    if not undecided or len(every) > _MOST_JOINT or evidence.space.d > _MOST_COORDINATES:
-        return ()
-    vectors = torch.stack([g.vector for g in every], 1).double().cpu()
-    points = evidence.bracket_points.double().cpu()
-    fields = affine_fields(evidence.space, vectors, points, max(g.error for g in every))
-    if fields is None:
-        return ()
-    name = algebra_of_affine(fields, names)[0].name
-    if name in (None, UNIDENTIFIED):
-        return ()
+    if not undecided:
+        return _approximate_note(finding, names)
+    name = _formed_by(finding.evidence, every, names)
     those = "the undecided generators" if undecided == len(every) else "certified and undecided generators together"
-    return (f"if all were symmetries, {those} would form {name}",)
+    together = () if name is None else (f"if all were symmetries, {those} would form {name}",)
+    return (*_approximate_note(finding, names), *together)
+
+
+def _approximate_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    held = [g for g in finding.generators if g.verdict != "undecided"]
+    approximate = sum(g.verdict == "approximate" for g in held)
+    name = _formed_by(finding.evidence, held, names) if approximate else None
+    those = (
+        "the approximate generators" if approximate == len(held) else "certified and approximate generators together"
+    )
+    return () if name is None else (f"{those} form {name}",)
+
+
+def _formed_by(evidence: Evidence, generators: Sequence[found.Generator], names: tuple[str, ...]) -> str | None:
+    """The algebra that generators form, by name; None where they form none, or too large a one to name in passing."""
+    if len(generators) > _MOST_JOINT or evidence.space.d > _MOST_COORDINATES:
+        return None
+    vectors = torch.stack([g.vector for g in generators], 1).double().cpu()
+    points = evidence.bracket_points.double().cpu()
+    fields = affine_fields(evidence.space, vectors, points, max(g.error for g in generators))
+    name = None if fields is None else algebra_of_affine(fields, names)[0].name
+    return None if name == UNIDENTIFIED else name
 
 
 def _flow_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -175,18 +212,31 @@ def _matrices(fields: AffineFields) -> list[Any]:
 
 def _generator(evidence: Evidence, g: found.Generator, action: Any, names: tuple[str, ...]) -> Generator:
     output = evidence.action.matrix(evidence.space, g.vector)
+    coefficients = g.vector.tolist()
+    if g.verdict == "undecided":
+        coefficients, action = _with_few_digits(coefficients), _with_few_digits(action)
+    long = g.verdict == "undecided" and int((g.vector != 0).sum()) > _MOST_TYPESET
     return Generator(
         expression=_expression(evidence, g.vector, names),
-        latex=_expression(evidence, g.vector, names, latex=True),
+        latex="" if long else _expression(evidence, g.vector, names, latex=True),
         defect=g.defect,
         lower=g.lower,
         upper=g.upper if g.upper < decided.NO_BOUND else None,
         verdict=g.verdict,
         reach=g.reach,
-        coefficients=tuple(g.vector.tolist()),
+        coefficients=tuple(coefficients),
         input_action=action,
         output_action=None if output is None else output.tolist(),
     )
+
+
+def _with_few_digits(value: Any) -> Any:
+    """Numbers, however nested, to six digits each: directions of which nothing is claimed are known to less."""
+    if isinstance(value, Mapping):
+        return {key: _with_few_digits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_few_digits(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, latex: bool = False) -> str:

@@ -32,14 +32,14 @@ from symfind.schema.enforcement import (
 
 
 def generators_of(report: Report, name: str) -> GivenGenerators:
-    """The certified generators of a report as matrices on one object.
+    """The certified and approximate generators of a report as matrices on one object.
 
     Raises
     ------
     InputError
-        If none is certified, or they are not linear or affine.
+        If there are none, or they are not linear or affine.
     """
-    certified = report.certified
+    certified = report.held
     if not certified:
         raise InputError(
             f"{name}: the report has no certified generator, so there is no group to enforce; name one with --group"

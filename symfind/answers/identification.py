@@ -29,7 +29,8 @@ from symfind.fields.polynomial import PolynomialFields, linear_fields
 from symfind.kinds.search import coordinate_names
 from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.algebra import algebra_of_structure_constants
-from symfind.schema.document import Algebra, Coverage, Environment, Generator, Report, Source, Space
+from symfind.schema.coverage import Coverage
+from symfind.schema.document import Algebra, Environment, Generator, Report, Source, Space
 from symfind.schema.store import from_json, read_report
 
 _KEYS = ("generators", "names", "noise")

@@ -94,6 +94,8 @@ class Evidence:
     exactness
         Directions of a larger bound are only certified if they stand out from what follows. A differential equation
         has its symmetries exactly, but nearly has their slowly varying multiples.
+    rounding
+        Of a given F, the ρ that rounding makes: what is surely larger is approximate. Infinite where that is not asked.
     judge
         What decides, where that is not :class:`~symfind.decision.finding.BoundsJudge`.
     """
@@ -112,6 +114,7 @@ class Evidence:
     messages: tuple[str, ...] = ()
     equation: EquationEntry | None = None
     exactness: float = math.inf
+    rounding: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     judge: Judge | None = None
 
@@ -143,7 +146,7 @@ class Generator:
     defect, lower, upper
         ρ and its bounds.
     verdict
-        ``certified`` or ``undecided``.
+        ``certified``, ``approximate`` or ``undecided``.
     reach
         t*, or None.
     error
@@ -182,7 +185,9 @@ class Finding:
     validity
         Along each candidate, where that was followed.
     witness
-        The symmetric model that decided, where one did.
+        What the report says of the symmetric model that decided, where one did.
+    symmetric_model
+        That model, x ``(n, …)`` ↦ F_g(x), where it stands for a symmetry that was certified or is approximate.
     """
 
     evidence: Evidence
@@ -194,3 +199,4 @@ class Finding:
     notes: tuple[str, ...] = ()
     validity: tuple[ValidityCurve, ...] = ()
     witness: Witness | None = None
+    symmetric_model: torch.nn.Module | None = None

@@ -51,7 +51,8 @@ class BoundsJudge:
     def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
         """The certified dimension is the largest k with U[1 … k] < δ, cut where coverage or reach fails.
 
-        Directions are refuted when their lower bound exceeds δ, and undecided between.
+        Directions are refuted when their lower bound exceeds δ, and undecided between. Of a given F, what is below δ
+        and surely above rounding is approximate.
         """
         evidence, generator = self.evidence, torch.Generator().manual_seed(seed + 31)
         spectrum = evidence.spectrum
@@ -71,7 +72,7 @@ class BoundsJudge:
         small = int((torch.cummax(upper, 0).values < tolerance).sum()) if k else 0
         # Only directions that could be certified are asked for: ω costs as much as a bound.
         omega = evidence.extent.coverage(vectors[:, : max(small, 1)]) if k else torch.zeros(0, dtype=torch.float64)
-        covered = int((omega < tolerance).sum())
+        covered = int((omega < SETTINGS.covered).sum())
         certified = 0 if doubts else before_gap(min(small, covered), upper, bounds, evidence.exactness)
         if not doubts and covered < small:
             doubts.append(
@@ -86,12 +87,20 @@ class BoundsJudge:
         # Without bounds nothing is refuted; what is listed then is small at least.
         open_to = bounds.lower if evidence.sides is not None else bounds.estimate
         listed = max(certified, _leading(open_to <= tolerance))
-        split = evidence.extent.parting(vectors[:, :certified], tolerance)
+        exact = _leading(bounds.lower[:certified] <= evidence.rounding)
+        split = evidence.extent.parting(vectors[:, :exact], tolerance)
+        near = evidence.extent.parting(vectors[:, exact:certified], tolerance)
         generators = [
-            *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, True),
-            *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, False),
+            *_canonical(evidence, 0, split.kept, bounds, upper, tolerance, "certified"),
+            *_canonical(evidence, exact, near.kept, bounds, upper, tolerance, "approximate"),
+            *_canonical(evidence, certified, _eye(listed - certified), bounds, upper, tolerance, "undecided"),
         ]
-        apart = _canonical(evidence, 0, split.apart, bounds, upper, tolerance, True)
+        apart = [
+            (generator.vector, parted.reason)
+            for first, parted in ((0, split), (exact, near))
+            for generator in _canonical(evidence, first, parted.apart, bounds, upper, tolerance, "certified")
+        ]
+        notes = dict.fromkeys(note for note in (split.note, near.note) if note)
         least = SETTINGS.least_reach
         short = [g for g in generators if g.verdict == "undecided" and g.reach is not None and g.reach < least]
         if short and certified:
@@ -106,8 +115,8 @@ class BoundsJudge:
             tuple(generators),
             factor,
             tuple(doubts),
-            tuple((g.vector, split.reason) for g in apart),
-            (split.note,) if split.note else (),
+            tuple(apart),
+            tuple(notes),
         )
 
 
@@ -166,7 +175,7 @@ def _canonical(
     bounds: DirectionBounds,
     upper: Tensor,
     tolerance: float,
-    sure: bool,
+    word: str,
 ) -> list[Generator]:
     """The canonical basis of combinations ``(count, k)`` of directions from ``first`` on, with defects and reach."""
     count = mix.shape[0]
@@ -177,6 +186,7 @@ def _canonical(
     # An error of the span is at most its defect over the gap to what follows (Davis, Kahan 1970).
     noise = max(1e-10, min(1.0, (worst if worst < 1 else tolerance) / max(following, 1e-3)))
     allowed = worst if worst < 1 else tolerance
+    sure = word != "undecided"
     if sure:  # recognised entries may not cost the certificate of the span they are to describe
         allowed = min(allowed, 0.99 * max(tolerance**2 - worst**2, 0.0) ** 0.5)
     vectors, strayed = canonical_in_span(evidence, first, mix, noise, allowed)
@@ -184,11 +194,12 @@ def _canonical(
     lowest = float(bounds.lower[first : first + count].min())
     out = []
     for vector, defect, away in zip(vectors.unbind(1), own, strayed, strict=True):
-        t = evidence.extent.reach(vector, tolerance)
+        # Of a given F nothing hangs on the reach, which costs calls of F: it is told of what is a symmetry.
+        t = evidence.extent.reach(vector, tolerance) if sure or not evidence.given else None
         far = t is None or evidence.given or t.far_enough
         # What recognised entries moved out of the span is added to the span's bound.
         bound = max(math.hypot(worst, away), defect)
-        verdict = "certified" if sure and far and bound < tolerance else "undecided"
+        verdict = word if sure and far and bound < tolerance else "undecided"
         distance = None if t is None else t.distance
         out.append(Generator(vector, defect, min(lowest, defect), bound, verdict, distance, noise))
     return out

@@ -14,7 +14,7 @@ def fields_on_support(derivative: LieDerivative, x: Tensor, vectors: Tensor) -> 
     k, d = t.objects
     n = x.shape[0]
     xi = torch.einsum("npd,pK->nKd", t.space.evaluate(x.reshape(n * k, d)), vectors[: t.space.dim])
-    xi = xi if t.live is None else xi * t.live
+    xi = xi if t.live is None else xi @ t.live.T
     xi = xi.reshape(n, k, -1, d).transpose(1, 2)  # (n, K, k, d)
     if t.geometry.support is not None:
         white = (xi @ t.geometry.inputs.whiten.T).flatten(2) @ t.geometry.support @ t.geometry.support.T
@@ -29,6 +29,6 @@ def whitened_slope(derivative: LieDerivative, jacobian: Tensor, n: int) -> Tenso
     k_out, m = t.output_objects
     measured = torch.einsum("nomj,mh->nohj", jacobian.reshape(n, k_out, m, k * d), t.geometry.outputs)
     measured = measured.reshape(n, -1, k, d)
-    measured = measured if t.live is None else measured * t.live
+    measured = measured if t.live is None else measured @ t.live
     white = (measured @ t.geometry.inputs.colour).flatten(2)
     return white if t.geometry.support is None else white @ t.geometry.support

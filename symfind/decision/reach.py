@@ -192,11 +192,14 @@ class Follower:
         ``(n, *input_shape)``.
     inside
         Where F is known; None for a model, which is known everywhere.
+    leaps
+        Whether a generator that holds at the last step is followed no more closely.
     """
 
     derivative: LieDerivative
     points: Tensor
     inside: Inside | None
+    leaps: bool = False
 
     @cached_property
     def _rows(self) -> Tensor:
@@ -205,8 +208,13 @@ class Follower:
 
     @cached_property
     def _values(self) -> Tensor:
-        """F ``(n, k′, m)``."""
-        return self.derivative.map(self.points).reshape(-1, *self.derivative.output_objects)
+        """F ``(n, k′, m)``, in the precision of the metric whatever that of F."""
+        return self._map(self.points)
+
+    def _map(self, x: Tensor) -> Tensor:
+        derivative = self.derivative
+        values = derivative.map(x.reshape(-1, *derivative.map.input_shape))
+        return values.reshape(-1, *derivative.output_objects).to(derivative.geometry.outputs)
 
     @cached_property
     def _spread(self) -> float:
@@ -223,9 +231,13 @@ class Follower:
         size = float((self._rows @ vector).square().sum(1).mean().sqrt())
         if size == 0.0:
             return Reach(0.0, broken=False)
-        return self._both_ways(vector, tolerance, unit, size)
+        if self.leaps:
+            leap = self._both_ways(vector, tolerance, unit, size, STEPS[-1:])
+            if leap.distance:
+                return leap
+        return self._both_ways(vector, tolerance, unit, size, STEPS)
 
-    def _both_ways(self, vector: Tensor, tolerance: float, unit: float, size: float) -> Reach:
+    def _both_ways(self, vector: Tensor, tolerance: float, unit: float, size: float, steps: tuple[float, ...]) -> Reach:
         """The last step that holds along ξ and along −ξ; both are followed together, as rows ``(2n, …)``."""
         derivative, points, inside = self.derivative, self.points, self.inside
         most = 2.0**0.5 * self._spread
@@ -234,11 +246,10 @@ class Follower:
         y = self._values.to(x).repeat(2, 1, 1)
         x = x.repeat(2, 1, 1)
         way = torch.tensor([unit, -unit], dtype=x.dtype, device=x.device).repeat_interleave(n)[:, None, None]
-        shape = derivative.map.input_shape
         advance = _exponential(derivative, vector, x, y, way) or _stepwise(derivative, vector, way)
         alive = torch.ones(2 * n, dtype=torch.bool)
         at, last = 0.0, 0.0
-        for target in STEPS:
+        for target in steps:
             x, y = advance(x, y, at, target)
             at = target
             # A nonlinear flow can run off in finite time, and a model need not stand numbers that no data have.
@@ -249,8 +260,7 @@ class Follower:
             counts = usable.reshape(2, n).sum(1).tolist()
             if min(counts) < max(SETTINGS.fewest_inside, SETTINGS.least_share * n):
                 return Reach(last, broken=False)
-            value = derivative.map(x[usable].reshape(-1, *shape)).reshape(-1, *derivative.output_objects)
-            gaps = ((value - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
+            gaps = ((self._map(x[usable]) - y[usable]) @ derivative.geometry.outputs).square().sum((1, 2))
             allowed = tolerance * min(target * unit * size, most)
             if any(float(gap.mean().sqrt()) > allowed for gap in torch.split(gaps, counts)):
                 return Reach(last, broken=True)

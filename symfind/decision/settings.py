@@ -37,6 +37,11 @@ class DecisionSettings:
         "differential equations follow one another by factors of 2 to 6 (five equations).",
     )
     own: float = tuned(1e-6, "Recognised vectors with less than this of the directions they describe lie among others.")
+    covered: float = tuned(
+        0.05,
+        "Coverage ω above this is too little, whatever δ: what the data could speak about had ω up to 0.02, and "
+        "one limit cycle, where they could not, 0.3 and more.",
+    )
     least_reach: float = tuned(
         0.3,
         "A generator of a fit is certified from this distance on, in units of one over the spectral radius: "

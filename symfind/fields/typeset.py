@@ -64,7 +64,7 @@ def field_text(exponents: Tensor, table: Tensor, coordinates: Sequence[str], *, 
     return sum_text(terms, latex=latex)
 
 
-def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False) -> str:
+def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False, dropped: float = _DROPPED) -> str:
     """Σ c·term with readable signs; unit coefficients and negligible terms are left out."""
     largest = max((abs(c) for c, _ in terms), default=0.0)
     if largest == 0:
@@ -72,7 +72,7 @@ def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False) -> str:
     minus = "-" if latex else "−"
     out = ""
     for value, term in terms:
-        if abs(value) < _DROPPED * largest:
+        if abs(value) < dropped * largest:
             continue
         size = number_text(abs(value))
         body = term if size == "1" else f"{size} {term}"

@@ -36,6 +36,11 @@ class Frame:
     action: OutputAction
 
 
+def rows_needed(unknowns: int, outputs: int) -> int:
+    """How many rows have twice as many equations as unknowns in each half."""
+    return max(16, -(-4 * unknowns // max(1, outputs)))
+
+
 def enough_rows(frame: Frame, rows: int) -> None:
     """Raise if there are fewer rows of the Lie derivative than twice the unknowns in each half.
 
@@ -45,8 +50,7 @@ def enough_rows(frame: Frame, rows: int) -> None:
         With the number of rows needed.
     """
     unknowns = frame.space.dim + frame.action.extra
-    width = max(1, prod(frame.output_objects))
-    needed = max(16, -(-4 * unknowns // width))
+    needed = rows_needed(unknowns, prod(frame.output_objects))
     if rows < needed:
         raise InputError(
             f"{rows} rows are too few for the space '{frame.space.name}' with {unknowns} unknowns; "

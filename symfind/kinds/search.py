@@ -20,8 +20,14 @@ from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
 from symfind.fits.geometry import Geometry, Moments, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
-from symfind.kinds.frame import Frame
-from symfind.kinds.maps.nullspace import evidence_of_fit, evidence_of_model, streamed_spectrum
+from symfind.kinds.frame import Frame, rows_needed
+from symfind.kinds.maps.nullspace import (
+    MapExtent,
+    evidence_of_fit,
+    evidence_of_model,
+    rounding_level,
+    streamed_spectrum,
+)
 from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
@@ -64,6 +70,8 @@ def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Cl
         The input cannot be used, or an option does not go with it.
     """
     generator = torch.Generator().manual_seed(request.seed)
+    if request.space == "auto":
+        request = replace(request, space=None)
     if is_model(path):
         return _model_evidence(request, path, generator, device, clock)
     return _data_evidence(request, path, generator, clock)
@@ -170,7 +178,28 @@ def _frame(
     names = coordinate_names(dataset.names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
     messages = (f"output action: {why}",) if question.target is not None else ()
-    return _made_frame(request, question, space, objects, outputs, moments, names, action), names, messages
+    space, told = _default_space(request, question, space, objects, outputs, action, stop)
+    return _made_frame(request, question, space, objects, outputs, moments, names, action), names, (*messages, *told)
+
+
+def _default_space(
+    request: DiscoverOptions,
+    question: Question,
+    space: str,
+    objects: tuple[int, int],
+    outputs: tuple[int, int],
+    action: OutputAction,
+    rows: int,
+) -> tuple[str, tuple[str, ...]]:
+    """The candidates where none are named, and why: translations are asked for as long as the rows suffice."""
+    if request.space is not None or question.target is None or space != "affine":
+        return space, ()
+    d = objects[1]
+    if rows < rows_needed(d * d + d + action.extra, prod(outputs)):
+        return "linear", (f"space: linear, fields that fix the origin, as {rows} rows do not suffice for affine",)
+    return space, (
+        "space: affine, as nothing says that the centre is 0; --space linear asks for what fixes the origin",
+    )
 
 
 def _made_frame(
@@ -267,14 +296,19 @@ def _model_evidence(
     moments.add(x.flatten(1))
     coordinates = coordinate_names(names, objects[1])
     action, why = question.action(request.output_action, objects, outputs)
-    frame = _made_frame(request, question, kind.space, objects, outputs, moments, coordinates, action)
+    space, told = _default_space(request, question, kind.space, objects, outputs, action, x.shape[0])
+    frame = _made_frame(request, question, space, objects, outputs, moments, coordinates, action)
     shapes = {"x": tuple(x.shape), "y": (x.shape[0], *model.output_shape)}
     origin = Origin(sha256=digest, kind=kind.name, shapes=shapes, names=coordinates)
     samples = with_duplicates_grouped(Samples(x.flatten(1).to(device), x.new_zeros(x.shape[0], 0).to(device), group))
     question.check(action, (model(part) for part in torch.split(x.to(device), 4096)), frame.geometry.scale)
     with clock.phase("nullspace"):
         evidence = evidence_of_model(frame, model, samples, generator)
-    return origin, _told(evidence, frame, coordinates, (f"output action: {why}",))
+        if isinstance(evidence.extent, MapExtent):
+            points = samples.x.reshape(-1, *model.input_shape)
+            level = rounding_level(evidence.extent.derivative, points, model.last_digit)
+            evidence = replace(evidence, rounding=level)
+    return origin, _told(evidence, frame, coordinates, (f"output action: {why}", *told))
 
 
 def model_inputs(

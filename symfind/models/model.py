@@ -97,6 +97,12 @@ class Model:
         return self._directional_derivative() is along_by_forward_mode
 
     @property
+    def last_digit(self) -> float:
+        """The relative last digit of the numbers in the file or of the evaluation, whichever is coarser."""
+        types = (self.compute_dtype, self.dtype, self._native or self.compute_dtype)
+        return max(torch.finfo(t).eps for t in types)
+
+    @property
     def format(self) -> str:
         """``torchscript``, ``torch.export`` or ``checkpoint``."""
         return self._network.format

@@ -57,7 +57,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
         "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, a YAML "
-        "file of expressions, or a report (what its certified generators span). Chosen by the data if not given.",
+        "file of expressions, or a report (what its certified generators span); auto, or nothing, chooses by the data.",
         None,
         panel="Search",
         shown_as="NAME",
@@ -78,6 +78,9 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         shown_as="NAME",
     )
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
+    witness: str | None = option(
+        "Write the symmetric model that decided as TorchScript.", None, panel="Output", shown_as="FILE.pt", writes=True
+    )
     checkpoint: str | None = option(
         "With --method validity: keep the state of the training in this file.",
         None,

@@ -114,7 +114,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     if question.like_inputs:
         y = _without_rounding(y, geometry.scale)
     names = coordinate_names(dataset.names, objects[1])
-    fields = _space(space or kind.space, objects[1], names).centred(geometry.mean, geometry.scale)
+    fields = _space(space or "linear", objects[1], names).centred(geometry.mean, geometry.scale)
     root = geometry.inputs.whiten.T if question.like_inputs else output_root([y.reshape(-1, *outputs)])
     if root.shape[1] == 0:
         raise InputError(f"{path}: F(x) is the same in every row: every field is a symmetry; give data that vary")

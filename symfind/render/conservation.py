@@ -28,7 +28,9 @@ def conserved_rows(report: Report) -> list[tuple[str, ...]]:
     if conserved and not report.generators and len(report.spectrum) > len(conserved):
         following = report.spectrum[len(conserved)]
         bounds = bounds_text(following.lower, following.upper)
-        rows.append(("", "(not conserved)", number_text(following.defect), bounds, "", "refuted"))
+        verdict = report.unlisted_verdict(following)
+        text = "(not conserved)" if verdict == "refuted" else "(the next function)"
+        rows.append(("", text, number_text(following.defect), bounds, "", verdict))
     return rows
 
 

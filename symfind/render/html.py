@@ -10,12 +10,14 @@ from pathlib import Path
 from symfind.errors import UsageError
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import HEADER, conserved_rows
-from symfind.render.plots import spectrum_svg
+from symfind.render.plots import slug, spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
 from symfind.render.summary import bracket_texts, coefficient_text, conclusions, generator_rows, headline, matrix_of
 from symfind.render.tables import title
+from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion
+from symfind.schema.witness import Witness
 
 # Wider matrices are no longer read entry by entry; they are in the JSON report.
 _WIDEST_MATRIX = 16
@@ -47,6 +49,8 @@ def _sections(report: Report) -> Iterator[str]:
         yield from _generator_table(report)
     yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
     yield _definitions(conclusions(report))
+    if report.witness is not None:
+        yield from _witness(report.witness)
     drawing = spectrum_svg(report)
     if drawing:
         yield "<h2>Spectrum</h2>"
@@ -72,10 +76,10 @@ def _generator_table(report: Report) -> Iterator[str]:
     yield "<tr><th>#</th><th>generator</th><th>defect</th><th>bounds</th><th>reach</th><th>verdict</th></tr>"
     for row in generator_rows(report):
         yield (
-            f'<tr class="{row.verdict}"><td>{row.number}</td>'
+            f'<tr class="{slug(row.verdict)}"><td>{row.number}</td>'
             f'<td class="expression">{escape(row.expression)}</td>'
             f"<td>{row.defect}</td><td>{row.interval}</td><td>{row.reach}</td>"
-            f'<td class="{row.verdict}">{row.verdict}</td></tr>'
+            f'<td class="{slug(row.verdict)}">{row.verdict}</td></tr>'
         )
     yield "</table></div>"
 
@@ -87,7 +91,7 @@ def _conserved_table(report: Report) -> Iterator[str]:
         middle = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         yield (
             f'<tr><td>{number}</td><td class="expression">{escape(expression)}</td>{middle}'
-            f'<td class="{verdict}">{verdict}</td></tr>'
+            f'<td class="{slug(verdict)}">{verdict}</td></tr>'
         )
     yield "</table></div>"
 
@@ -128,6 +132,20 @@ def _pictures(report: Report) -> Iterator[str]:
         yield f'<figure><figcaption class="expression">{caption}</figcaption>'
         yield f'<img src="{source}" alt="{caption}"></figure>'
     yield "</div>"
+
+
+def _witness(witness: Witness) -> Iterator[str]:
+    if witness.graph is not None:
+        yield "<h2>The symmetric model and rows it has not seen</h2>"
+        yield graph_svg(witness.graph)
+    if witness.alternatives:
+        yield "<details><summary>What was tried</summary>"
+        yield '<div class="scroll"><table class="generators">'
+        yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in ALTERNATIVES) + "</tr>"
+        for *cells, verdict in alternative_rows(witness):
+            yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            yield f'<td class="{slug(verdict)}">{verdict}</td></tr>'
+        yield "</table></div></details>"
 
 
 def _promotion(promotion: Promotion) -> Iterator[str]:

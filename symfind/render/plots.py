@@ -49,13 +49,18 @@ def spectrum_svg(report: Report) -> str:
                 f'y1="{down(entry.lower):.1f}" y2="{down(entry.upper):.1f}"/>'
             )
         assert entry.defect is not None  # entries were chosen so
-        kind = listed[rank - 1].verdict if rank <= len(listed) else "refuted"
+        kind = listed[rank - 1].verdict if rank <= len(listed) else report.unlisted_verdict(entry)
         parts.append(
-            f'<circle class="{kind}" cx="{x:.1f}" cy="{down(entry.defect):.1f}" r="{radius:.1f}">'
+            f'<circle class="{slug(kind)}" cx="{x:.1f}" cy="{down(entry.defect):.1f}" r="{radius:.1f}">'
             f"<title>{rank}: {entry.defect:.3g}</title></circle>"
         )
     parts.append("</svg>")
     return "\n".join(parts)
+
+
+def slug(verdict: str) -> str:
+    """A verdict as the name of a class of the style sheet."""
+    return verdict.replace(" ", "-")
 
 
 def exponent_of(value: float) -> float:

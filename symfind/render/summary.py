@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,6 +11,8 @@ from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
 from symfind.render.promotion import promotion_pairs
+from symfind.render.witness import witness_pairs
+from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
 from symfind.schema.document import (
     Algebra,
@@ -22,7 +25,6 @@ from symfind.schema.document import (
 )
 from symfind.schema.equation import EquationEntry
 from symfind.schema.numbers import bounds_text, number_text
-from symfind.schema.witness import Witness
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
@@ -35,6 +37,8 @@ _NEGLIGIBLE = 1e-6
 _ALIKE = 0.05
 # So(6) has 15 generators and 60 brackets that are not zero; longer lists are in the JSON report.
 _MOST_BRACKETED = 15
+# Terms of an undecided direction: a mixture of everything has as many as the space has fields.
+_MOST_TERMS = 6
 # A larger matrix is no longer read in a line; it is in the report.
 _WIDEST_OUTPUT = 4
 
@@ -62,18 +66,20 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
     if report.witness is not None:
-        yield "witness", witness_text(report.witness)
+        yield from witness_pairs(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
     """Yield what was found beside the generators: algebra, forms, coverage, directions set apart, notes."""
-    undecided = len(report.generators) - len(report.certified)
+    every = sum(g.verdict == "undecided" for g in report.generators)
+    undecided = every if report.undecided is None else report.undecided.count
     algebra = report.algebra
     if report.conserved is not None:
         yield from conservation_pairs(report.conserved, report.conservation)
     if report.generators or report.conserved is None:
         yield "algebra", algebra_text(algebra) + (f"; {undecided} undecided" if undecided else "")
+        yield from _counted(undecided, every)
     structure = structure_text(algebra)
     if structure:
         yield "structure", structure
@@ -95,38 +101,48 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
+def _counted(undecided: int, listed: int) -> Iterator[tuple[str, str]]:
+    if listed < undecided:
+        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are listed"
+
+
 def generator_rows(report: Report) -> list[GeneratorRow]:
-    """Return a row for each generator, and one for the first direction that is not a symmetry."""
+    """Return a row for each generator, and one for the first direction after them.
+
+    Undecided generators that form an algebra are one row.
+    """
     if report.conserved is not None and not report.generators:
         return []
     rows = [_generator_row(i, g, output_text(report, g)) for i, g in enumerate(report.generators, start=1)]
-    first_refuted = next_in_spectrum(report)
-    if first_refuted is not None:
-        number = len(rows) + 1
+    if report.undecided is not None and report.undecided.algebra is not None:
+        first = len(rows) - report.undecided.listed
+        rows[first:] = [_algebra_row(report.undecided, report.generators[first:], rows[first:])]
+    following = next_in_spectrum(report)
+    if following is not None:
+        verdict = report.unlisted_verdict(following)
         rows.append(
             GeneratorRow(
-                number=str(number),
-                expression="(not a symmetry)",
-                defect=number_text(first_refuted.defect),
-                interval=interval_text(first_refuted),
+                number=str(1 + _taken(report)),
+                expression="(not a symmetry)" if verdict == "refuted" else "(the next direction)",
+                defect=number_text(following.defect),
+                interval=interval_text(following),
                 reach="",
-                verdict=following_verdict(report, first_refuted),
+                verdict=verdict,
             )
         )
     return rows
 
 
-def following_verdict(report: Report, entry: SpectrumEntry) -> str:
-    """Refuted where the lower bound is above the tolerance: a direction of which nothing is sure is only large."""
-    tolerance = report.settings.get("tolerance", 0.0)
-    sure = entry.lower is not None and isinstance(tolerance, float) and entry.lower > tolerance
-    return "refuted" if sure else "not decided"
-
-
 def next_in_spectrum(report: Report) -> SpectrumEntry | None:
     """Return the smallest defect that belongs to no generator and to no direction set apart, if there is one."""
-    taken = len(report.generators) + len(report.set_apart)
-    return next((entry for entry in report.spectrum[taken:] if entry.defect is not None), None)
+    following = report.spectrum[_taken(report) + len(report.set_apart) :]
+    return next((entry for entry in following if entry.defect is not None), None)
+
+
+def _taken(report: Report) -> int:
+    """How many directions have a verdict of their own, those that are counted and not listed among them."""
+    left = 0 if report.undecided is None else report.undecided.count - report.undecided.listed
+    return len(report.generators) + left
 
 
 def interval_text(bounded: SpectrumEntry | Generator) -> str:
@@ -145,18 +161,6 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
-
-
-def witness_text(witness: Witness) -> str:
-    """Describe the symmetric model: its algebra, its invariants, what it explains of rows it has not seen."""
-    count = _count(witness.invariants, "invariant")
-    learned = ", learned" if witness.refined else ""
-    left = f", {100 * witness.left_over:.2g} % of it structured" if witness.left_over else ""
-    unexplained = 1.0 - witness.r2
-    return (
-        f"functions of {count} of {witness.candidate}{learned}: all but {100 * unexplained:.2g} % of unseen rows{left}"
-        f"; η ≤ {number_text(witness.eta_upper)}"
-    )
 
 
 def equation_text(equation: EquationEntry) -> str:
@@ -328,14 +332,40 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
 
 
 def _generator_row(number: int, generator: Generator, output: str) -> GeneratorRow:
+    expression = generator.expression
+    if generator.verdict == "undecided":
+        expression = _begun(expression)
     return GeneratorRow(
         number=str(number),
-        expression=f"{generator.expression}, {output}" if output else generator.expression,
+        expression=f"{expression}, {output}" if output else expression,
         defect=number_text(generator.defect),
         interval=interval_text(generator),
         reach="" if generator.reach is None else f"{generator.reach:.2g}",
         verdict=generator.verdict,
     )
+
+
+def _algebra_row(undecided: Undecided, generators: Sequence[Generator], rows: Sequence[GeneratorRow]) -> GeneratorRow:
+    """Generators that form an algebra as one row: its name, the first of them, the range of their numbers."""
+    shown = ", ".join(row.expression for row in rows[:_MOST_FORMS])
+    lower, upper = ([getattr(g, side) for g in generators] for side in ("lower", "upper"))
+    bounds = (None if None in lower else min(lower), None if None in upper else max(upper))
+    reaches = [g.reach for g in generators if g.reach is not None]
+    return GeneratorRow(
+        number=f"{rows[0].number}–{rows[-1].number}",
+        expression=f"{undecided.algebra}: {shown}" + (", …" if undecided.count > _MOST_FORMS else ""),
+        defect=number_text(max(g.defect for g in generators if g.defect is not None)),
+        interval=bounds_text(*bounds),
+        reach=f"{min(reaches):.2g}" if reaches else "",
+        verdict="undecided",
+    )
+
+
+def _begun(expression: str) -> str:
+    """The first terms of a sum, and how many follow: nothing is claimed of an undecided direction."""
+    terms = re.split(r" (?=[+−] )", expression)
+    more = len(terms) - _MOST_TERMS
+    return expression if more <= 0 else " ".join(terms[:_MOST_TERMS]) + f" + … ({more} more terms)"
 
 
 def _property(holds: bool | None, name: str, silent_if: bool | None = None) -> list[str]:

@@ -22,6 +22,7 @@ from symfind.render.summary import (
     headline,
     matrix_of,
 )
+from symfind.render.witness import ALTERNATIVES, alternative_rows
 from symfind.schema.document import Report
 
 VERDICT_STYLES = {
@@ -123,6 +124,9 @@ def _markdown_lines(report: Report) -> Iterator[str]:
     for heading, (header, rows) in promotion_tables(report.promotion) if report.promotion is not None else ():
         yield from ("", f"## {heading}")
         yield from _markdown_table(header, " ".join("---:" for _ in header), rows)
+    if report.witness is not None and report.witness.alternatives:
+        yield from ("", "## What was tried")
+        yield from _markdown_table(ALTERNATIVES, ":--- ---: ---: :---", alternative_rows(report.witness))
     brackets = bracket_texts(report)
     if brackets:
         yield from ("", "## Brackets", "")

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
 from symfind.schema.conservation import Conservation, Conserved
+from symfind.schema.coverage import Coverage, Undecided
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
@@ -280,26 +281,6 @@ class Algebra(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coverage(Record):
-    """How many of the candidate directions the data can speak about.
-
-    Attributes
-    ----------
-    factor
-        The supremum ω of what a candidate can do where the data cannot see it; 0 is full coverage, None
-        unbounded.
-    rank
-        The number of directions of the space that the data determine.
-    message
-        The same as a sentence.
-    """
-
-    factor: float | None = None
-    rank: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Report(Record):
     """The answer to one question, with every number that led to it.
 
@@ -312,7 +293,7 @@ class Report(Record):
     space, spectrum
         The candidates and their defects, ascending.
     generators
-        The certified and the undecided generators, then none: refuted directions are in the spectrum alone.
+        The certified, the approximate and some undecided generators: refuted directions are in the spectrum alone.
     set_apart
         Directions that are small but trivial or a gauge.
     validity
@@ -336,6 +317,8 @@ class Report(Record):
         Finite candidates and what the certified ones generate; None unless they were asked for.
     witness
         The symmetric model that decided; None where F was given or no such model was sought.
+    undecided
+        How many directions are undecided and how many of these are among the generators; None where none is.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -364,6 +347,7 @@ class Report(Record):
     discrete: tuple[Discrete, ...] | None = None
     discrete_group: DiscreteGroup | None = None
     witness: Witness | None = None
+    undecided: Undecided | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""
@@ -375,6 +359,17 @@ class Report(Record):
     def certified(self) -> tuple[Generator, ...]:
         """The generators whose upper confidence bound is below the tolerance."""
         return tuple(g for g in self.generators if g.verdict == "certified")
+
+    @property
+    def held(self) -> tuple[Generator, ...]:
+        """The certified and the approximate generators: what a model is to be made exact under."""
+        return tuple(g for g in self.generators if g.verdict in ("certified", "approximate"))
+
+    def unlisted_verdict(self, entry: SpectrumEntry) -> str:
+        """Refuted where the lower bound is above the tolerance; a direction of which nothing is sure is only large."""
+        tolerance = self.settings.get("tolerance", 0.0)
+        sure = entry.lower is not None and isinstance(tolerance, float) and entry.lower > tolerance
+        return "refuted" if sure else "not decided"
 
     @classmethod
     def read(cls, plain: Any, name: str) -> Self:

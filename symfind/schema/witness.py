@@ -28,6 +28,24 @@ class Alternative(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Graph(Record):
+    """The model beside rows that it has not seen, to be drawn.
+
+    Attributes
+    ----------
+    across, up
+        What the axes are.
+    curve, rows
+        Pairs (across, up): of the model, and of unseen rows.
+    """
+
+    across: str
+    up: str
+    curve: tuple[tuple[float, ...], ...]
+    rows: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Witness(Record):
     """An exactly symmetric model F_g, and how it predicts rows that it was not fitted to.
 
@@ -45,6 +63,12 @@ class Witness(Record):
         Whether forms, centres or exponents were learned.
     fit
         The regressor on the invariants.
+    formula
+        ``"y ≈ f(E² − p²)"``, where the invariants are few and short; else empty.
+    graph
+        f and unseen rows.
+    output
+        The file it was written to, if it was.
     alternatives
         All that was judged.
     """
@@ -60,4 +84,7 @@ class Witness(Record):
     left_over: float
     refined: bool
     fit: str = ""
+    formula: str = ""
+    graph: Graph | None = None
+    output: str | None = None
     alternatives: tuple[Alternative, ...] = ()

@@ -19,7 +19,8 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import ConserveOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
-from symfind.schema.document import Algebra, Coverage, Report, Source, Space, SpectrumEntry
+from symfind.schema.coverage import Coverage
+from symfind.schema.document import Algebra, Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
 from symfind.verbs.machine import on_cpu_in_double

@@ -55,9 +55,12 @@ def test_on_nine_coordinates_three_atoms_have_9n_plus_6(tmp_path: Path) -> None:
     assert min(d for d in defects[33:] if d is not None) > 0.05
 
 
-def test_the_o5_network_has_ten_generators() -> None:
+def test_the_o5_network_has_ten_generators_approximately() -> None:
+    """It learned them: no two are exact."""
     report = ask(SAMPLE_DATA / "o5.pt", data=str(SAMPLE_DATA / "o5.h5"), max_rows=1500, space="linear")
-    found = matrices(certified(report))
+    assert {g.verdict for g in report.held} == {"approximate"}
+    assert "the approximate generators form so(5)" in report.notes
+    found = matrices(list(report.held))
     assert found.shape[0] == 10
     assert float(principal_cosines(found, rotations(5)).min()) >= 0.9999
 

@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
 from scipy.optimize import minimize
 from torch import Tensor
 
@@ -33,7 +32,7 @@ class RegressionSettings:
     centres
         Radial functions of the fit that is kept. Their Gram matrix is factorised once a ridge.
     unknowns
-        Most unknowns of one fit, covariants counted: the cube of it is the cost.
+        Most unknowns of one fit, as one Gram matrix costs that of them all: covariants and outputs counted.
     knots
         Intervals of a spline in one invariant.
     lengths
@@ -124,22 +123,37 @@ def spline_features(standard: Standard, u: Tensor, intervals: int) -> Features:
     inner = torch.unique(torch.quantile(u[:, 0], levels)).numpy()
     if inner.shape[0] < 2:
         return lambda z: torch.ones(z.shape[0], 1, dtype=torch.float64)
-    knots = np.r_[[inner[0]] * 3, inner, [inner[-1]] * 3]
-
-    step = 1e-4 * (inner[-1] - inner[0])
+    knots = torch.from_numpy(np.r_[[inner[0]] * 3, inner, [inner[-1]] * 3])
+    low, high = float(inner[0]), float(inner[-1])
+    step = 1e-4 * (high - low)
+    ends = torch.tensor([low, low + step, high - step, high], dtype=torch.float64)
+    at_ends = _cubic_splines(knots, ends)
+    below, above = (at_ends[1] - at_ends[0]) / step, (at_ends[3] - at_ends[2]) / step
 
     def features(z: Tensor) -> Tensor:
-        u = standard.unbounded(z)[:, 0].numpy()
-        at = np.clip(u, inner[0], inner[-1])
-        out = BSpline.design_matrix(at, knots, 3).toarray()
-        beyond = np.nonzero(u != at)[0]
-        if beyond.size:  # a line goes on where the rows that were seen end
-            inward = at[beyond] + np.where(u[beyond] < at[beyond], step, -step)
-            slope = (out[beyond] - BSpline.design_matrix(inward, knots, 3).toarray()) / (at[beyond] - inward)[:, None]
-            out[beyond] += slope * (u[beyond] - at[beyond])[:, None]
-        return torch.from_numpy(out)
+        u = standard.unbounded(z)[:, 0]
+        at = u.clamp(low, high)
+        # A line goes on where the rows that were seen end.
+        return (
+            _cubic_splines(knots, at) + (u - at).clamp(max=0)[:, None] * below + (u - at).clamp(min=0)[:, None] * above
+        )
 
     return features
+
+
+def _cubic_splines(knots: Tensor, at: Tensor) -> Tensor:
+    """B(u) ``(n, m − 4)`` at points ``(n,)`` within m knots, those at the ends fourfold (de Boor 1972)."""
+    span = torch.searchsorted(knots[3:-3], at, right=True).clamp(1, knots.shape[0] - 7) + 2
+    values = [torch.ones_like(at)]
+    for k in range(1, 4):  # of degree k the splines span − k … span are not zero
+        left = [knots[span - r] for r in range(k)]
+        right = [knots[span + 1 + r] for r in range(k)]
+        shares = [values[r] / (right[r] - left[k - 1 - r]) for r in range(k)]
+        fall = [(right[r] - at) * shares[r] for r in range(k)]
+        rise = [(at - left[k - 1 - r]) * shares[r] for r in range(k)]
+        values = [fall[0], *(fall[r] + rise[r - 1] for r in range(1, k)), rise[k - 1]]
+    out = at.new_zeros(at.shape[0], knots.shape[0] - 4)
+    return out.scatter(1, span[:, None] + torch.arange(-3, 1), torch.stack(values, 1))
 
 
 def additive_features(standard: Standard, u: Tensor, intervals: int) -> Features:

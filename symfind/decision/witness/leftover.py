@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from symfind.decision.witness.families import Standard, additive_features, polynomial_features
+from symfind.decision.witness.parts import parts_of
 
 
 @dataclass(frozen=True)
@@ -146,18 +147,19 @@ def _crossfitted(phi: Tensor, r: Tensor, fold: Tensor, ridge: float) -> Tensor:
     out = torch.zeros_like(r)
     scale = phi.square().mean(0).sqrt().clamp(min=1e-300)
     phi = phi / scale
-    grams = [phi[fold == f].T @ phi[fold == f] for f in range(int(fold.max()) + 1)]
-    moments = [phi[fold == f].T @ r[fold == f] for f in range(len(grams))]
+    own = [(phi[fold == f], r[fold == f]) for f in range(int(fold.max()) + 1)]
+    grams = [part.T @ part for part, _ in own]
+    moments = [part.T @ rest for part, rest in own]
     gram, moment = sum(grams, torch.zeros_like(grams[0])), sum(moments, torch.zeros_like(moments[0]))
     for f in range(len(grams)):
         g, b = gram - grams[f], moment - moments[f]
         inner = (f + 1) % len(grams)
         level = g.diagonal().mean()
         part = _ridge(g - grams[inner], b - moments[inner], ridge * level)
-        tried = phi[fold == inner] @ part
-        factor = float((tried * r[fold == inner]).sum() / tried.square().sum().clamp(min=1e-300))
+        tried = own[inner][0] @ part
+        factor = float((tried * own[inner][1]).sum() / tried.square().sum().clamp(min=1e-300))
         full = _ridge(g, b, ridge * level)
-        out[fold == f] = max(0.0, min(1.0, factor)) * (phi[fold == f] @ full)
+        out[fold == f] = max(0.0, min(1.0, factor)) * (own[f][0] @ full)
     return out
 
 
@@ -224,18 +226,23 @@ def _within_class(
     if z.shape[1] == 0:
         return out
     standard = Standard.of("plain", z)
-    n, a = covariants.shape[:2]
-    count = max(20, settings.centres // a)
-    intervals = max(4, min(settings.intervals, n // (12 * a * z.shape[1])))
+    parts = [one for part in parts_of(covariants) for one in part.with_equal_factors()]
+    a = max((part.covariants.shape[1] for part in parts), default=1)
+    b = max((part.outputs.shape[1] for part in parts), default=1)
+    count = max(20, int(settings.centres / (a * math.sqrt(b))))
+    intervals = max(4, min(settings.intervals, z.shape[0] // (12 * a * z.shape[1])))
     u = standard(z)
     makers = [(additive_features(standard, u, intervals), z)]
     makers += [(features, u) for features in _radial_features(u, settings, generator, count)]
     for make, at in makers:
         phi = make(at)
-        rows = torch.einsum("nf,nam->nmfa", phi, covariants)
-        m = rows.shape[1]
-        flat = rows.reshape(rows.shape[0] * m, -1)
-        h = _crossfitted(flat, (r - out).reshape(-1, 1), fold.repeat_interleave(m), 1e-6).reshape_as(r)
+        h = torch.zeros_like(r)
+        for part in parts:
+            k = part.of_first(covariants)
+            flat = torch.einsum("nf,nab->nbfa", phi, k).reshape(phi.shape[0] * k.shape[2], -1)
+            order = part.outputs.T.reshape(-1)
+            own = (r - out)[:, order].reshape(-1, part.copies)
+            h[:, order] = _crossfitted(flat, own, fold.repeat_interleave(k.shape[2]), 1e-6).reshape(phi.shape[0], -1)
         gained = _gain("", r - out, h)
         if gained.share > 2 * gained.error:
             out = out + h

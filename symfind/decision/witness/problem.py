@@ -37,6 +37,8 @@ class WitnessSettings:
         A learned class comes before a named one of the same dimension if that leaves so many times more.
     better
         A part of an algebra is set beside it where its rough fit leaves less than this share of what the whole leaves.
+    simple
+        Exponents of smaller denominators are taken unless they leave so many times more.
     trials
         Most candidates that are judged on the other half.
     step
@@ -57,6 +59,7 @@ class WitnessSettings:
     clear: float = 0.3
     better: float = 0.8
     named: float = 1.5
+    simple: float = 1.05
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

@@ -6,6 +6,7 @@ Axis letters: n rows, r invariants, m outputs, A covariants, f features.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from symfind.decision.witness.families import (
     network_features,
     one_signed,
 )
+from symfind.decision.witness.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
 
 DEFAULT = RegressionSettings()
 # Rows on which families are compared at least.
@@ -66,33 +68,6 @@ def design(phi: Tensor, covariants: Tensor) -> Tensor:
     return torch.einsum("nf,nam->nmfa", phi, covariants).reshape(n * m, phi.shape[1] * a)
 
 
-def _normal(features: Features, z: Tensor, covariants: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrix and moments of the design, rows in blocks."""
-    gram: Tensor | None = None
-    moment: Tensor | None = None
-    for zp, kp, yp in zip(*(torch.split(t, 2048) for t in (z, covariants, y)), strict=True):
-        d = design(features(zp), kp)
-        g, b = d.T @ d, d.T @ yp.reshape(-1, 1)
-        gram, moment = (g, b) if gram is None or moment is None else (gram + g, moment + b)
-    assert gram is not None and moment is not None
-    return gram, moment
-
-
-def _solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
-    """Ridge solution with columns scaled to one; raised where a factorisation fails by rounding."""
-    scale = gram.diagonal().clamp(min=0).sqrt()
-    scale = torch.where(scale > 1e-12 * scale.max(), scale, torch.full_like(scale, torch.inf))
-    unit = gram / scale[:, None] / scale[None, :]
-    eye = torch.eye(gram.shape[0], dtype=gram.dtype)
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(unit + ridge * eye)
-        if not bool(failed):
-            break
-        ridge *= 10
-    solution: Tensor = torch.cholesky_solve(moment / scale[:, None], factor) / scale[:, None]
-    return solution[:, 0]
-
-
 def fitted(
     z: Tensor,
     covariants: Tensor,
@@ -116,11 +91,12 @@ def fitted(
     quick
         Whether the fit on the selection rows is enough.
     """
-    n, a, m = covariants.shape
+    parts = parts_of(covariants)
     generator = torch.Generator().manual_seed(seed)
-    order = _order(n, group, generator)
-    # Every output of a row is an equation: as many equations rank families for vectors as for numbers.
-    chosen = order[: max(_FEWEST, settings.selection_rows // max(1, m // 2))]
+    order = _order(z.shape[0], group, generator)
+    # Every output of a part is an equation: as many equations rank families for vectors as for numbers.
+    outputs = sum(part.outputs.shape[1] for part in parts)
+    chosen = order[: max(_FEWEST, settings.selection_rows // max(1, outputs // 2))]
     cut = max(1, int(settings.held_out * chosen.shape[0]))
     if group is not None:  # whole groups to one side
         labels = group[chosen]
@@ -128,19 +104,20 @@ def fitted(
             cut += 1
     test, train = chosen[:cut], chosen[cut:]
     spread = (y[test] - y[train].mean(0)).square().mean().clamp(min=1e-300)
-    most = max(4, min(settings.unknowns // (3 * a), train.shape[0] * m // (3 * a), 300))
+    ratio, cost = equations_per_unknown(parts), cost_of(parts)
+    most = max(4, min(int(settings.unknowns / (3 * cost)), int(train.shape[0] * ratio / 3), 300))
     best: tuple[float, Family, float] | None = None
     for family in families(z[train], settings):
         standard = Standard.of(family.chart, z[train])
         features = family.make(standard, standard(z[train]), most)
-        width = features(z[train][:2]).shape[1] * a
-        if best is not None and width > train.shape[0] * m // 2:
+        width = features(z[train][:2]).shape[1]
+        if best is not None and width > train.shape[0] * ratio / 2:
             continue
-        gram, moment = _normal(features, z[train], covariants[train], y[train])
-        held = design(features(z[test]), covariants[test])
+        equations = normal_equations(features, z[train], covariants[train], y[train], parts)
+        held = features(z[test])
         for ridge in settings.ridges:
-            residual = held @ _solved(gram, moment, ridge) - y[test].reshape(-1)
-            error = float(residual.square().mean() / spread)
+            value = torch.einsum("na,nam->nm", held @ equations.solved(ridge), covariants[test])
+            error = float((value - y[test]).square().mean() / spread)
             if math.isfinite(error) and (best is None or error < 0.99 * best[0]):
                 best = (error, family, ridge)
         if best is not None and best[0] < settings.settled:
@@ -148,23 +125,25 @@ def fitted(
     assert best is not None
     error, family, ridge = best
     if error > settings.network and settings.rich and z.shape[1] > 1 and not quick:
-        learned = _network_family(z, covariants, y, train, test, spread, seed, settings)
+        learned = _network_family(z, covariants, y, parts, train, test, spread, seed, settings)
         if learned is not None and learned[0] < 0.9 * error:
             error, family, ridge = learned
     rows = train if quick else order
     standard = Standard.of(family.chart, z[rows])
-    keep = max(4, min(settings.centres, settings.unknowns // a - z.shape[1] - 1, rows.shape[0] * m // (3 * a)))
+    allowed = min(int(settings.unknowns / cost) - z.shape[1] - 1, int(rows.shape[0] * ratio / 3))
+    keep = max(4, min(settings.centres, allowed))
     features = family.make(standard, standard(z[rows]), keep if not quick else most)
     # The ridge that suits the rows that were chosen on is halved with each doubling of the rows.
-    gram, moment = _normal(features, z[rows], covariants[rows], y[rows])
-    weights = _solved(gram, moment, max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
-    return SymmetricFit(features, weights.reshape(-1, a), f"{family.name} in {family.chart} units", error, z.shape[1])
+    equations = normal_equations(features, z[rows], covariants[rows], y[rows], parts)
+    weights = equations.solved(max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
+    return SymmetricFit(features, weights, f"{family.name} in {family.chart} units", error, z.shape[1])
 
 
 def _network_family(
     z: Tensor,
     covariants: Tensor,
     y: Tensor,
+    parts: Sequence[Part],
     train: Tensor,
     test: Tensor,
     spread: Tensor,
@@ -175,11 +154,9 @@ def _network_family(
     best: tuple[float, Family, float] | None = None
     for chart in ("plain", "log") if bool(one_signed(z).any()) else ("plain",):
         made = network_features(Standard.of(chart, z[train]), z[train], covariants[train], y[train], seed, settings)
-        gram, moment = _normal(made, z[train], covariants[train], y[train])
-        weights = _solved(gram, moment, settings.ridges[1])
-        residual = design(made(z[test]), covariants[test]) @ weights - y[test].reshape(-1)
-        error = float(residual.square().mean() / spread)
-
+        weights = normal_equations(made, z[train], covariants[train], y[train], parts).solved(settings.ridges[1])
+        value = torch.einsum("na,nam->nm", made(z[test]) @ weights, covariants[test])
+        error = float((value - y[test]).square().mean() / spread)
         if math.isfinite(error) and (best is None or error < best[0]):
             name = f"network, {settings.hidden} × {settings.hidden}"
             best = (error, Family(name, chart, Learned(made)), settings.ridges[1])

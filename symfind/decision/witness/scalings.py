@@ -8,118 +8,156 @@ from torch import Tensor
 from symfind.decision.witness.regression import SymmetricFit
 from symfind.decision.witness.structure import Scaling, Structure
 from symfind.decision.witness.trial import Rows, Trial
-from symfind.errors import NumericalError
-from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import generalised_spectrum
 
 _STEP = 1e-3
 # A witness whose error is 10 % in values has slopes wrong by several times that; a direction above this is none.
 _PROPOSED = 0.35
-_DENOMINATOR = 12
+# Exponents of laws are whole numbers, halves and thirds; a rate of a hundredth more is another law's.
+_DENOMINATORS = (1, 2, 3)
+# A slope is known to a few tenths where noise is strong: what is rounded by more is another exponent.
+_ROUNDED = 0.25
+# Weights are rational: what differs by rounding is one weight.
+_EQUAL = 1e-9
 
 
-def _scaled(structure: Structure, x: Tensor, part: int, factor: float) -> Tensor:
-    """The rows that have part j of the structure multiplied, the rest as it is: the least change of x."""
-    count = len(structure.blocks)
-    if part < count:
-        view = structure.blocks[part].view
-        linear = view.reshape(-1, view.shape[2])
-    else:
-        linear = structure.scalars[part - count : part - count + 1]
-    everything = torch.cat([*(b.view.reshape(-1, x.shape[1]) for b in structure.blocks), structure.scalars])
-    target = everything @ x.T
-    start = 0
-    sizes = [b.view.shape[0] * b.view.shape[1] for b in structure.blocks] + [1] * structure.scalars.shape[0]
-    start = sum(sizes[:part])
-    moved = target.clone()
-    moved[start : start + linear.shape[0]] *= factor
-    out: Tensor = x + (torch.linalg.pinv(everything) @ (moved - target)).T
-    return out
+def coordinate_parts(structure: Structure, width: int, d: int) -> Tensor:
+    """Coordinates of one weight as rows of zeros and ones ``(parts, D)``.
+
+    What a vector or a scalar of the structure is made of has one weight, for it would be no longer what it was; and all
+    objects of d coordinates scale alike.
+    """
+    rows = [row for block in structure.blocks for row in block.view.abs().sum(1)]
+    rows += list(structure.scalars.abs())
+    linked = torch.eye(width, dtype=torch.bool)
+    for row in rows:
+        touched = row > 0
+        linked |= touched[:, None] & touched[None, :]
+    place = torch.arange(width) % d
+    linked |= place[:, None] == place[None, :]
+    for _ in range(width.bit_length()):
+        linked = (linked.double() @ linked.double()) > 0
+    parts: Tensor = torch.unique(linked.double(), dim=0)
+    return parts.flip(0)
+
+
+def scaling_of(structure: Structure, inputs: Tensor, outputs: Tensor, x: Tensor) -> Scaling | None:
+    """Scalings with weights ω ``(w, D)``, σ ``(w, m)``, with sizes that vary least over rows ``(n, D)``.
+
+    The spread of log N over its weight is how far the scaling would have to move the rows to make all sizes one. None
+    if nothing has a size for some scaling.
+    """
+    z = structure.plain(x)
+    q = structure.quadratic(z)
+    weights = structure.weights(inputs)
+    count = weights.shape[1] - structure.scalars.shape[0]
+    single = torch.cat([weights[:, :count], 2 * weights[:, count:]], 1)
+    units = q.mean(0)
+    own = ((units > 0) & (single.abs() > _EQUAL).any(0)).nonzero()[:, 0].tolist()
+    groups = [[j] for j in own]
+    for j in own:
+        alike = [i for i in own if bool(((single[:, i] - single[:, j]).abs() < _EQUAL).all())]
+        if len(alike) > 1 and alike not in groups:
+            groups.append(alike)
+    rated = []
+    for group in groups:
+        size = torch.zeros(weights.shape[1], dtype=x.dtype)
+        size[group] = 1 / units[group]
+        spread = (q @ size).clamp(min=1e-300).log().std() / single[:, group[0]].norm()
+        rated.append((float(spread), size, single[:, group[0]]))
+    chosen: list[Tensor] = []
+    columns: list[Tensor] = []
+    for _, size, column in sorted(rated, key=lambda r: r[0]):
+        if int(torch.linalg.matrix_rank(torch.stack([*columns, column]), tol=_EQUAL)) > len(columns):
+            chosen.append(size)
+            columns.append(column)
+    if len(chosen) < inputs.shape[0]:
+        return None
+    everything = Scaling(inputs, outputs, torch.stack(chosen), tuple(range(weights.shape[1])))
+    ratios = structure.scaled("", everything).invariants(x)
+    varies = ratios.std(0) > _EQUAL * ratios.abs().amax(0)
+    return Scaling(inputs, outputs, torch.stack(chosen), tuple(varies.nonzero()[:, 0].tolist()))
 
 
 def proposed_scalings(
-    structure: Structure, fit: SymmetricFit, rows: Rows, slots: list[list[int]], tied: bool, rescaled_time: bool
-) -> list[tuple[Scaling, int]]:
-    """Spans of scalings, largest first, that the witness suggests.
+    structure: Structure, fit: SymmetricFit, rows: Rows, d: int, slots: list[list[int]], tied: bool, rescaled_time: bool
+) -> list[list[Scaling]]:
+    """Spans of scalings, largest first, that the witness suggests: of each its roundings, the simplest first.
 
     Parameters
     ----------
     structure, fit
         A witness without scalings.
+    d
+        Coordinates of an object.
     slots
         Outputs that are scaled together; empty where the output does not move.
     tied
-        Whether outputs turn as x does: σ of a slot is ω of its block.
+        Whether outputs turn as x does: σ of an output is ω of its coordinate.
     rescaled_time
         Whether a common factor of all outputs is free as well: a flow.
     """
-    found = Trial(structure, fit, 0.0, 0.0)
-    if any(block.centre is not None for block in structure.blocks):
+    if structure.scaling is not None or any(block.centre is not None for block in structure.blocks):
         return []
-    parts = len(structure.blocks) + structure.scalars.shape[0]
-    outputs: list[list[int]] = [list(range(rows.y.shape[1]))] if rescaled_time else slots
-    owner = _owners(structure, rows.y.shape[1])
-    value, columns = _slopes(found, rows, owner if tied else [None] * len(owner), outputs)
-    m = torch.stack([c.reshape(-1) for c in columns], 1)
+    found = Trial(structure, fit, 0.0, 0.0)
+    m = rows.y.shape[1]
+    parts = coordinate_parts(structure, rows.x.shape[1], d)
+    own = parts[:, torch.arange(m) % d] if tied else parts.new_zeros(parts.shape[0], m)
+    common: list[list[int]] = [list(range(m))] if rescaled_time else slots
+    factors = torch.zeros(len(common), m, dtype=parts.dtype)
+    for i, slot in enumerate(common):
+        factors[i, slot] = 1.0
+    value, columns = _slopes(found, rows, parts, own, factors)
     size = float(value.square().mean().sqrt())
-    s = torch.eye(m.shape[1], dtype=m.dtype) * max(size, 1e-300)
-    spectrum = generalised_spectrum(m / m.shape[0] ** 0.5, s)
-    count = int((spectrum.values < _PROPOSED).sum())
+    stacked = torch.stack([c.reshape(-1) for c in columns], 1)
+    s = torch.eye(stacked.shape[1], dtype=stacked.dtype) * max(size, 1e-300)
+    spectrum = generalised_spectrum(stacked / stacked.shape[0] ** 0.5, s)
     out = []
-    for k in range(count, 0, -1):
-        rows_k = spectrum.vectors[:, :k].T / spectrum.vectors[:, :k].norm(dim=0)[:, None]
-        error = torch.full_like(rows_k, max(float(spectrum.values[k - 1]), 1e-6) * 0.5)
-        try:
-            basis = canonical_basis(rows_k, error, largest_denominator=_DENOMINATOR).coefficients
-        except NumericalError:
-            continue
-        weights = basis[:, :parts]
-        if int(torch.linalg.matrix_rank(weights)) < k:
-            continue
-        sigma = torch.zeros(k, value.shape[1], dtype=m.dtype)
-        if tied:
-            for i, o in enumerate(owner):
-                if o is not None:
-                    sigma[:, i] += weights[:, o]
-        for column, slot in enumerate(outputs):
-            sigma[:, slot] += basis[:, parts + column : parts + column + 1]
-        out.append((Scaling(weights, sigma), k))
+    for k in range(int((spectrum.values < _PROPOSED).sum()), 0, -1):
+        variants = []
+        for basis in _roundings(spectrum.vectors[:, :k].T, parts.shape[0]):
+            weights, rest = basis[:, : parts.shape[0]], basis[:, parts.shape[0] :]
+            scaling = scaling_of(structure, weights @ parts, weights @ own + rest @ factors, rows.x)
+            if scaling is not None:
+                variants.append(scaling)
+        if variants:
+            out.append(variants)
     return out
 
 
-def _slopes(found: Trial, rows: Rows, owner: list[int | None], outputs: list[list[int]]) -> tuple[Tensor, list[Tensor]]:
+def _roundings(span: Tensor, parts: int) -> list[Tensor]:
+    """Bases of a span ``(k, q)`` in echelon form with entries rounded to fractions, and as it is.
+
+    Pivots are among the ``parts`` first, the weights of x: what has none scales y alone.
+    """
+    basis = span.clone()
+    pivots: list[int] = []
+    for i in range(span.shape[0]):
+        rest = basis[i:, :parts].abs()
+        rest[:, pivots] = 0.0
+        row, column = divmod(int(rest.argmax()), parts)
+        if float(rest[row, column]) <= _EQUAL:
+            return []
+        basis[[i, i + row]] = basis[[i + row, i]]
+        basis[i] = basis[i] / basis[i, column]
+        others = torch.arange(basis.shape[0]) != i
+        basis[others] = basis[others] - torch.outer(basis[others, column], basis[i])
+        pivots.append(column)
+    out: list[Tensor] = []
+    for whole in _DENOMINATORS:
+        rounded = (basis * whole).round() / whole
+        if float((rounded - basis).abs().max()) < _ROUNDED and not any(torch.equal(rounded, each) for each in out):
+            out.append(rounded)
+    return [*out, basis]
+
+
+def _slopes(found: Trial, rows: Rows, parts: Tensor, own: Tensor, factors: Tensor) -> tuple[Tensor, list[Tensor]]:
     """F and dF/dt − σF ``(n, m)`` for the scaling of each part of x, and of each group of outputs."""
-    structure = found.structure
-    assert isinstance(structure, Structure)
     x = rows.x[:1500]
     value = found(x, rows.weights)
     columns = []
-    for j in range(len(structure.blocks) + structure.scalars.shape[0]):
-        up = found(_scaled(structure, x, j, 1 + _STEP), rows.weights)
-        down = found(_scaled(structure, x, j, 1 - _STEP), rows.weights)
-        own = torch.tensor([o == j for o in owner], dtype=value.dtype)
-        columns.append((up - down) / (2 * _STEP) - value * own)
-    for slot in outputs:
-        mask = torch.zeros(value.shape[1], dtype=value.dtype)
-        mask[slot] = 1.0
-        columns.append(-value * mask)
-    return value, columns
-
-
-def _owners(structure: Structure, m: int) -> list[int | None]:
-    """The part of x that output i turns with."""
-    out: list[int | None] = [None] * m
-    for j, block in enumerate(structure.blocks):
-        if block.slots is not None:
-            for i in range(m):
-                if bool((block.slots[:, i] != 0).any()):
-                    out[i] = j
-    count = len(structure.blocks)
-    if structure.scalars.shape[0] == m and not structure.blocks:
-        return [count + i for i in range(m)]
-    for i in range(m):  # an output along a coordinate that does not turn goes with that coordinate
-        if out[i] is None and i < structure.scalars.shape[1]:
-            hits = (structure.scalars[:, i] != 0).nonzero()[:, 0].tolist()
-            if len(hits) == 1:
-                out[i] = count + hits[0]
-    return out
+    for part, sigma in zip(parts, own, strict=True):
+        up = found(x * (1 + _STEP * part), rows.weights)
+        down = found(x * (1 - _STEP * part), rows.weights)
+        columns.append((up - down) / (2 * _STEP) - value * sigma)
+    return value, columns + [-value * factor for factor in factors]

@@ -244,9 +244,14 @@ def _with_scalings(
             continue
         z, k = features_of(structure, rows)
         fit = fitted(z, k, rows.y, rows.group, seed, settings.regression, quick=True)
-        for scaling, count in proposed_scalings(structure, fit, rows, slots, tied, problem.flow):
-            scaled = structure.scaled(f"{structure.name}, {count} scaling{'s' * (count > 1)}", scaling)
-            error = rough_error(scaled, rows, seed, settings.rough)
-            if error is not None:
+        for variants in proposed_scalings(structure, fit, rows, problem.objects[1], slots, tied, problem.flow):
+            count = variants[0].inputs.shape[0]
+            title = f"{structure.name}, {count} scaling{'s' * (count > 1)}"
+            tried = [structure.scaled(title, scaling) for scaling in variants]
+            errors = [(each, rough_error(each, rows, seed, settings.rough)) for each in tried]
+            kept = [(each, error) for each, error in errors if error is not None]
+            if kept:  # of exponents that serve as well the simplest
+                enough = settings.simple * min(error for _, error in kept)
+                scaled, error = next(pair for pair in kept if pair[1] <= enough)
                 out.append((scaled, error, noise))
     return out

@@ -84,55 +84,66 @@ class Block:
         """Whether area u_a ∧ u_b in the plane is a further invariant."""
         return self.crossed and self.view.shape[1] == 2 and not self.squares and self.view.shape[0] > 1
 
+    @property
+    def turned_pairs(self) -> list[tuple[int, int]]:
+        """(a, b) of the areas, if they are invariants."""
+        q = self.view.shape[0]
+        return [(a, b) for a in range(q) for b in range(a + 1, q)] if self.turned else []
+
     def invariants(self, x: Tensor) -> Tensor:
         """``(n, r)``."""
         u = self.vectors(x)
         first, second = (torch.tensor(side) for side in zip(*self.pairs, strict=True))
         out = torch.einsum("npb,bc,npc->np", u[:, first], self.form, u[:, second])
         if self.turned:
-            more = [
-                u[:, a, 0] * u[:, b, 1] - u[:, a, 1] * u[:, b, 0]
-                for a in range(u.shape[1])
-                for b in range(a + 1, u.shape[1])
-            ]
+            more = [u[:, a, 0] * u[:, b, 1] - u[:, a, 1] * u[:, b, 0] for a, b in self.turned_pairs]
             out = torch.cat([out, torch.stack(more, 1)], 1)
         return out
 
     @property
     def own(self) -> list[bool]:
         """Which invariants are self-products."""
-        q = self.view.shape[0]
-        return [a == b for a, b in self.pairs] + [False] * (q * (q - 1) // 2 if self.turned else 0)
+        return [a == b for a, b in self.pairs] + [False] * len(self.turned_pairs)
 
-    def covariant_vectors(self, x: Tensor) -> tuple[Tensor, list[int]]:
-        """Vectors ``(n, v, b)`` that turn with the block, and the degree of each in u."""
+    def covariant_vectors(self, x: Tensor) -> tuple[Tensor, list[tuple[int, ...]]]:
+        """Vectors ``(n, v, b)`` that turn with the block, and the u_a that each is made of."""
         u = self.vectors(x)
         q, b = u.shape[1:]
-        out, degrees = [u], [1] * q
+        alone: list[tuple[int, ...]] = [(a,) for a in range(q)]
+        out, factors = [u], list(alone)
         if self.crossed and b == 2:
             out.append(torch.stack([-u[..., 1], u[..., 0]], -1))
-            degrees += [1] * q
+            factors += alone
         if self.crossed and b == 3 and q > 1:
             pairs = [(i, j) for i in range(q) for j in range(i + 1, q)]
             out.append(torch.stack([torch.linalg.cross(u[:, i], u[:, j]) for i, j in pairs], 1))
-            degrees += [2] * len(pairs)
-        return torch.cat(out, 1), degrees
+            factors += pairs
+        return torch.cat(out, 1), factors
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Weights of commuting scalings: part j of x is multiplied by e^{t ω_j}, part k of y by e^{t σ_k}.
+    """Commuting scalings x_i ↦ e^{t ω_i}x_i, y_k ↦ e^{t σ_k}y_k, and the sizes that they are measured by.
+
+    A size is N = Σ g_j q_j with q_j = |uᵀQu| of a vector and z² of a scalar, of one weight 2ω: the sum over all
+    parts of a weight keeps further from zero than any of them.
 
     Attributes
     ----------
-    parts
-        ω ``(w, parts)``: blocks first, then scalars.
+    inputs
+        ω ``(w, D)``.
     outputs
         σ ``(w, m)``.
+    sizes
+        g ``(w, r)``: one size for each scaling.
+    kept
+        Invariants that are no constants when they are divided by their sizes.
     """
 
-    parts: Tensor
+    inputs: Tensor
     outputs: Tensor
+    sizes: Tensor
+    kept: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -159,37 +170,43 @@ class Structure:
     constants: Tensor
     scaling: Scaling | None = None
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def plain(self, x: Tensor) -> Tensor:
+        """Invariants ``(n, r)`` of all but scalings."""
         parts = [block.invariants(x) for block in self.blocks]
         return torch.cat([*parts, x @ self.scalars.T], 1)
 
-    def _own(self) -> Tensor:
-        flags = [flag for block in self.blocks for flag in block.own]
-        return torch.tensor([*flags, *[True] * self.scalars.shape[0]], dtype=torch.bool)
+    def weights(self, inputs: Tensor) -> Tensor:
+        """Weights ``(w, r)`` of the plain invariants, if ω ``(w, D)`` are those of the coordinates."""
+        out = []
+        for block in self.blocks:
+            own = _weights_of_rows(block.view.abs().sum(1), inputs)
+            out += [own[:, [a]] + own[:, [b]] for a, b in block.pairs + block.turned_pairs]
+        return torch.cat([*out, _weights_of_rows(self.scalars, inputs)], 1)
 
-    def _weights(self, scaling: Scaling) -> Tensor:
-        """Weights ``(w, r)`` of the plain invariants."""
-        count = len(self.blocks)
-        columns = [2 * scaling.parts[:, j : j + 1].expand(-1, len(b.own)) for j, b in enumerate(self.blocks)]
-        return torch.cat([*columns, scaling.parts[:, count:]], 1)
+    def quadratic(self, z: Tensor) -> Tensor:
+        """|uᵀQu| of vectors, z² of scalars, zero of products of two ``(n, r)``."""
+        vectors = torch.tensor([flag for block in self.blocks for flag in block.own], dtype=torch.bool)
+        count = vectors.shape[0]
+        own = torch.where(vectors, z[:, :count].abs(), torch.zeros_like(z[:, :count]))
+        return torch.cat([own, z[:, count:].square()], 1)
 
-    def _sizes(self, z: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor, Tensor]:
-        """Log ρ ``(n, w)`` of weight one under each scaling; weights; the self-products."""
-        weights = self._weights(scaling)
-        own = self._own()
-        logs = z[:, own].abs().clamp(min=1e-300).log()
-        return logs @ torch.linalg.pinv(weights[:, own]), weights, own
+    def _sizes(self, z: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor]:
+        """Log ρ ``(n, w)`` of weight one under each scaling, and the weights of the invariants."""
+        weights = self.weights(scaling.inputs)
+        count = weights.shape[1] - self.scalars.shape[0]
+        single = torch.cat([weights[:, :count], 2 * weights[:, count:]], 1)  # of q_j
+        first = [int(row.nonzero()[0]) for row in scaling.sizes]
+        logs = (self.quadratic(z) @ scaling.sizes.T).clamp(min=1e-300).log()
+        return logs @ torch.linalg.inv(single[:, first]), weights
 
     def invariants(self, x: Tensor) -> Tensor:
         """I(x): ``(n, D)`` → ``(n, r)``, differentiable."""
-        z = self._plain(x)
+        z = self.plain(x)
         if self.scaling is None:
             return z
-        size, weights, own = self._sizes(z, self.scaling)
-        null = torch.linalg.svd(weights[:, own], full_matrices=True).Vh[torch.linalg.matrix_rank(weights[:, own]) :]
-        logs = z[:, own].abs().clamp(min=1e-300).log()
-        ratios = z[:, ~own] * torch.exp(-size @ weights[:, ~own])
-        return torch.cat([logs @ null.T, ratios], 1)
+        size, weights = self._sizes(z, self.scaling)
+        kept = list(self.scaling.kept)
+        return z[:, kept] * torch.exp(-size @ weights[:, kept])
 
     def covariants(self, x: Tensor) -> Tensor:
         """K(x): ``(n, D)`` → ``(n, A, m)``, differentiable."""
@@ -199,18 +216,19 @@ class Structure:
         scaling = self.scaling
         if scaling is not None:
             weights.append(scaling.outputs.new_zeros(self.constants.shape[0], scaling.outputs.shape[0]))
-        for j, block in enumerate(self.blocks):
+        for block in self.blocks:
             if block.slots is None:
                 continue
-            u, degrees = block.covariant_vectors(x)
+            u, factors = block.covariant_vectors(x)
             out.append(torch.einsum("tmb,nvb->ntvm", block.slots, u).flatten(1, 2))
             if scaling is not None:
-                degree = torch.tensor(degrees, dtype=x.dtype).repeat(block.slots.shape[0])
-                weights.append(degree[:, None] * scaling.parts[:, j])
+                own = _weights_of_rows(block.view.abs().sum(1), scaling.inputs)
+                products = torch.stack([own[:, list(of)].sum(1) for of in factors])
+                weights.append(products.repeat(block.slots.shape[0], 1))
         k = torch.cat(out, 1)
         if scaling is None:
             return k
-        size, _, _ = self._sizes(self._plain(x), scaling)
+        size, _ = self._sizes(self.plain(x), scaling)
         own = torch.cat(weights)  # (A, w)
         power = scaling.outputs.T[None, :, :] - own[:, None, :]  # (A, m, w)
         return k * torch.exp(torch.einsum("amw,nw->nam", power, size))
@@ -220,16 +238,17 @@ class Structure:
         return replace(self, name=name, scaling=scaling)
 
     def usable(self, x: Tensor) -> bool:
-        """Whether the invariants that scalings divide by keep away from zero on rows ``(n, D)``."""
+        """Whether the sizes that scalings divide by keep away from zero on rows ``(n, D)``."""
         if self.scaling is None:
             return True
-        z = self._plain(x)[:, self._own()]
-        weights = self._weights(self.scaling)[:, self._own()]
-        if int(torch.linalg.matrix_rank(weights)) < weights.shape[0]:
-            return False
-        moved = (weights.abs() > 1e-12).any(0)
-        same_sign = (z[:, moved] > 0).all(0) | (z[:, moved] < 0).all(0)
-        return bool(same_sign.all())
+        return bool((self.quadratic(self.plain(x)) @ self.scaling.sizes.T > 0).all())
+
+
+def _weights_of_rows(rows: Tensor, inputs: Tensor) -> Tensor:
+    """Weights ``(w, q)`` of linear functions ``(q, D)``, each of coordinates of one weight."""
+    if rows.shape[0] == 0:
+        return inputs.new_zeros(inputs.shape[0], 0)
+    return inputs[:, rows.abs().argmax(1)]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
@@ -45,6 +46,23 @@ class Rows:
         """A subset."""
         group = None if self.group is None else self.group[index]
         return Rows(self.x[index], self.y[index], group, self.white[index], self.weights)
+
+
+def each_alike(y: Tensor) -> Tensor:
+    """Weights ``(m,)`` by which each output has the spread one."""
+    spread = y.std(0, correction=0)
+    return torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
+
+
+def along_axes(x: Tensor, y: Tensor, d: int) -> Tensor:
+    """Weights of vectors ``(n, m)`` of x's own space, in units of the spread of its axes; their mean square is one.
+
+    Each by its own spread, a component that is constant but for noise would count as much as all the others.
+    """
+    scale = x.reshape(-1, d).std(0, correction=0)
+    weights = torch.where(scale > 0, 1 / scale.clamp(min=1e-300), torch.zeros_like(scale)).repeat(y.shape[1] // d)
+    size = (y.std(0, correction=0) * weights).square().mean().sqrt()
+    return weights / size.clamp(min=1e-300)
 
 
 @dataclass(frozen=True)

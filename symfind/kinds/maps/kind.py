@@ -63,6 +63,7 @@ FUNCTION = Kind(
     ),
     question=_of_function,
     tensors=True,
+    space="affine",
     promoted="values",
 )
 
@@ -73,6 +74,7 @@ MAP = Kind(
     layouts=(Layout(("x", "x_next"), ("group",), rows_as_stored),),
     questions=(("maps that commute with one step of a discrete dynamics", ""),),
     question=_of_map,
+    space="affine",
     promoted="values",
     conserved="step",
 )
@@ -84,6 +86,7 @@ FLOW = Kind(
     layouts=(Layout(("x", "dx"), ("t", "group"), _flow), Layout(("x", "t"), ("group",), _along_time)),
     questions=(("point symmetries of dx/dt = F(x), with a rescaling of time", ""),),
     question=_of_flow,
+    space="affine",
     promoted="values",
     conserved="rate",
     follows=True,

@@ -16,7 +16,7 @@ from symfind.decision.evidence import Evidence
 from symfind.decision.gauge import Parting, parting
 from symfind.decision.given import GivenSide
 from symfind.decision.halves import Half, halves
-from symfind.decision.on_support import fields_on_support
+from symfind.decision.on_support import fields_on_support, whitened_slope
 from symfind.decision.reach import Follower, Inside, Reach, leverage_inside
 from symfind.decision.refits import RefitSide
 from symfind.fields.space import VectorFieldSpace
@@ -33,9 +33,16 @@ from symfind.tensor_actions import TensorAction
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
 _REACH_POINTS = 200
-# A share of ‖dF‖² below this in one input means that F does not depend on it: rounding of exact networks is far
-# below, and real dependence that small could not be told from none.
+# A given F is known everywhere: no point is lost on the way, and no verdict hangs on the reach. This many points, both
+# ways, cost less than the nullspace does.
+_REACH_POINTS_OF_A_MODEL = 16
+# A share of ‖dF‖² below this along a direction means that F does not depend on it: rounding of exact networks is below
+# (of those in float32 3e-13), and real dependence that small could not be told from none.
 _DEAD = 1e-12
+# A sum of rounded terms is off by the root of their number: this stands for 4,096 of them.
+_ROUNDED_TERMS = 64.0
+# Points at which the rounding of dF is measured: a root mean square to 10 %.
+_ROUNDING_POINTS = 64
 # Held-out R² below this: the fit says little about F, and nothing may be certified from it.
 POOR_FIT = 0.5
 
@@ -58,7 +65,8 @@ class MapExtent:
 
     @cached_property
     def _follower(self) -> Follower:
-        return Follower(self.derivative, self.points[:_REACH_POINTS], self.inside)
+        count = _REACH_POINTS_OF_A_MODEL if self.inside is None else _REACH_POINTS
+        return Follower(self.derivative, self.points[:count], self.inside, leaps=self.inside is None)
 
     def reach(self, vector: Tensor, tolerance: float) -> Reach | None:
         """t* along exp(tξ)."""
@@ -84,7 +92,7 @@ def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor, used: T
     geometry = replace(frame.geometry, outputs=root.to(x)).to(x.device)
     live = None
     if frame.question.target == "y" and root.shape[1] and tensor is None:
-        live = _live_inputs(frame, geometry, function, x) if used is None or bool(used.all()) else used
+        live = _live_inputs(frame, geometry, function, x) if used is None or bool(used.all()) else torch.diag(used)
     mean = field_mean(frame.space, geometry, points, live)
     return LieDerivative(
         function, frame.space, frame.action, geometry, frame.objects, frame.output_objects, mean, live,
@@ -93,16 +101,33 @@ def lie_derivative(frame: Frame, function: DifferentiableMap, x: Tensor, used: T
 
 
 def _live_inputs(frame: Frame, geometry: Geometry, function: DifferentiableMap, x: Tensor) -> Tensor | None:
-    """Coordinates on which F depends, as zeros and ones ``(d,)``; None if it depends on all."""
+    """What F does not depend on taken off a displacement of an object, ``(d, d)``; None if F depends on all.
+
+    Of several objects, a direction v is blind where none of them is seen along it (coordinates centred over the wrong
+    axis, say): then f(x)v has L_ξF = 0 whatever f, which says nothing of F beyond v. Of one object only coordinates are
+    blind: that F does not change along an oblique direction is what a translation says.
+    """
     k, d = frame.objects
-    total = torch.zeros(d, dtype=torch.float64, device=x.device)
+    whiten = geometry.inputs.whiten.to(x)
+    total = torch.zeros(geometry.inputs.rank if k > 1 else d, 1 if k == 1 else geometry.inputs.rank).to(whiten)
     for part in torch.split(x[:_EXTENT_POINTS], 256):
         _, jacobian = function.value_and_jacobian(part)
-        slopes = jacobian.reshape(part.shape[0], *frame.output_objects, k, d)
-        measured = torch.einsum("nomkd,mh->nohkd", slopes, geometry.outputs) * geometry.scale.to(x)
-        total += measured.square().sum((0, 1, 2, 3))
-    alive = total > _DEAD * total.sum()
-    return None if bool(alive.all()) else alive.to(x)
+        slopes = jacobian.to(whiten).reshape(part.shape[0], *frame.output_objects, k, d)
+        measured = torch.einsum("nomkd,mh->nohkd", slopes, geometry.outputs)
+        if k == 1:
+            total[:, 0] += (measured * geometry.scale.to(x)).square().sum((0, 1, 2, 3))
+        else:
+            rows = (measured @ geometry.inputs.colour.to(x)).flatten(0, 3)
+            total += rows.T @ rows
+    if k == 1:
+        alive = total[:, 0] > _DEAD * total.sum()
+        return None if bool(alive.all()) else torch.diag(alive.to(x))
+    values, vectors = torch.linalg.eigh(total)
+    blind = vectors[:, values <= _DEAD * values.sum()]
+    if blind.shape[1] in (0, len(values)):
+        return None
+    unseen: Tensor = geometry.inputs.colour.to(x) @ blind @ blind.T @ whiten
+    return torch.eye(d).to(whiten) - unseen
 
 
 def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance) -> GeneralisedSpectrum:
@@ -210,6 +235,27 @@ def evidence_of_fit(
         rank=spectrum.values.shape[0],
         bracket_points=points.reshape(-1, frame.objects[1])[:_REACH_POINTS],
     )  # fmt: skip
+
+
+def rounding_level(derivative: LieDerivative, x: Tensor, eps: float) -> float:
+    """The ρ below which a given F cannot be told from an exactly symmetric one.
+
+    √4096 times the change of dF, relative to its size, when inputs ``(n, *input_shape)`` move in their last digit, and
+    at least so many times that digit itself. Numbers far from zero and steep functions lose digits, and this sees it.
+
+    Parameters
+    ----------
+    eps
+        The last digit of the numbers that the file holds or that F is evaluated in, whichever is coarser.
+    """
+    x = x[:_ROUNDING_POINTS]
+    signs = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(0)).to(x) * 2 - 1
+    at, beside = (
+        whitened_slope(derivative, derivative.map.value_and_jacobian(points)[1].to(derivative.geometry.outputs), len(x))
+        for points in (x, x * (1 + eps * signs))
+    )
+    size = float(at.norm())
+    return _ROUNDED_TERMS * max(eps, float((beside - at).norm()) / size if size else 0.0)
 
 
 def _constant(derivative: LieDerivative) -> list[str]:

@@ -19,59 +19,23 @@ from symfind.decision.witness.proposals import Shape
 from symfind.decision.witness.search import Found, Outcome, searched
 from symfind.decision.witness.support import finite_defect, kept_share, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial
+from symfind.decision.witness.trial import Rows, along_axes, each_alike
 from symfind.fits.surrogate import Choice, Samples, fit_weights
 from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
+from symfind.kinds.maps.symmetric_model import SymmetricModel, WitnessMap, record_of
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
 from symfind.linalg.threads import one_thread
 from symfind.progress import Clock
-from symfind.schema.witness import Alternative, Witness
+from symfind.schema.witness import Witness
 
 # Rows beyond these sharpen a verdict by less than the root of their number, and cost their square among neighbours.
 _ROWS = 12_000
+# A fit that leaves this share of the variance shows the defect of an exact symmetry to about the root of it, 0.01;
+# five times that is none. An origin that moves by a tenth of the error, in units of what moves the data, stands still.
+_HELD, _SMALL, _STILL = 1e-4, 0.05, 1e-3
 # A column of at most so many different whole numbers is a category.
 _CATEGORIES = 12
-
-
-@dataclass(frozen=True)
-class WitnessMap:
-    """F_g as a map with slopes by central differences: for following its flow, not for certifying.
-
-    Attributes
-    ----------
-    trial
-        The witness.
-    weights, offset
-        y = F_g/weights + offset.
-    adds_input
-        Whether F_g is x_next − x.
-    """
-
-    trial: Trial
-    weights: Tensor
-    offset: Tensor
-    adds_input: bool
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """F_g(x) ``(n, *output_shape)``."""
-        flat = x.flatten(1)
-        value = self.trial(flat, self.weights) / self.weights + self.offset
-        return (value + flat if self.adds_input else value).reshape(-1, *self.output_shape)
-
-    def value_and_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """F_g ``(n, m)`` and dF_g ``(n, m, D)``."""
-        flat = x.flatten(1)
-        step = 1e-4 * flat.std(0).clamp(min=1e-300)
-        columns = []
-        for j in range(flat.shape[1]):
-            move = torch.zeros_like(flat)
-            move[:, j] = step[j]
-            up, down = (self(flat + sign * move).reshape(len(flat), -1) for sign in (1, -1))
-            columns.append((up - down) / (2 * step[j]))
-        return self(x).reshape(len(flat), -1), torch.stack(columns, -1)
 
 
 def categorical_columns(x: Tensor) -> tuple[int, ...]:
@@ -139,13 +103,17 @@ class WitnessJudge:
             halves = ((label == 0).nonzero()[:, 0], (label == 1).nonzero()[:, 0])
             outcome = searched(problem, rows, halves, tolerance, seed, self.settings)
             proposed = self._by_slope(problem, rows, halves, outcome, tolerance, alpha, refits, seed, fixed)
-            return self._finding(problem, rows, outcome, proposed, tolerance, fixed)
+            return self._finding(problem, rows, outcome, proposed, tolerance, fixed, rows.take(halves[1]), seed)
+
+    def _held(self, seed: int) -> Samples:
+        """Rows that are judged."""
+        if len(self.samples) <= _ROWS:
+            return self.samples
+        keep = torch.randperm(len(self.samples), generator=torch.Generator().manual_seed(seed + 3))[:_ROWS]
+        return self.samples.rows(keep.sort().values)
 
     def _problem(self, seed: int) -> tuple[Problem, Rows, tuple[int, ...]]:
-        samples = self.samples
-        if len(samples) > _ROWS:
-            keep = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed + 3))[:_ROWS]
-            samples = samples.rows(keep.sort().values)
+        samples = self._held(seed)
         frame, action = self.frame, self.frame.action
         k, d = frame.objects
         x, y = samples.x.double(), samples.y.double()
@@ -160,7 +128,7 @@ class WitnessJudge:
             prod(outputs),
             vectors,
             isinstance(known, Same | Bracket),
-            frame.space.has_constants,
+            frame.space.has_constants and self._moves_origin(),
             any(
                 bool((constant_slope(frame.space, v) != 0).any())  # type: ignore[union-attr]
                 for v in torch.eye(frame.space.dim, dtype=torch.float64)
@@ -168,8 +136,7 @@ class WitnessJudge:
         )
         if not vectors:
             y = y - y.mean(0)
-        spread = y.std(0, correction=0)
-        weights = torch.where(spread > 1e-13 * spread.max(), 1 / spread.clamp(min=1e-300), torch.zeros_like(spread))
+        weights = along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else each_alike(y)
         mean, scale = x.mean(0), x.std(0, correction=0)
         unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
@@ -189,6 +156,21 @@ class WitnessJudge:
             isinstance(known, Free),
         )
         return problem, rows, fixed
+
+    def _moves_origin(self) -> bool:
+        """Whether centres are worth looking for: not where a fit without error shows no field that moves the origin.
+
+        An exact symmetry of F has a small defect in a fit that holds F. Where every direction of small defect keeps the
+        origin where it is, forms about other points would be sought in vain, at the cost of all forms again.
+        """
+        if 1 - self.choice.r2 > _HELD:
+            return True
+        space, spectrum = self.frame.space, self.evidence.spectrum
+        small = spectrum.vectors[: space.dim, spectrum.values < _SMALL].double().cpu()
+        x = self.samples.x[:400].double().cpu().reshape(-1, space.d)
+        size = torch.einsum("npd,pk->nkd", space.evaluate(x), small).square().sum(2).mean(0).sqrt()
+        at_origin = torch.einsum("pd,pk->kd", space.evaluate(torch.zeros_like(x[:1]))[0], small).norm(dim=1)
+        return bool((at_origin > _STILL * size).any())
 
     def _by_slope(
         self,
@@ -239,6 +221,8 @@ class WitnessJudge:
         proposed: Finding | None,
         tolerance: float,
         fixed: tuple[int, ...],
+        unseen: Rows,
+        seed: int,
     ) -> Finding:
         evidence = self.evidence
         certified = [f for f in outcome.accepted if f.verdict.word == "certified"]
@@ -261,6 +245,7 @@ class WitnessJudge:
             lower = self._refuted(problem, rows, outcome, generators)
             rest[0] = (rest[0][0], min(lower, rest[0][0]), None)
         leading = next(iter([*certified, *approximate, *undecided]), None)
+        predicted = None if leading is None else self._map(leading, rows, self._held(seed))
         return Finding(
             evidence if leading is None else self._with_witness(evidence, leading, rows),
             (*entries, *rest),
@@ -269,7 +254,8 @@ class WitnessJudge:
             doubts,
             () if proposed is None else proposed.apart,
             self._notes(fixed, proposed),
-            witness=_record(leading, outcome),
+            witness=None if leading is None or predicted is None else self._record(leading, outcome, predicted, unseen),
+            symmetric_model=SymmetricModel.of(predicted) if predicted and (certified or approximate) else None,
         )
 
     def _notes(self, fixed: tuple[int, ...], proposed: Finding | None) -> tuple[str, ...]:
@@ -287,14 +273,21 @@ class WitnessJudge:
         return replace(evidence, extent=replace(extent, derivative=self._derivative(extent.derivative, found, rows)))
 
     def _derivative(self, derivative: LieDerivative, found: Found, rows: Rows) -> LieDerivative:
+        return replace(derivative, map=self._map(found, rows, self.samples))
+
+    def _map(self, found: Found, rows: Rows, centred: Samples) -> WitnessMap:
         offset = torch.zeros_like(rows.weights)
         if isinstance(self.frame.action, Invariant):
-            offset = self.samples.y.double().mean(0)
+            offset = centred.y.double().mean(0)
         weights = torch.where(rows.weights > 0, rows.weights, torch.ones_like(rows.weights))
         adds = isinstance(self.frame.action, Commuting)
-        return replace(
-            derivative, map=WitnessMap(found.trial, weights, offset, adds, self.input_shape, self.output_shape)
-        )
+        return WitnessMap(found.trial, weights, offset, adds, self.input_shape, self.output_shape)
+
+    def _record(self, found: Found, outcome: Outcome, predicted: WitnessMap, unseen: Rows) -> Witness:
+        target = {"dx": "dx/dt", "x_next": "x_next − x"}.get(self.frame.question.target or "", "y")
+        k, d = self.frame.objects
+        names = self.names if k == 1 else tuple(f"{name}{i + 1}" for i in range(k) for name in self.names)
+        return record_of(found, outcome, predicted, unseen, names, target)
 
     def _generators(
         self,
@@ -370,31 +363,3 @@ def _is_new(vector: Tensor, span: Sequence[Tensor]) -> bool:
     basis = torch.linalg.qr(torch.stack(list(span), 1)).Q
     rest = vector - basis @ (basis.T @ vector)
     return float(rest.norm()) > 0.05 * float(vector.norm())
-
-
-def _record(found: Found | None, outcome: Outcome) -> Witness | None:
-    if found is None:
-        return None
-    share, told = found.trial.share, found.verdict
-    return Witness(
-        candidate=found.candidate.structure.name,
-        dimension=found.candidate.algebra.dimension,
-        invariants=found.trial.invariants,
-        r2=1.0 - share,
-        eta=told.eta,
-        eta_lower=min(told.lower, told.eta),
-        eta_upper=told.upper,
-        noise=max(0.0, share - told.left_over),
-        left_over=told.left_over,
-        refined=found.candidate.learned,
-        fit=found.trial.fit.name,
-        alternatives=tuple(
-            Alternative(
-                candidate=f.candidate.structure.name,
-                dimension=f.candidate.algebra.dimension,
-                share=f.trial.share,
-                verdict=f.verdict.word,
-            )
-            for f in outcome.tried
-        ),
-    )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from symfind.decision.witness.proposals import Shape, catalogue, general
+from symfind.decision.witness.scalings import scaling_of
 from symfind.decision.witness.structure import Block, LogIndex, Structure, euclidean, minkowski
 from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.fields.catalogue import make_space
@@ -58,11 +59,10 @@ def test_all_functions_have_no_symmetry() -> None:
 
 def test_a_scaling_of_a_central_field_acts_on_its_values_too() -> None:
     """r ↦ −r/|r|³: so(3) and x ↦ e^t x, y ↦ e^{−2t}y."""
-    from symfind.decision.witness.structure import Scaling
-
     shape = Shape((1, 3), 3, True, False, False)
     turned = named(shape, "so(3)")
-    weights = Scaling(torch.tensor([[1.0]]).double(), torch.tensor([[-2.0] * 3]).double())
+    weights = scaling_of(turned, torch.ones(1, 3).double(), torch.tensor([[-2.0] * 3]).double(), rows(1, 3))
+    assert weights is not None
     scaled = turned.scaled("so(3), 1 scaling", weights)
     assert algebra(turned, "linear", (1, 3), Free(3), (1, 3)).dimension == 3
     found = algebra(scaled, "linear", (1, 3), Free(3), (1, 3))
@@ -90,12 +90,11 @@ def test_products_of_powers_leave_the_scalings_that_keep_them() -> None:
 
 def test_a_flow_with_central_symmetry_and_a_rescaling_of_time() -> None:
     """dx/dt = −|x|x: so(3), and x ↦ e^t x with time running e^{−t} as fast."""
-    from symfind.decision.witness.structure import Scaling
-
     shape = Shape((1, 3), 3, True, True, False)
-    drag = named(shape, "so(3)").scaled(
-        "s", Scaling(torch.tensor([[1.0]]).double(), torch.tensor([[2.0] * 3]).double())
-    )
+    turned = named(shape, "so(3)")
+    weights = scaling_of(turned, torch.ones(1, 3).double(), torch.tensor([[2.0] * 3]).double(), rows(1, 3))
+    assert weights is not None
+    drag = turned.scaled("s", weights)
     assert algebra(drag, "linear", (1, 3), Bracket(), (1, 3), flow=True).dimension == 4
 
 
