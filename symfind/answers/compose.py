@@ -16,6 +16,7 @@ from symfind.decision import finding as decided
 from symfind.decision.evidence import Evidence
 from symfind.errors import SymfindError
 from symfind.fields.polynomial import PolynomialFields
+from symfind.fields.readable import affine_entries, affine_text, centre_text, readable
 from symfind.fields.typeset import number_text
 from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.classify import UNIDENTIFIED
@@ -83,7 +84,14 @@ def report_of_finding(
         undecided=_undecided(finding, names),
         algebra=algebra,
         coverage=_coverage(finding),
-        notes=(*evidence.messages, *finding.notes, *closing, *_flow_note(finding, names), *_joint_note(finding, names)),
+        notes=(
+            *evidence.messages,
+            *finding.notes,
+            *closing,
+            *_centre_note(finding, names),
+            *_flow_note(finding, names),
+            *_joint_note(finding, names),
+        ),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
     )
 
@@ -242,7 +250,7 @@ def _with_few_digits(value: Any) -> Any:
 def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, latex: bool = False) -> str:
     """ξ as text, with the rescaling of time −c t ∂t of a flow (L_ξF = cF means that time runs as −c t ∂t)."""
     space = evidence.space
-    text = space.expression(vector[: space.dim], names, latex=latex)
+    text = _field(evidence, vector, names, latex=latex)
     if isinstance(evidence.action, Bracket):
         rate = -float(vector[space.dim])
         if abs(rate) > 1e-6 * float(vector.abs().max()):
@@ -252,6 +260,35 @@ def _expression(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, l
             term = time if size == "1" else f"{size} {time}"
             return f"{text} {'+' if rate > 0 else minus} {term}"
     return text
+
+
+def _field(evidence: Evidence, vector: Tensor, names: tuple[str, ...], *, latex: bool) -> str:
+    """ξ alone; affine ones about their centre, by what they move on the data."""
+    space, points = evidence.space, evidence.bracket_points.double().cpu()
+    coefficients = vector[: space.dim]
+    entries = affine_entries(space, coefficients[:, None]) if points.shape[0] > 1 else None
+    if entries is None:
+        return space.expression(coefficients, names, latex=latex)
+    linear, constant = (part[0] for part in entries)
+    return affine_text(linear, constant, points, names, affine=space.has_constants, latex=latex)
+
+
+def _centre_note(finding: found.Finding, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell the one point away from the origin that all certified fields leave where it is."""
+    evidence = finding.evidence
+    certified = [g for g in finding.generators if g.verdict == "certified"]
+    points = evidence.bracket_points.double().cpu()
+    if not certified or points.shape[0] < 2 or not evidence.space.has_constants:
+        return ()
+    entries = affine_entries(evidence.space, torch.stack([g.vector for g in certified], 1)[: evidence.space.dim])
+    if entries is None:
+        return ()
+    where = readable(points, *entries, 1e-9, affine=True)
+    if not where.fixed or bool((where.origin == 0).all()):
+        return ()
+    spread = points.std(0, correction=0).clamp(min=1e-300)
+    place = ", ".join(centre_text(c, s) for c, s in zip(where.origin.tolist(), spread.tolist(), strict=True))
+    return (f"what is certified is about the point ({place}) of {' '.join(names)}",)
 
 
 def _coverage(finding: found.Finding) -> Coverage:

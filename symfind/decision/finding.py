@@ -12,6 +12,7 @@ from symfind.decision.bounds import DirectionBounds, direction_bounds, exchanged
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.settings import SETTINGS
 from symfind.errors import NumericalError
+from symfind.fields.readable import affine_entries, readable
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
@@ -275,11 +276,24 @@ def _defects(evidence: Evidence, vectors: Tensor, bounds: DirectionBounds, first
 def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tensor:
     """The sparsest basis of a span of directions ``(P, k)``, judged in the user's coordinates, as ``(P, k)``.
 
-    Recognised entries are made exact where the recognised rows still lie in the space.
+    Affine fields are judged about their fixed point or the data's place, in units of powers of ten, where these are far
+    from the user's: an entry counts by what it moves. Recognised entries are made exact where the recognised rows still
+    lie in the space.
     """
     p = evidence.space.dim
-    rows = _rows(evidence, vectors)
     unit = _to_largest_one(evidence, vectors)
+    identity = torch.eye(p, dtype=torch.float64)
+    rows, units = _rows(evidence, vectors), evidence.space.table(identity).T  # (k, Q), (Q, p)
+    entries = affine_entries(evidence.space, vectors[:p])
+    whole = affine_entries(evidence.space, identity)
+    moved = False
+    if entries is not None and whole is not None and evidence.bracket_points.numel():
+        points = evidence.bracket_points.double().cpu()
+        where = readable(points, *entries, noise, affine=evidence.space.has_constants)
+        moved = not where.own
+        if moved:
+            rows = torch.cat([where.rows(*entries), vectors[p:].T], 1)
+            units = where.rows(*whole).T
     if int(torch.linalg.matrix_rank(rows)) < rows.shape[0]:
         return unit
     scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
@@ -288,6 +302,14 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
         basis = canonical_basis(rows, errors)
     except NumericalError:  # a span that the noise leaves without a sparse basis is shown as it is
         return unit
-    units = evidence.space.table(torch.eye(p, dtype=torch.float64)).T  # (Q, p)
     exact = torch.linalg.lstsq(units, basis.coefficients[:, : len(units)].T, driver="gelsd").solution
-    return torch.cat([exact, basis.coefficients[:, len(units) :].T])
+    out = torch.cat([exact, basis.coefficients[:, len(units) :].T])
+    return _to_linear_one(evidence, out) if moved else out
+
+
+def _to_linear_one(evidence: Evidence, vectors: Tensor) -> Tensor:
+    """Vectors whose largest linear entry in the user's coordinates is ±1, the largest constant where there is none."""
+    entries = affine_entries(evidence.space, vectors[: evidence.space.dim])
+    assert entries is not None
+    linear, constant = (part.flatten(1).abs().amax(1) for part in entries)
+    return vectors / torch.where(linear > 1e-9 * constant, linear, constant).clamp(min=1e-300)

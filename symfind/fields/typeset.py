@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 # Below this share of the largest coefficient a term is rounding, not mathematics.
-_DROPPED = 1e-6
+DROPPED = 1e-6
 
 
 def number_text(value: float) -> str:
@@ -64,8 +64,8 @@ def field_text(exponents: Tensor, table: Tensor, coordinates: Sequence[str], *, 
     return sum_text(terms, latex=latex)
 
 
-def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False, dropped: float = _DROPPED) -> str:
-    """Σ c·term with readable signs; unit coefficients and negligible terms are left out."""
+def sum_text(terms: Sequence[tuple[float, str]], *, latex: bool = False, dropped: float = DROPPED) -> str:
+    """Σ c·term with readable signs; unit coefficients, and terms below ``dropped`` of the largest, are left out."""
     largest = max((abs(c) for c, _ in terms), default=0.0)
     if largest == 0:
         return "0"

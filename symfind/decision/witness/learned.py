@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.forms import refined, start_from_gradient, start_from_moments, with_form
+from symfind.decision.witness.forms import refined, start_from_gradient, start_from_moments, symmetric_basis, with_form
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import general
 from symfind.decision.witness.regression import SymmetricFit, fitted
@@ -93,6 +93,8 @@ def learned_forms(
     constant = torch.eye(1, dtype=torch.float64)
     none = torch.zeros(0, shape.width, dtype=torch.float64)
     y = rows.y[:, 0]
+    spread = rows.x.reshape(-1, d).std(0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     if k == 1:
         centred = shape.shifts
         structure = Structure("a quadratic form", (Block(view, euclidean(d)),), none, constant)
@@ -121,7 +123,9 @@ def learned_forms(
         except RuntimeError:
             continue
         form = d * (d + 1) // 2
-        noise = max(float(got.errors[:form].max() / got.parameters[:form].abs().max()), 1e-9)
+        # An entry counts by what it moves: in units of the spread of both coordinates.
+        size = torch.stack([b[b != 0].max() for b in symmetric_basis(d) * torch.outer(spread, spread)])
+        noise = max(float((got.errors[:form] * size).max() / (got.parameters[:form] * size).abs().max()), 1e-9)
         found = [got.structure, *_of_less_rank(got.structure, problem, noise)]
         errors = [rough_error(each, rows, seed, settings.rough) for each in found]
         kept = [(each, e) for each, e in zip(found, errors, strict=True) if e is not None]

@@ -27,6 +27,13 @@ class JudgeSettings:
     ----------
     neighbours
         Numbers of neighbours whose residuals are averaged: few see fine structure, many see faint one.
+    crowds
+        More of them, where noise is so strong that near rows bound nothing: labels and counts.
+    crowded
+        Share of the variance of y in a residual above which it is: near rows bound what is below it.
+    sharp
+        The neighbourhoods that bound what is left over see at least this share of what the sharpest sees of y:
+        structure as smooth as F is then still seen.
     rows
         Most rows of a judge; beyond six coordinates distances are compared one by one, which costs their square.
     tree_coordinates
@@ -43,6 +50,9 @@ class JudgeSettings:
     """
 
     neighbours: tuple[int, ...] = (1, 4, 16)
+    crowds: tuple[int, ...] = (64, 256)
+    crowded: float = 0.02
+    sharp: float = 0.5
     rows: int = 8000
     tree_coordinates: int = 6
     centres: int = 500
@@ -69,25 +79,56 @@ class Leftover:
     judged
         Every judge.
     seen
-        Share of the variance of y itself that the nearest neighbours see: structure as smooth as F is seen at least so
-        well.
+        The share of the variance of y itself that neighbours see, by the names of these judges: structure as smooth as
+        F is seen at least so well.
     """
 
     judged: tuple[Judged, ...]
-    seen: float
+    seen: tuple[Judged, ...]
 
     def significant(self, settings: JudgeSettings) -> list[Judged]:
         """Judges that found something, the largest share first."""
         found = [j for j in self.judged if j.share > settings.significant * j.error]
         return sorted(found, key=lambda j: -j.share)
 
-    @property
-    def upper(self) -> float:
-        """An upper bound (one-sided 95 %) of the structured share, of what the judges can see."""
-        return max((max(j.share, 0.0) + 1.65 * j.error for j in self.judged if j.judge in _BOUNDING), default=1.0)
+    def upper(self, share: float, settings: JudgeSettings) -> float:
+        """An upper bound (one-sided 95 %) of η², the structured part over the variance of F, of what judges can see.
+
+        By the neighbourhoods that bound it best, and no less than what any judge found for sure. ``share`` is that of
+        the residual in the variance of y.
+        """
+        signal = max(1 - share, 0.0)
+        own = {j.judge: j for j in self.judged}
+        # Where F is seen badly, in many coordinates, structure is taken to be seen by a twentieth.
+        seen = {j.judge: max(j.share - 1.65 * j.error, 0.05 * signal, 1e-9) for j in self.seen}
+        sharpest = max(seen.values(), default=0.0)
+        chosen = [name for name, of in seen.items() if of >= settings.sharp * sharpest]
+        if not chosen:
+            return 1.0
+        best = min(chosen, key=lambda name: own[name].error / seen[name])
+        parts = [(max(own[best].share, 0.0) + 1.65 * own[best].error) / seen[best]]
+        parts += [(j.share + 1.65 * j.error) / seen.get(j.judge, max(signal, 1e-9)) for j in self.significant(settings)]
+        return share * max(parts)
+
+    def joined(self, other: Leftover) -> Leftover:
+        """The same judges on two sets of rows."""
+        return Leftover(_joined(self.judged, other.judged), _joined(self.seen, other.seen))
 
 
-_BOUNDING = ("1 neighbour", "4 neighbours", "16 neighbours")
+def _joined(first: Sequence[Judged], second: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Means by the inverse squares of their errors."""
+    others = {j.judge: j for j in second}
+    out = []
+    for one in first:
+        two = others.get(one.judge)
+        if two is None or not (one.error > 0 and two.error > 0):
+            out.append(one)
+            continue
+        weights = (one.error**-2, two.error**-2)
+        total = sum(weights)
+        share = (weights[0] * one.share + weights[1] * two.share) / total
+        out.append(Judged(one.judge, share, total**-0.5))
+    return tuple(out)
 
 
 def neighbour_table(x: Tensor, count: int, settings: JudgeSettings) -> Tensor:
@@ -103,32 +144,43 @@ def neighbour_table(x: Tensor, count: int, settings: JudgeSettings) -> Tensor:
     return torch.cat(out)
 
 
-def _pair_shares(r: Tensor, table: Tensor, group: Tensor | None, counts: Sequence[int]) -> list[Judged]:
-    """E[r_i·r̄_N(i)]/E r² over the k nearest rows, each pair of rows once; rows of one group are no evidence."""
-    n = r.shape[0]
+def _pairs(table: Tensor, group: Tensor | None, count: int) -> Tensor:
+    """Pairs ``(p, 2)`` of a row and one of its nearest ``count``, each once; rows of one group are no evidence."""
+    n = table.shape[0]
+    i = torch.arange(n).repeat_interleave(count)
+    j = table[:, :count].reshape(-1)
+    if group is not None:
+        apart = group[i] != group[j]
+        i, j = i[apart], j[apart]
+    pairs = torch.unique(torch.minimum(i, j) * n + torch.maximum(i, j))
+    return torch.stack([pairs // n, pairs % n], 1)
+
+
+def _pair_share(r: Tensor, pairs: Tensor, count: int) -> Judged:
+    """E[r_i·r_j]/E r² over pairs of near rows."""
+    name = f"{count} neighbour{'s' * (count > 1)}"
     size = float(r.square().sum(1).mean())
-    out = []
-    for k in counts:
-        i = torch.arange(n).repeat_interleave(k)
-        j = table[:, :k].reshape(-1)
-        if group is not None:
-            apart = group[i] != group[j]
-            i, j = i[apart], j[apart]
-        low, high = torch.minimum(i, j), torch.maximum(i, j)
-        pairs = torch.unique(low * n + high)
-        if pairs.shape[0] < 30 or size <= 0:
-            out.append(Judged(f"{k} neighbour{'s' * (k > 1)}", 0.0, 1.0))
-            continue
-        product = (r[pairs // n] * r[pairs % n]).sum(1)
-        count = product.shape[0]
-        out.append(
-            Judged(
-                f"{k} neighbour{'s' * (k > 1)}",
-                float(product.mean()) / size,
-                float(product.square().mean().sqrt()) / size / math.sqrt(count),
-            )
-        )
-    return out
+    if pairs.shape[0] < 30 or size <= 0:
+        return Judged(name, 0.0, 1.0)
+    product = (r[pairs[:, 0]] * r[pairs[:, 1]]).sum(1)
+    error = float(product.square().mean().sqrt()) / size / math.sqrt(product.shape[0])
+    return Judged(name, float(product.mean()) / size, error)
+
+
+def _among_near(
+    x: Tensor, y: Tensor, r: Tensor, group: Tensor | None, settings: JudgeSettings
+) -> tuple[list[Judged], list[Judged]]:
+    """What neighbours see of a residual, and of y."""
+    crowded = float(r.square().sum(1).mean()) > settings.crowded * float(y.square().sum(1).mean())
+    # A neighbourhood of more than a twelfth of the rows is no neighbourhood.
+    counts = [k for k in (settings.neighbours + settings.crowds * crowded) if k <= max(16, x.shape[0] // 12)]
+    table = neighbour_table(x, max(counts), settings)
+    judged, seen = [], []
+    for count in counts:
+        pairs = _pairs(table, group, count)
+        judged.append(_pair_share(r, pairs, count))
+        seen.append(_pair_share(y, pairs, count))
+    return judged, seen
 
 
 def _gain(name: str, r: Tensor, h: Tensor) -> Judged:
@@ -211,11 +263,9 @@ def leftover(
     group = None if group is None else group[keep]
     fold = _folds(n, group, generator)
     r = r - _within_class(z, covariants, r, fold, settings, generator)
-    table = neighbour_table(x, max(settings.neighbours), settings)
-    judged = _pair_shares(r, table, group, settings.neighbours)
-    seen = max(j.share for j in _pair_shares(y, table, group, settings.neighbours))
+    judged, seen = _among_near(x, y, r, group, settings)
     judged += _regression_judges(x, r, fold, settings, generator)
-    return Leftover(tuple(judged), max(0.0, min(1.0, seen))), r
+    return Leftover(tuple(judged), tuple(seen)), r
 
 
 def _within_class(
@@ -327,12 +377,9 @@ def judged_alone(
     keep = torch.randperm(x.shape[0], generator=generator)[: settings.rows]
     x, y, r = x[keep], y[keep] - y.mean(0), residual[keep]
     group = None if group is None else group[keep]
-    table = neighbour_table(x, max(settings.neighbours), settings)
-    judged = _pair_shares(r, table, group, settings.neighbours)
-    seen = max(j.share for j in _pair_shares(y, table, group, settings.neighbours))
+    judged, seen = _among_near(x, y, r, group, settings)
     judged += _regression_judges(x, r, _folds(x.shape[0], group, generator), settings, generator)
-    left = Leftover(tuple(judged), max(0.0, min(1.0, seen)))
+    left = Leftover(tuple(judged), tuple(seen))
     share = float(r.square().mean() / y.square().mean().clamp(min=1e-300))
     found = max((j.share for j in left.significant(settings)), default=0.0)
-    structured = math.sqrt(share * min(1.0, left.upper / max(left.seen, 0.05)))
-    return Alone(math.sqrt(found * share), min(structured, math.sqrt(share)))
+    return Alone(math.sqrt(found * share), math.sqrt(min(share, left.upper(share, settings))))

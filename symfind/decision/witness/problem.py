@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
@@ -13,6 +14,11 @@ from symfind.decision.witness.structure import SymmetricClass
 from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
+
+# Rows at which fields are compared: more than enough for the coefficients of any space that is searched.
+_COMPARED = 400
+# Learned fields are known to some thousandths; what lies this near to a span is in it.
+_NEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class WitnessSettings:
     slack
         … plus this: a rough fit of few rows. The functions of a larger algebra have fewer variables, so that an exact
         one is fitted better than by its parts.
+    worse
+        … and if it leaves at most this share more of what the best explains: where most of y is noise, twice the noise
+        is no measure.
     scaled
         Classes on top of which scalings are looked for.
     clear
@@ -56,6 +65,7 @@ class WitnessSettings:
     judges: JudgeSettings = field(default_factory=JudgeSettings)
     near: float = 2.0
     slack: float = 0.003
+    worse: float = 0.3
     clear: float = 0.3
     better: float = 0.8
     named: float = 1.5
@@ -109,3 +119,23 @@ class Problem:
             self.fixed,
             blind_counts=self.flow,
         )
+
+    def on_data(self, vectors: Tensor, x: Tensor) -> Tensor:
+        """What fields ``(P, c)`` do at rows ``(n, D)``, in units of the spread: ``(n·k·r, c)``, columns of norm one.
+
+        Coefficients do not compare fields where inputs are nearly collinear: what moves little has large ones.
+        """
+        at = x[:_COMPARED].reshape(-1, self.objects[1])
+        fields = torch.einsum("npd,pc->ndc", self.space.evaluate(at), vectors[: self.space.dim])
+        moved = torch.einsum("rd,ndc->nrc", self.whiten, fields).reshape(-1, vectors.shape[1])
+        return torch.as_tensor(moved / moved.norm(dim=0).clamp(min=1e-300))
+
+    def new_beside(self, vectors: Tensor, span: Tensor, x: Tensor) -> Tensor:
+        """The combinations of fields ``(P, c)`` that move rows ``(n, D)`` as none of a span ``(P, k)`` does."""
+        if span.shape[1] == 0:
+            return vectors
+        basis = torch.linalg.qr(self.on_data(span, x)).Q
+        own = self.on_data(vectors, x)
+        _, sigma, vh = torch.linalg.svd(own - basis @ (basis.T @ own), full_matrices=False)
+        own = vh[sigma > _NEW].T
+        return torch.as_tensor(vectors @ own)

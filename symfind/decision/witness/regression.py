@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import (
+    AdditiveAndRadial,
     Family,
     Features,
     Learned,
@@ -22,11 +23,18 @@ from symfind.decision.witness.families import (
     network_features,
     one_signed,
 )
+from symfind.decision.witness.labels import Labels
 from symfind.decision.witness.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
 
 DEFAULT = RegressionSettings()
 # Rows on which families are compared at least.
 _FEWEST = 400
+# Likelihoods are flat where labels are sure: some ridge keeps the odds finite.
+_LIKELIHOOD_RIDGES = (1e-6, 1e-3)
+# A label says little: families are told apart by so many times more rows, …
+_LABELLED = 3
+# … and what they support is few features; each round of reweighting costs their square.
+_RADIAL, _MOST = 60, 130
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class SymmetricFit:
         Held-out share of variance that was left when the family was chosen.
     invariants
         r.
+    labels
+        Where y is drawn: Σ f_a K_a is the logarithm of the odds, or of the rate.
     """
 
     features: Features
@@ -52,6 +62,7 @@ class SymmetricFit:
     name: str
     error: float
     invariants: int = 0
+    labels: Labels | None = None
 
     def __call__(self, z: Tensor, covariants: Tensor) -> Tensor:
         """Values ``(n, m)`` at invariants ``(n, r)`` and covariants ``(n, A, m)``."""
@@ -59,7 +70,8 @@ class SymmetricFit:
             torch.einsum("na,nam->nm", self.features(zp) @ self.weights, kp)
             for zp, kp in zip(torch.split(z, 4096), torch.split(covariants, 4096), strict=True)
         ]
-        return torch.cat(parts)
+        value = torch.cat(parts)
+        return value if self.labels is None else self.labels.value(value)
 
 
 def design(phi: Tensor, covariants: Tensor) -> Tensor:
@@ -77,6 +89,7 @@ def fitted(
     settings: RegressionSettings = DEFAULT,
     *,
     quick: bool = False,
+    labels: Labels | None = None,
 ) -> SymmetricFit:
     """The family and ridge that predict held-out rows best, fitted to all rows.
 
@@ -90,17 +103,20 @@ def fitted(
         Of the held-out share and the centres.
     quick
         Whether the fit on the selection rows is enough.
+    labels
+        How y was drawn, if it was.
     """
     parts = parts_of(covariants)
     generator = torch.Generator().manual_seed(seed)
     order = _order(z.shape[0], group, generator)
     # Every output of a part is an equation: as many equations rank families for vectors as for numbers.
     outputs = sum(part.outputs.shape[1] for part in parts)
-    chosen = order[: max(_FEWEST, settings.selection_rows // max(1, outputs // 2))]
+    most_rows = settings.selection_rows * (1 if labels is None or quick else _LABELLED)
+    chosen = order[: max(_FEWEST, most_rows // max(1, outputs // 2))]
     cut = max(1, int(settings.held_out * chosen.shape[0]))
     if group is not None:  # whole groups to one side
-        labels = group[chosen]
-        while cut < chosen.shape[0] - 1 and bool(labels[cut] == labels[cut - 1]):
+        sides = group[chosen]
+        while cut < chosen.shape[0] - 1 and bool(sides[cut] == sides[cut - 1]):
             cut += 1
     test, train = chosen[:cut], chosen[cut:]
     spread = (y[test] - y[train].mean(0)).square().mean().clamp(min=1e-300)
@@ -136,7 +152,64 @@ def fitted(
     # The ridge that suits the rows that were chosen on is halved with each doubling of the rows.
     equations = normal_equations(features, z[rows], covariants[rows], y[rows], parts)
     weights = equations.solved(max(ridge * train.shape[0] / rows.shape[0], settings.ridges[0]))
-    return SymmetricFit(features, weights, f"{family.name} in {family.chart} units", error, z.shape[1])
+    plain = SymmetricFit(features, weights, f"{family.name} in {family.chart} units", error, z.shape[1])
+    if labels is None or covariants.shape[1:] != (1, 1):
+        return plain
+    return _by_likelihood(plain, z, covariants, y, test, train, order, labels, settings)
+
+
+def _by_likelihood(
+    plain: SymmetricFit,
+    z: Tensor,
+    covariants: Tensor,
+    y: Tensor,
+    test: Tensor,
+    train: Tensor,
+    order: Tensor,
+    labels: Labels,
+    settings: RegressionSettings,
+) -> SymmetricFit:
+    """The fit of the odds or the rate that predicts held-out rows best, if it predicts them better than squares do."""
+    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | AdditiveAndRadial)]
+    best: tuple[float, Family, float] | None = None
+    for family in tried:
+        standard = Standard.of(family.chart, z[train])
+        features = family.make(standard, standard(z[train]), _RADIAL)
+        if features(z[:1]).shape[1] > min(train.shape[0] // 10, _MOST):
+            continue
+        phi, held = design(features(z[train]), covariants[train]), design(features(z[test]), covariants[test])
+        for ridge in _LIKELIHOOD_RIDGES:
+            w = labels.fitted(phi, y[train], ridge)
+            lost = labels.deviance(labels.value(held @ w), y[test].reshape(-1))
+            if math.isfinite(lost) and (best is None or lost < best[0]):
+                best = (lost, family, ridge)
+    squares = _at(plain, z, covariants, train, y, test, labels, settings)
+    if best is None or best[0] > squares:
+        return plain
+    _, family, ridge = best
+    standard = Standard.of(family.chart, z[order])
+    features = family.make(standard, standard(z[order]), _RADIAL)
+    w = labels.fitted(design(features(z[order]), covariants[order]), y[order], ridge * train.shape[0] / order.shape[0])
+    what = "rate" if labels.counts else "odds"
+    name = f"{family.name} in {family.chart} units, log {what}"
+    return replace(plain, features=features, weights=w.reshape(-1, 1), name=name, labels=labels)
+
+
+def _at(
+    plain: SymmetricFit,
+    z: Tensor,
+    covariants: Tensor,
+    train: Tensor,
+    y: Tensor,
+    test: Tensor,
+    labels: Labels,
+    settings: RegressionSettings,
+) -> float:
+    """The held-out deviance of the same features fitted by squares."""
+    equations = normal_equations(plain.features, z[train], covariants[train], y[train], parts_of(covariants))
+    weights = equations.solved(settings.ridges[len(settings.ridges) // 2])
+    held = replace(plain, weights=weights)(z[test], covariants[test])
+    return labels.deviance(held, y[test])
 
 
 def _network_family(

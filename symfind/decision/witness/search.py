@@ -18,7 +18,7 @@ from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
 from symfind.decision.witness.symmetries import Symmetries
-from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, loses, rough_error, trial, verdict
+from symfind.decision.witness.trial import Rows, Trial, Verdict, features_of, joined, loses, rough_error, trial, verdict
 from symfind.fields.space import lie_bracket
 
 # A class, the share of variance that a rough fit of it leaves, and the relative error of what was learned in it.
@@ -87,23 +87,26 @@ class Outcome:
     whole: Trial | None = None
 
 
-_ORDER = ("certified", "approximate", "undecided", "refuted")
+# Twice the rows bound η by a factor of 2^(1/4) less, and by chance by more.
+_TWICE = 1.6
 
 
-def weaker(a: Verdict, b: Verdict) -> Verdict:
-    """The weaker of two verdicts, with the wider interval."""
-    first, second = sorted((a, b), key=lambda v: (_ORDER.index(v.word), v.upper))
-    word = second.word
-    if {a.word, b.word} == {"refuted", "certified"}:
-        word = "undecided"
-    return Verdict(
-        max(a.eta, b.eta),
-        min(a.lower, b.lower),
-        max(a.upper, b.upper),
-        word,
-        max(a.left_over, b.left_over),
-        second.judge,
-    )
+def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
+    """The verdict on all rows, as they are judged by the fits of the other half.
+
+    What either half finds for itself is broken is not certified by both; what one refutes and the other certifies is
+    undecided.
+    """
+    words = {v.word for v in halves}
+    if words == {"refuted", "certified"}:
+        return replace(whole, word="undecided")
+    if whole.word == "certified" and "approximate" in words:
+        worst = max(halves, key=lambda v: v.eta)
+        return replace(
+            whole, word="approximate", eta=worst.eta, lower=worst.lower, upper=max(v.upper for v in halves),
+            left_over=worst.left_over, judge=worst.judge,
+        )  # fmt: skip
+    return whole
 
 
 def searched(
@@ -126,7 +129,8 @@ def searched(
     if problem.objects[0] == 1 or named > settings.clear * ranked[0][1]:
         ranked += learned_forms(problem, p, seed, settings)
     ranked += learned_index(problem, p, seed, settings)
-    enough = settings.near * min(error for _, error, _ in ranked) + settings.slack
+    least = min(error for _, error, _ in ranked)
+    enough = min(settings.near * least, least + settings.worse * max(1 - least, 0.0)) + settings.slack
     near = [r for r in ranked if r[1] <= enough]
     near += [r for r in _with_scalings(problem, near, p, seed, settings) if r[1] <= enough]
     candidates = []
@@ -144,7 +148,7 @@ def searched(
     for candidate in candidates:
         if len(tried) >= settings.trials:
             break
-        if accepted and not _adds(candidate, accepted):
+        if accepted and not _adds(problem, candidate, accepted, p.x):
             continue
         parts = _parts(candidate, candidates, settings)
         judged = _judged(problem, candidate, parts, p, q, best, tolerance, seed, settings)
@@ -153,21 +157,28 @@ def searched(
         best = min(best, judged.trial.share)
         tried.append(judged)
         if judged.verdict.word == "certified" and _closes(problem, [*accepted, judged], p.x):
-            accepted.append(judged)
+            accepted.append(_less(problem, judged, accepted, p.x))
     # What is broken a little is told beside what is exact, and never hides a smaller algebra that is exact.
     accepted += [
-        f for f in tried if f.verdict.word == "approximate" and (not accepted or _adds(f.candidate, accepted))
+        f
+        for f in tried
+        if f.verdict.word == "approximate" and (not accepted or _adds(problem, f.candidate, accepted, p.x))
     ][:1]
     return Outcome(tuple(accepted), tuple(tried), best, tuple((c.name, e) for c, e, _ in ranked), whole)
 
 
-def _adds(candidate: Candidate, accepted: Sequence[Found]) -> bool:
-    """Whether an algebra has a direction that those accepted have not."""
+def _adds(problem: Problem, candidate: Candidate, accepted: Sequence[Found], x: Tensor) -> bool:
+    """Whether an algebra has a direction that those accepted have not, on rows ``(n, D)``."""
     span = torch.cat([f.candidate.algebra.vectors for f in accepted], 1)
-    basis = torch.linalg.qr(span).Q
-    vectors = candidate.algebra.vectors / candidate.algebra.vectors.norm(dim=0)
-    rest = vectors - basis @ (basis.T @ vectors)
-    return bool((rest.norm(dim=0) > 0.05).any())
+    return bool(problem.new_beside(candidate.algebra.vectors, span, x).shape[1])
+
+
+def _less(problem: Problem, found: Found, accepted: Sequence[Found], x: Tensor) -> Found:
+    """The same with the directions alone that those accepted have not."""
+    algebra = found.candidate.algebra
+    span = torch.cat([algebra.vectors[:, :0], *(f.candidate.algebra.vectors for f in accepted)], 1)
+    own = problem.new_beside(algebra.vectors, span, x)
+    return replace(found, candidate=replace(found.candidate, algebra=Symmetries(own, algebra.blind)))
 
 
 def _parts(candidate: Candidate, candidates: Sequence[Candidate], settings: WitnessSettings) -> list[SymmetricClass]:
@@ -221,10 +232,12 @@ def _judged(
     told = verdict(first, min(best, first.share), tolerance, settings.judges, lost)
     kept = kept_share(problem, candidate.algebra, q, settings)
     second = None
-    if told.word in ("certified", "approximate"):
+    if told.word in ("certified", "approximate") or told.upper < _TWICE * tolerance:
         second = trial(candidate.structure, q, p, seed + 1, settings.regression, settings.judges)
         if second is not None:
-            told = weaker(told, verdict(second, min(best, second.share), tolerance, settings.judges, lost))
+            other = verdict(second, min(best, second.share), tolerance, settings.judges, lost)
+            both = joined(first, second)
+            told = of_both((told, other), verdict(both, min(best, both.share), tolerance, settings.judges, lost))
         if kept < settings.kept:
             told = replace(told, word="undecided")
     return Found(candidate, first, second, told, kept)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
+from symfind.decision.witness.labels import Labels
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
 from symfind.decision.witness.regression import SymmetricFit, fitted
 from symfind.decision.witness.structure import SymmetricClass
@@ -30,6 +31,8 @@ class Rows:
         ``(n, D)`` x on its support in units of its spread: what is near is decided in it.
     weights
         ``(m,)``: y is weights times the output, so that its components count alike.
+    labels
+        How y was drawn, where it is a label or a count.
     """
 
     x: Tensor
@@ -37,6 +40,7 @@ class Rows:
     group: Tensor | None
     white: Tensor
     weights: Tensor
+    labels: Labels | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -45,7 +49,7 @@ class Rows:
     def take(self, index: Tensor) -> Rows:
         """A subset."""
         group = None if self.group is None else self.group[index]
-        return Rows(self.x[index], self.y[index], group, self.white[index], self.weights)
+        return Rows(self.x[index], self.y[index], group, self.white[index], self.weights, self.labels)
 
 
 def each_alike(y: Tensor) -> Tensor:
@@ -140,10 +144,14 @@ def trial(
     if not (structure.usable(fit_rows.x) and structure.usable(judge_rows.x)):
         return None
     z, k = features_of(structure, fit_rows)
-    fit = fitted(z, k, fit_rows.y, fit_rows.group, seed, settings, quick=quick)
+    fit = fitted(z, k, fit_rows.y, fit_rows.group, seed, settings, quick=quick, labels=fit_rows.labels)
     zq, kq = features_of(structure, judge_rows)
-    residual = judge_rows.y - fit(zq, kq)
-    centred = judge_rows.y - judge_rows.y.mean(0)
+    value = fit(zq, kq)
+    residual, centred = judge_rows.y - value, judge_rows.y - judge_rows.y.mean(0)
+    if judge_rows.labels is not None:  # sure labels say more than doubtful ones
+        scale = judge_rows.labels.scale(value)
+        mean = (scale.square() * judge_rows.y).mean(0)
+        residual, centred = scale * residual, scale * (judge_rows.y - mean)
     spread = centred.square().sum(1).mean().clamp(min=1e-300)
     squares = residual.square().sum(1) / spread
     share, error = float(squares.mean()), float(squares.std()) / math.sqrt(len(judge_rows))
@@ -151,6 +159,14 @@ def trial(
     if judges is not None:
         left, _ = leftover(judge_rows.white, zq, kq, centred, residual, judge_rows.group, seed + 1, judges)
     return Trial(structure, fit, share, error, left)
+
+
+def joined(first: Trial, second: Trial) -> Trial:
+    """Both halves exchanged: each judged by the fit of the other, what was found of all rows."""
+    assert first.left is not None and second.left is not None
+    error = 0.5 * math.hypot(first.error, second.error)
+    share = 0.5 * (first.share + second.share)
+    return Trial(first.structure, first.fit, share, error, first.left.joined(second.left))
 
 
 def loses(found: Trial, part: Trial, rows: Rows, significant: float) -> bool:
@@ -171,15 +187,14 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings, 
     left = found.left
     assert left is not None
     plain = math.sqrt(max(found.share + 1.65 * found.error, 0.0))
-    # Structure is seen at least as well as that of F itself, if it is as smooth: what is seen stands for more.
-    seen = max(left.seen, 0.05)
-    structured = math.sqrt(max(found.share, 0.0) * min(1.0, left.upper / seen))
-    upper = min(plain, structured)
+    upper = min(plain, math.sqrt(max(left.upper(found.share, judges), 0.0)))
     found_by = left.significant(judges)
     share = max((j.share for j in found_by), default=0.0) * found.share
-    eta = math.sqrt(max(share, 0.0))
+    # η counts the spread of F, which is that of y without noise.
+    signal = max(1 - found.share + share, 1e-9)
+    eta = math.sqrt(min(share / signal, 1.0))
     sure = max((j.share - 2 * j.error for j in found_by), default=0.0) * found.share
-    lower = math.sqrt(max(sure, 0.0))
+    lower = math.sqrt(min(max(sure, 0.0) / signal, 1.0))
     # The best predictor is wrong by √best itself: what it lacks cannot speak against a symmetry.
     finite = math.sqrt(max(found.share - best, 0.0)) - 2 * math.sqrt(max(best, 0.0))
     judge = found_by[0].judge if found_by else ""

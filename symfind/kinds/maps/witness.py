@@ -13,6 +13,7 @@ from torch import Tensor
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import canonical_vectors, decide
 from symfind.decision.halves import half_labels
+from symfind.decision.witness.labels import labels_of
 from symfind.decision.witness.leftover import judged_alone
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape
@@ -134,15 +135,17 @@ class WitnessJudge:
                 for v in torch.eye(frame.space.dim, dtype=torch.float64)
             ),
         )
+        offset = y.mean(0)
         if not vectors:
-            y = y - y.mean(0)
+            y = y - offset
         weights = along_axes(x, y, d) if isinstance(known, Same | Bracket) and outputs[1] == d else each_alike(y)
         mean, scale = x.mean(0), x.std(0, correction=0)
         unit = (x - mean) / torch.where(scale > 0, scale, torch.ones_like(scale))
         _, sigma, vh = torch.linalg.svd(unit, full_matrices=False)
         keep_axes = sigma > 1e-7 * sigma.max()
         white = unit @ (vh[keep_axes].T / sigma[keep_axes]) * len(samples) ** 0.5
-        rows = Rows(x, y * weights, samples.group, white, weights)
+        labels = None if vectors else labels_of(samples.y.double(), offset, weights)
+        rows = Rows(x, y * weights, samples.group, white, weights, labels)
         whiten = frame.geometry.inputs.whiten.double().cpu()
         problem = Problem(
             shape,
@@ -209,8 +212,7 @@ class WitnessJudge:
             slopes = extent.derivative.map.value_and_jacobian(x)[1] * rows.weights[None, :, None]
             if visible(problem, slopes, rows, vectors, tolerance).shape[1] < vectors.shape[1]:
                 return None
-        empty = vectors[:, :0]
-        kept = kept_share(problem, Symmetries(vectors, empty), rows, self.settings)
+        kept = kept_share(problem, Symmetries(vectors, vectors[:, :0]), rows, self.settings)
         return found if kept >= self.settings.kept else None
 
     def _finding(
@@ -228,8 +230,7 @@ class WitnessJudge:
         certified = [f for f in outcome.accepted if f.verdict.word == "certified"]
         approximate = [f for f in outcome.accepted if f.verdict.word == "approximate"]
         undecided = [f for f in outcome.tried if f.verdict.word == "undecided"]
-        generators: list[Generator] = []
-        generators += self._generators(evidence, certified, "certified", rows, tolerance, generators)
+        generators = self._generators(evidence, certified, "certified", rows, tolerance, [])
         if proposed is not None:
             span = [g.vector for g in generators]
             new = [g for g in proposed.generators if g.verdict == "certified" and _is_new(g.vector, span)]
