@@ -58,10 +58,7 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
         )
     moved = tuple(
         LayerMoved(
-            layer=str(layer.before.path),
-            distance=layer.moved,
-            dimension=layer.space.dim,
-            representation=layer.hidden,
+            layer=str(layer.before.path), distance=layer.moved, dimension=layer.space.dim, representation=layer.hidden
         )
         for layer in projection.layers
     )

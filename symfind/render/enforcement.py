@@ -9,14 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symfind.render.console import labelled, plain_table
-from symfind.schema.enforcement import (
-    Enforcement,
-    ErrorMeasured,
-    GroupUsed,
-    LossMeasured,
-    ModelSource,
-    Score,
-)
+from symfind.schema.enforcement import Enforcement, ErrorMeasured, GroupUsed, LossMeasured, ModelSource, Score
 
 
 def enforcement_table(document: Enforcement) -> RenderableType:

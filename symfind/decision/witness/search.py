@@ -110,12 +110,7 @@ def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
 
 
 def searched(
-    problem: Problem,
-    rows: Rows,
-    halves: tuple[Tensor, Tensor],
-    tolerance: float,
-    seed: int,
-    settings: WitnessSettings,
+    problem: Problem, rows: Rows, halves: tuple[Tensor, Tensor], tolerance: float, seed: int, settings: WitnessSettings
 ) -> Outcome:
     """The search over rows, given the row numbers of both halves."""
     p, q = rows.take(halves[0]), rows.take(halves[1])
