@@ -220,6 +220,16 @@ class EquationOptions(Options):
         panel="Search",
         shown_as="TEXT",
     )
+    library: str | None = option(
+        'For fields: further terms that an equation is looked for among, such as "sin(x)*u_xx; exp(-u)".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+    # Cubic terms are those of amplitude equations; a fourth factor multiplies the library by three.
+    library_degree: int = option(
+        "For fields: factors of a term, at most, where no equation is given.", 3, panel="Search", least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
