@@ -130,10 +130,7 @@ class ComputeOptions(Options):
 
     seed: int = option("Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0)
     device: str = option(
-        "Where to compute; auto takes a GPU if there is one.",
-        "auto",
-        panel="Run",
-        choices=("auto", "cpu", "cuda"),
+        "Where to compute; auto takes a GPU if there is one.", "auto", panel="Run", choices=("auto", "cpu", "cuda")
     )
     dtype: str = option("Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32"))
 
@@ -229,6 +226,16 @@ class EquationOptions(Options):
         None,
         panel="Search",
         shown_as="TEXT",
+    )
+    library: str | None = option(
+        'For fields: further terms that an equation is looked for among, such as "sin(x)*u_xx; exp(-u)".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+    # Cubic terms are those of amplitude equations; a fourth factor multiplies the library by three.
+    library_degree: int = option(
+        "For fields: factors of a term, at most, where no equation is given.", 3, panel="Search", least=1
     )
 
 

@@ -20,12 +20,13 @@ from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.taylor import Series
 from symfind.kinds.field.equation import Equation, parse_equation
-from symfind.kinds.field.equation_fit import identify_equation, library_orders
 from symfind.kinds.field.grid.field_data import FieldData, field_of
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.grid.moves import Motion, closing, flow, linear_motion, moved
+from symfind.kinds.field.identification import identified
 from symfind.kinds.field.prolongation import Prolongation, Scales
+from symfind.kinds.field.term_library import LibrarySettings, user_terms
 from symfind.kinds.field.transformed_jets import total_degree, transformed
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.threads import one_thread
@@ -47,8 +48,7 @@ _LONG = 50
 # Data that leave more than this share of the terms of the report's equation do not obey it.
 _POOR = 0.5
 # Draws for one moved trajectory before it is given up.
-_DRAWS = 8
-_PILOTS = 8
+_DRAWS, _PILOTS = 8, 8
 # Of the integration: the error of two is 1e-10 at α = 0.1.
 _STEPS, _FEW_STEPS = 8, 2
 
@@ -363,9 +363,9 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             if options.equation is not None:
                 equation = parse_equation(options.equation, independent, field.components)
             else:
-                found = identify_equation(
-                    jets(field, library_orders(independent, field.components), generator, _JET_ROWS), generator
-                )
+                asked = user_terms(options.library, independent, field.components)
+                settings = LibrarySettings(degree=options.library_degree, user=asked)
+                _, found = identified(field, generator, settings)
                 equation = found.equation
             wanted = {*equation.needed, *total_degree(len(independent), equation.order)}
             sample = jets(field, wanted, generator, _SCORED)

@@ -222,13 +222,13 @@ def parse_equation(text: str | Sequence[str], independent: Sequence[str], depend
 
 def make_equation(
     text: str,
-    parts: Sequence[str],
+    parts: Sequence[str | Sequence[str]],
     independent: Sequence[str],
     dependent: Sequence[str],
     names: Mapping[str, tuple[int, MultiIndex]] | None,
     parameters: tuple[tuple[str, float], ...],
 ) -> Equation:
-    """An equation from its formulas, which may use the names of parameters."""
+    """An equation from its formulas, which may use names of parameters; several in place of one are its summands."""
     names = _jet_names(tuple(independent), tuple(dependent)) if names is None else names
     free = (*independent, *(a for a, _ in parameters))
     sides = tuple(_side(part, names, free, dependent) for part in parts)
@@ -262,9 +262,18 @@ def _jet_names(independent: tuple[str, ...], dependent: tuple[str, ...]) -> dict
 
 
 def _side(
-    part: str, names: Mapping[str, tuple[int, MultiIndex]], free: Sequence[str], dependent: Sequence[str]
+    part: str | Sequence[str],
+    names: Mapping[str, tuple[int, MultiIndex]],
+    free: Sequence[str],
+    dependent: Sequence[str],
 ) -> Expression:
     """Left minus right, names of derivatives in their standard order."""
+    if not isinstance(part, str):
+        summands = [_side(piece, names, free, dependent) for piece in part]
+        total = summands[0].tree
+        for summand in summands[1:]:
+            total = ast.BinOp(left=total, op=ast.Add(), right=summand.tree)
+        return Expression(" + ".join(part), summands[0].variables, total)
     known = [*free, *dependent, *(f"{dependent[0]}_{x}" for x in free[:3]), "…"]
     pieces = part.split("=")
     if len(pieces) > 2:
