@@ -59,11 +59,7 @@ LIMITS = TrialLimits()
 
 
 def tried(
-    path: Path,
-    action: Callable[[], str | None],
-    what: str,
-    remedy: str,
-    limits: TrialLimits = LIMITS,
+    path: Path, action: Callable[[], str | None], what: str, remedy: str, limits: TrialLimits = LIMITS
 ) -> str | None:
     """Do in a copy of this process what is about to be done in it, and refuse the file if the copy does not survive.
 

@@ -39,6 +39,20 @@ class NumericalError(SymfindError):
     exit_code = 1
 
 
+class WorseThanBefore(NumericalError):
+    """What was made is worse than what was there, and is not written without ``--force`` (exit status 1).
+
+    Attributes
+    ----------
+    document
+        What was measured, as a record of the schema; it names no file.
+    """
+
+    def __init__(self, message: str, document: object) -> None:
+        super().__init__(message)
+        self.document = document
+
+
 class UsageError(SymfindError):
     """The request is malformed: an unknown name, an option out of range (exit status 2)."""
 

@@ -19,11 +19,7 @@ _JOINERS = "\u200c\u200d"  # which Persian and Indian scripts need
 _UNSEEN_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-_LATEX = {letter: "\\" + letter for letter in "{}$&#%_"} | {
-    "\\": r"\backslash{}",
-    "^": r"\hat{}",
-    "~": r"\sim{}",
-}
+_LATEX = {letter: "\\" + letter for letter in "{}$&#%_"} | {"\\": r"\backslash{}", "^": r"\hat{}", "~": r"\sim{}"}
 _SPACES = re.compile(r"[ \t]*[\r\n][\s]*|\t")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from symfind.cli.model_output import ModelOutput, write_document
 from symfind.cli.output import Output, write_to_standard_output
 from symfind.data.scratch import scratch_folder
-from symfind.errors import NothingCertified, UsageError
+from symfind.errors import NothingCertified, UsageError, WorseThanBefore
 
 if TYPE_CHECKING:
     from symfind.options.of_files import (
@@ -70,12 +70,16 @@ def enforce(options: EnforceOptions, output: ModelOutput) -> None:
         with scratch_folder() as folder:
             path = folder / "model"
             with output.progress() as progress:
-                document = api.enforce(options, path, progress)
+                document = api.enforce(options, path, progress)  # what was measured has no place beside a model
             output.message(f"{document.method}: {document.reason}")
             write_to_standard_output(path.read_bytes())
         return
-    with output.progress() as progress:
-        document = api.enforce(options, None if output.path is None else Path(output.path), progress)
+    try:
+        with output.progress() as progress:
+            document = api.enforce(options, None if output.path is None else Path(output.path), progress)
+    except WorseThanBefore as worse:
+        write_document(worse.document, enforcement_table, output)
+        raise
     if output.path is None:
         output.message("nothing written: give --output FILE to keep the model")
     else:

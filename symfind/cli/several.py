@@ -16,11 +16,7 @@ _ENDING = ".json"
 
 
 def run_each(
-    sources: Sequence[str],
-    run: Callable[[str, Output], Any],
-    path: str | None,
-    form: str | None,
-    quiet: bool,
+    sources: Sequence[str], run: Callable[[str, Output], Any], path: str | None, form: str | None, quiet: bool
 ) -> int:
     """Run a verb on each source, its report to the folder ``path`` or to standard output; the table comes last.
 

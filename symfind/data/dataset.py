@@ -90,11 +90,7 @@ class Dataset:
         return files.sha256(self.path)
 
     def blocks(
-        self,
-        rows: int = 8192,
-        start: int = 0,
-        stop: int | None = None,
-        dtype: torch.dtype = torch.float64,
+        self, rows: int = 8192, start: int = 0, stop: int | None = None, dtype: torch.dtype = torch.float64
     ) -> Iterator[dict[str, Tensor]]:
         """Yield rows ``start:stop`` in order, a block at a time.
 
@@ -179,10 +175,7 @@ class Dataset:
             start = end
 
     def _collect(
-        self,
-        parts: Iterator[tuple[int, int, Any]],
-        roles: tuple[str, ...],
-        dtype: torch.dtype = torch.float64,
+        self, parts: Iterator[tuple[int, int, Any]], roles: tuple[str, ...], dtype: torch.dtype = torch.float64
     ) -> dict[str, Tensor]:
         pieces: list[dict[str, Tensor]] = []
         with self.stored.opened() as file:

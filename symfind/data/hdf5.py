@@ -313,11 +313,7 @@ def root_text(file: h5py.File, key: str) -> tuple[str, ...]:
     return tuple(words) if all(isinstance(word, str) for word in words) else ()
 
 
-def write(
-    path: Path,
-    datasets: Mapping[str, NDArray[Any]],
-    attributes: Mapping[str, str | tuple[str, ...]],
-) -> None:
+def write(path: Path, datasets: Mapping[str, NDArray[Any]], attributes: Mapping[str, str | tuple[str, ...]]) -> None:
     """Write arrays in chunks of rows (2 MiB, what reads fastest) with text attributes at the root.
 
     The same arrays give the same bytes. ``path`` is written in place: wrap it in

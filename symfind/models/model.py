@@ -21,6 +21,7 @@ from symfind.models.autodiff import (
     right_directional_derivative,
 )
 from symfind.models.loading import TRUST, load_network
+from symfind.models.modules import converted, types_of, with_types
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
@@ -101,6 +102,16 @@ class Model:
         return self._directional_derivative() is along_by_forward_mode
 
     @property
+    def batch(self) -> tuple[int, int | None]:
+        """Fewest and most rows of one call; None stands for any number."""
+        return self._network.batch
+
+    @property
+    def stored_dtype(self) -> torch.dtype | None:
+        """The floating-point type of the file's numbers; None if it has none."""
+        return self._native
+
+    @property
     def last_digit(self) -> float:
         """The relative last digit of the numbers in the file or of the evaluation, whichever is coarser."""
         types = (self.compute_dtype, self.dtype, self._native or self.compute_dtype)
@@ -133,11 +144,16 @@ class Model:
         """True if the network is nothing but :meth:`layers`, one after the other."""
         return self._network.sequential
 
+    @property
+    def blocked(self) -> str:
+        """The operation that makes the network more than :meth:`layers`; empty if it is not."""
+        return self._network.blocked
+
     def layers(self) -> tuple[Step, ...]:
         """W₁, σ₁, W₂, … in the order in which they act, weights in the dtype of the file."""
         return self._network.steps
 
-    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None) -> Model:
+    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None, *, derivatives: bool = True) -> Model:
         """Fix the shape of one row of x, and check on a few rows that values and derivatives can be relied on.
 
         Rows of another shape with the same numbers are rearranged where that is unambiguous: objects ``(k, d)``
@@ -149,6 +165,8 @@ class Model:
             Shape of one row of the data.
         sample
             Rows of the data ``(n, *input_shape)``, of which the first few are used; standard normal ones else.
+        derivatives
+            Whether derivatives will be asked for; else only values are checked.
 
         Raises
         ------
@@ -166,7 +184,8 @@ class Model:
             probe = Probe(x, self._forward)
             self._check_rows(probe)
             self._numbers_per_row = probe.saved_numbers_per_row() + prod(input_shape) * (1 + prod(self._output_shape))
-            self._check_derivative(probe)
+            if derivatives:
+                self._check_derivative(probe)
             self._sample, self._along = x, None
         except Exception:
             self._input_shape = None
@@ -286,9 +305,13 @@ class Model:
         """Evaluate in the dtype asked for if the network can; else in its own, with conversions around it."""
         module = self._network.module
         native = self._native or torch.float32
+        stored = types_of(module)
         for candidate in dict.fromkeys((self.dtype, native)):
             self.compute_dtype = candidate
-            module.to(candidate)
+            if candidate == native:
+                with_types(module, stored)
+            else:
+                converted(module, candidate)
             try:
                 with torch.no_grad():
                     y = self._forward(x)
@@ -302,8 +325,11 @@ class Model:
     def _forward(self, x: Tensor) -> Tensor:
         """F(x) ``(n, *output_shape)`` in ``dtype``, in as many calls as the network's batch size asks for."""
         fed = x.reshape(len(x), *self._fed_shape).to(self.compute_dtype)
+        if fed.data_ptr() == x.data_ptr():
+            fed = fed.clone()  # operations in place would move the caller's rows
         parts = []
-        for part in torch.split(fed, self._most_rows or len(fed)):
+        most = self._most_rows or len(fed)
+        for part in [fed] if len(fed) <= most else [part.clone() for part in torch.split(fed, most)]:
             missing = self._fewest_rows - len(part)
             padded = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing > 0 else part
             parts.append(self._call(padded)[: len(part)])
@@ -313,6 +339,11 @@ class Model:
         try:
             y = self._network.module(x)
         except _TORCH_FAULTS as error:
+            if "embedding" in str(error):
+                raise InputError(
+                    f"{self.path}: 'embedding' looks up whole numbers, and rows are real; wrap the model in a module "
+                    "that takes real rows, rounds those columns (x[:, i].long()) and moves the others"
+                ) from None
             raise InputError(
                 f"{self.path}: the model fails on rows of shape {self._fed_shape} ({one_line(error)}); give data of "
                 "the shape it was trained on"

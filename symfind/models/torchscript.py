@@ -68,7 +68,7 @@ def load_torchscript(file: AuditedFile, device: torch.device) -> Network:
     operations = list(reader.operations(graph))
     output = reader.argument(next(iter(graph.outputs())))
     order = execution_order(operations, x, output.name if isinstance(output, Value) else "")
-    return Network(module, "torchscript", order.steps, order.sequential, order.first_layer)
+    return Network(module, "torchscript", order.steps, order.sequential, order.first_layer, blocked=order.blocked)
 
 
 def _check_signature(path: Path, module: Any) -> None:

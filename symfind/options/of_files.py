@@ -29,10 +29,7 @@ class ReportOptions(Options):
 
     source: str = option("A report (JSON or HDF5); - is standard input.")
     pictures: str | None = option(
-        "For images: also write its pictures into this folder, as PNG files.",
-        None,
-        panel="Output",
-        shown_as="FOLDER",
+        "For images: also write its pictures into this folder, as PNG files.", None, panel="Output", shown_as="FOLDER"
     )
 
 

@@ -129,10 +129,7 @@ class ActionOptions(RowOptions):
         shown_as="FORMULA",
     )
     data: str | None = option(
-        "A file of rows x to judge the model on, with targets y if there are any.",
-        None,
-        panel="Input",
-        shown_as="FILE",
+        "A file of rows x to judge the model on, with targets y if there are any.", None, panel="Input", shown_as="FILE"
     )
     shape: tuple[int, ...] | None = option(
         "Without data: the shape of one input, such as 27 or 9,3; rows are standard normal.",
@@ -179,6 +176,8 @@ class EnforceOptions(ActionOptions):
         open_unit=True,
     )
     steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    budget: int | None = option("How often the result may call the model for a row.", None, panel="Search", least=1)
+    force: bool = option("Write what is worse by more than a standard error, too.", False, panel="Decision")
     grid: str | None = option(
         "For networks on fields: the axes of a row's last axes, such as 'x=0:1 periodic, y=0:1 open'; kernels are made "
         "to commute with --group translations, translations+c4, +d4 or +so2.",
@@ -291,11 +290,7 @@ class PromoteOptions(SearchOptions):
         choices=("constant", "ramp"),
     )
     checkpoint: str | None = option(
-        "For networks: keep the state of the training in this file.",
-        None,
-        panel="Output",
-        shown_as="FILE",
-        writes=True,
+        "For networks: keep the state of the training in this file.", None, panel="Output", shown_as="FILE", writes=True
     )
     resume: bool = option("For networks: go on from --checkpoint, if that file is there.", False, panel="Run")
     held_out: float = option(

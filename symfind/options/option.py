@@ -130,10 +130,7 @@ class ComputeOptions(Options):
 
     seed: int = option("Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0)
     device: str = option(
-        "Where to compute; auto takes a GPU if there is one.",
-        "auto",
-        panel="Run",
-        choices=("auto", "cpu", "cuda"),
+        "Where to compute; auto takes a GPU if there is one.", "auto", panel="Run", choices=("auto", "cpu", "cuda")
     )
     dtype: str = option("Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32"))
 

@@ -14,15 +14,7 @@ from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
-from symfind.schema.document import (
-    Algebra,
-    FixedPoints,
-    Generator,
-    PreservedForm,
-    Report,
-    Source,
-    SpectrumEntry,
-)
+from symfind.schema.document import Algebra, FixedPoints, Generator, PreservedForm, Report, Source, SpectrumEntry
 from symfind.schema.equation import EquationEntry
 from symfind.schema.numbers import bounds_text, number_text
 

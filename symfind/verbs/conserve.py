@@ -79,8 +79,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         spectrum=tuple(SpectrumEntry(defect=e, lower=lo, upper=up) for e, lo, up in found.finding.spectrum),
         algebra=Algebra(dimension=0),
         coverage=Coverage(
-            rank=evidence.rank,
-            message=f"{evidence.rank} of {library.dim} functions of the library vary over the data",
+            rank=evidence.rank, message=f"{evidence.rank} of {library.dim} functions of the library vary over the data"
         ),
         conserved=found.entries,
         conservation=found.together,

@@ -35,12 +35,7 @@ FILE_FORMATS: Registry[FileFormat] = Registry(
         ),
         FileFormat("npz", (".npz",), arrays.read_npz, "arrays by name", signature=arrays.is_npz),
         FileFormat(
-            "Parquet",
-            (".parquet", ".pq"),
-            frames.read_arrow,
-            "a table",
-            signature=_begins(b"PAR1"),
-            needs="pyarrow",
+            "Parquet", (".parquet", ".pq"), frames.read_arrow, "a table", signature=_begins(b"PAR1"), needs="pyarrow"
         ),
         FileFormat(
             "Feather",
@@ -52,11 +47,7 @@ FILE_FORMATS: Registry[FileFormat] = Registry(
         ),
         FileFormat("pandas HDF5", (), frames.read_pandas, "a table, fixed or table format", signature=frames.is_pandas),
         FileFormat(
-            "NetCDF 4 along one axis",
-            (),
-            columns_of,
-            "a table: variables along one common axis",
-            signature=are_columns,
+            "NetCDF 4 along one axis", (), columns_of, "a table: variables along one common axis", signature=are_columns
         ),
         FileFormat(
             "NetCDF 3",
@@ -79,13 +70,7 @@ FILE_FORMATS: Registry[FileFormat] = Registry(
             "tensors by name, or a pair of them as x and y",
             signature=arrays.is_torch,
         ),
-        FileFormat(
-            "safetensors",
-            (".safetensors",),
-            arrays.read_safetensors,
-            "tensors by name",
-            needs="safetensors",
-        ),
+        FileFormat("safetensors", (".safetensors",), arrays.read_safetensors, "tensors by name", needs="safetensors"),
     ),
 )
 
