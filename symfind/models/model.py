@@ -82,7 +82,7 @@ class Model:
         self, path: str, network: Network, device: torch.device, dtype: torch.dtype, *, trust: bool = False
     ) -> None:
         self.path = path
-        self._tried = trust or network.format == "checkpoint"
+        self._vouched = trust or network.format == "checkpoint"
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
@@ -179,9 +179,8 @@ class Model:
         self._input_shape = input_shape
         x = sample_rows(input_shape, sample, self.dtype, self.device)
         try:
-            if not self._tried and self.device.type == "cpu":  # a copy of this process has no GPU
+            if not self._vouched and self.device.type == "cpu":  # a copy of this process has no GPU
                 tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call", TRUST)
-                self._tried = True
             self._settle_dtype(x)
             probe = Probe(x, self._forward)
             self._check_rows(probe)
