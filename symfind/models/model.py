@@ -82,7 +82,7 @@ class Model:
         self, path: str, network: Network, device: torch.device, dtype: torch.dtype, *, trust: bool = False
     ) -> None:
         self.path = path
-        self._tried = trust or network.format == "checkpoint"
+        self._vouched = trust or network.format == "checkpoint"
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
@@ -179,7 +179,8 @@ class Model:
         self._input_shape = input_shape
         x = sample_rows(input_shape, sample, self.dtype, self.device)
         try:
-            self._try(x)
+            if not self._vouched and self.device.type == "cpu":  # a copy of this process has no GPU
+                tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call", TRUST)
             self._settle_dtype(x)
             probe = Probe(x, self._forward)
             self._check_rows(probe)
@@ -293,13 +294,6 @@ class Model:
                 f"give data of width {first.width} or another model"
             )
         return fed
-
-    def _try(self, x: Tensor) -> None:
-        """The first forward of a network that nobody vouches for happens in a process beside (on the CPU alone)."""
-        if self._tried or self.device.type != "cpu":
-            return
-        tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call", TRUST)
-        self._tried = True
 
     def _settle_dtype(self, x: Tensor) -> None:
         """Evaluate in the dtype asked for if the network can; else in its own, with conversions around it."""
