@@ -15,15 +15,7 @@ from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
-from symfind.schema.document import (
-    Algebra,
-    FixedPoints,
-    Generator,
-    PreservedForm,
-    Report,
-    Source,
-    SpectrumEntry,
-)
+from symfind.schema.document import Algebra, FixedPoints, Generator, PreservedForm, Report, Source, SpectrumEntry
 from symfind.schema.numbers import bounds_text, number_text
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -317,12 +309,12 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
         text = f"{texts['x']} → {texts[target]}"
     else:
         text = ", ".join(texts.values()) or source.path
-    remarks = []
-    if source.names:
-        remarks.append(" ".join(source.names))
+    remarks = [" ".join(source.names)] if source.names else []
     x_shape = shapes.get("x", ())
     if len(x_shape) == 3 and x_shape[1] > 1 and settings.get("acts_on") == "last":
         remarks.append("one action on " + ("both" if x_shape[1] == 2 else f"all {x_shape[1]}") + " objects")
+    how = (source.read_as or "").removeprefix(f"kind {source.kind}, ")  # the kind is the label of the line
+    remarks += [how] if how not in ("", "from the file's attribute") else []
     return "   ".join([text, ", ".join(remarks)]).rstrip()
 
 

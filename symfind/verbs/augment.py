@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import torch
 from torch import Tensor
 
 from symfind.data.axes import Axis
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.data.hdf5 import growing
 from symfind.decision.halves import groups_with_copies
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.actions import fields_of_actions
@@ -35,7 +35,7 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.schema.document import Report
 from symfind.schema.store import read_report
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -48,8 +48,7 @@ _LONG = 50
 # Data that leave more than this share of the terms of the report's equation do not obey it.
 _POOR = 0.5
 # Draws for one moved trajectory before it is given up.
-_DRAWS = 8
-_PILOTS = 8
+_DRAWS, _PILOTS = 8, 8
 # Of the integration: the error of two is 1e-10 at α = 0.1.
 _STEPS, _FEW_STEPS = 8, 2
 
@@ -135,6 +134,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
     SymfindError
         The data are no fields, the generators act on something else, or every draw leaves the support.
     """
+    check_outputs(options, to)
     environment = on_cpu_in_double(options, "augment")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
@@ -276,7 +276,7 @@ def _write(
     shape = (*(len(t) for t in target), len(field.components))
     own = shape[:-1] if shape[-1] == 1 else shape
     count = rejected = 0
-    with h5py.File(part, "w") as file:
+    with growing(part, field.trajectories * options.copies, math.prod(own)) as file:
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")

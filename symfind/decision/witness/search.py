@@ -10,10 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.learned import learned_forms, learned_index
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import catalogue, general
-from symfind.decision.witness.regression import fitted
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
@@ -110,12 +110,7 @@ def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
 
 
 def searched(
-    problem: Problem,
-    rows: Rows,
-    halves: tuple[Tensor, Tensor],
-    tolerance: float,
-    seed: int,
-    settings: WitnessSettings,
+    problem: Problem, rows: Rows, halves: tuple[Tensor, Tensor], tolerance: float, seed: int, settings: WitnessSettings
 ) -> Outcome:
     """The search over rows, given the row numbers of both halves."""
     p, q = rows.take(halves[0]), rows.take(halves[1])

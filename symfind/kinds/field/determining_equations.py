@@ -111,12 +111,7 @@ class EquationSide:
     """
 
     def __init__(
-        self,
-        judged: Judged,
-        prolongation: Prolongation,
-        jets: JetSample,
-        block: Tensor,
-        generator: torch.Generator,
+        self, judged: Judged, prolongation: Prolongation, jets: JetSample, block: Tensor, generator: torch.Generator
     ) -> None:
         self._count = int(block.max()) + 1
         self.identified = judged.identified

@@ -18,6 +18,10 @@ from symfind.kinds.field.settings import SETTINGS
 
 # The highest derivative that can be measured from a grid with any confidence.
 MOST_ORDER = 5
+# Of derivatives: 40 components on four axes; listing them takes 0.2 s.
+_MOST_NAMES = 60_000
+# Of a system; each has at least one unknown.
+_MOST_EQUATIONS = 64
 # A Newton step is exact for equations that are linear in their highest derivatives; a few more serve the others.
 _STEPS = 12
 # Residual, relative to the equation's terms, below which a point lies on the equation.
@@ -210,6 +214,8 @@ def parse_equation(text: str | Sequence[str], independent: Sequence[str], depend
     parts = [part for part in parts if part.strip()]
     if not parts:
         raise UsageError('the equation is empty; give one such as "u_t + u*u_x + u_xxx = 0"')
+    if len(parts) > _MOST_EQUATIONS:
+        raise UsageError(f"{len(parts)} equations are given, at most {_MOST_EQUATIONS} are read; give fewer")
     names = _jet_names(tuple(independent), tuple(dependent))
     return make_equation("; ".join(p.strip() for p in parts), parts, independent, dependent, names, ())
 
@@ -240,6 +246,12 @@ def make_equation(
 
 def _jet_names(independent: tuple[str, ...], dependent: tuple[str, ...]) -> dict[str, tuple[int, MultiIndex]]:
     """Every way to write a derivative up to :data:`MOST_ORDER`, with (component, J)."""
+    count = len(dependent) * sum(len(independent) ** order for order in range(MOST_ORDER + 1))
+    if count > _MOST_NAMES:
+        raise UsageError(
+            f"{len(dependent)} components on {len(independent)} axes have {count:,} derivatives, at most "
+            f"{_MOST_NAMES:,} are named; give fewer components"
+        )
     out: dict[str, tuple[int, MultiIndex]] = {}
     for c, name in enumerate(dependent):
         out[name] = (c, (0,) * len(independent))
@@ -266,7 +278,9 @@ def _side(
     pieces = part.split("=")
     if len(pieces) > 2:
         column = len(pieces[0]) + len(pieces[1]) + 1
-        raise UsageError(f"an equation has one '=': '{part}' at column {column + 1}\n    {part}\n    {' ' * column}^")
+        raise UsageError(
+            f"an equation has one '=': '{part}' at column {column + 1}", (f"    {part}", f"    {' ' * column}^")
+        )
     variables = [*free, *names]
     parsed, start = [], 0
     for piece in pieces:

@@ -319,11 +319,7 @@ def _refined(equation: Equation, data: Measured, generator: torch.Generator) -> 
 
 
 def _without_least(
-    equation: Equation,
-    parts: Sequence[Regression],
-    shaped: Sequence[Sequence[Shape]],
-    spread: Tensor,
-    data: Measured,
+    equation: Equation, parts: Sequence[Regression], shaped: Sequence[Sequence[Shape]], spread: Tensor, data: Measured
 ) -> list[list[Shape]] | None:
     """The shapes at their refined numbers without the least sure term; None if every term is needed.
 

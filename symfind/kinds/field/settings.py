@@ -41,8 +41,7 @@ class FieldSettings:
         "An equation that differs from the one found by this share of its terms has other symmetries: the tolerance.",
     )
     unstable: float = tuned(
-        0.5,
-        "A term that is chosen on fewer than this share of the halves of the data is not known to be there.",
+        0.5, "A term that is chosen on fewer than this share of the halves of the data is not known to be there."
     )
     least_signal: float = tuned(
         0.5,
@@ -55,8 +54,7 @@ class FieldSettings:
         "exponential); above it, it has to stand out.",
     )
     over_the_domain: float = tuned(
-        1e-3,
-        "A coefficient that changes by less than this share over the times of the data is constant.",
+        1e-3, "A coefficient that changes by less than this share over the times of the data is constant."
     )
     not_first_order: float = tuned(
         0.1,
@@ -71,8 +69,7 @@ class FieldSettings:
     chance: float = tuned(0.15, "Bands of some thousand numbers differ by a few per cent by chance.")
     decay: float = tuned(2.0, "A spectrum that falls by less than this factor over its last quarter is flat.")
     slowest_decay: float = tuned(
-        0.9,
-        "A spectrum that falls more slowly than this from shell to shell is extrapolated as if it fell so fast.",
+        0.9, "A spectrum that falls more slowly than this from shell to shell is extrapolated as if it fell so fast."
     )
     slowest_gain: float = tuned(
         0.9,
@@ -89,8 +86,7 @@ class FieldSettings:
         "The level of the noise is an estimate, good to a few per cent; a difference within that of it is no bias.",
     )
     unresolved: float = tuned(
-        1e-3,
-        "A time is left out where derivatives are less certain than this share of their size …",
+        1e-3, "A time is left out where derivatives are less certain than this share of their size …"
     )
     times_the_least: float = tuned(3.0, "… and so many times less certain than at the best fifth of all times.")
     width: float = tuned(3.0, "Errors of several entries add up where a basis is reduced.")
@@ -104,14 +100,12 @@ class FieldSettings:
         "error of the equation's numbers weighs more on translations and shifts, which have no other size.",
     )
     share: float = tuned(
-        1e-2,
-        "A term that explains less than this share of the rms of u_t is left out unless its number is known well.",
+        1e-2, "A term that explains less than this share of the rms of u_t is left out unless its number is known well."
     )
     sharp: float = tuned(5.0, "A residual that falls by this factor falls sharply.")
     frequent: float = tuned(0.75, "A term is kept that is chosen on this share of the draws of the data.")
     slab_gain: float = tuned(
-        0.7,
-        "Slabs of time must leave less than this share of the residual of constant coefficients, to be believed.",
+        0.7, "Slabs of time must leave less than this share of the residual of constant coefficients, to be believed."
     )
     constant_is_good: float = tuned(3e-3, "Constant coefficients that leave less than this share of u_t need no slabs.")
     zero_component: float = tuned(1e-6, "A component below this share of a field's size is zero.")

@@ -23,8 +23,8 @@ from symfind.decision.witness.families import (
     network_features,
     one_signed,
 )
-from symfind.decision.witness.labels import Labels
-from symfind.decision.witness.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
+from symfind.decision.witness.fitting.labels import Labels
+from symfind.decision.witness.fitting.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
 
 DEFAULT = RegressionSettings()
 # Rows on which families are compared at least.
