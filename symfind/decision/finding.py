@@ -18,6 +18,8 @@ from symfind.linalg.nullspace import GeneralisedSpectrum
 
 # Directions beyond this many are not candidates for a certificate: bounding them would cost as much as all the rest.
 _MOST_DIRECTIONS = 64
+# The largest denominator that is cleared: ratios of scalings in use have smaller ones.
+_SMALL = 12
 # A bound beyond this is none: the denominator of ρ was itself noise.
 NO_BOUND = 100.0
 # A few directions past the last candidate, so that the report shows what comes next with its interval.
@@ -302,8 +304,15 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
 
 
 def _to_linear_one(evidence: Evidence, vectors: Tensor) -> Tensor:
-    """Vectors whose largest linear entry in the user's coordinates is ±1, the largest constant where there is none."""
+    """Vectors whose largest linear entry in the user's coordinates is ±1, the largest constant where there is none.
+
+    Where few times that makes all entries whole numbers, these: 3t∂t + x∂x rather than t∂t + x∂x/3.
+    """
     entries = affine_entries(evidence.space, vectors[: evidence.space.dim])
     assert entries is not None
     linear, constant = (part.flatten(1).abs().amax(1) for part in entries)
-    return vectors / torch.where(linear > 1e-9 * constant, linear, constant).clamp(min=1e-300)
+    scaled = vectors / torch.where(linear > 1e-9 * constant, linear, constant).clamp(min=1e-300)
+    for row, vector in zip(_rows(evidence, scaled), scaled.T, strict=True):
+        times = (n for n in range(1, _SMALL + 1) if float((n * row - (n * row).round()).abs().max()) < n * 1e-9)
+        vector *= next(times, 1)
+    return scaled

@@ -140,11 +140,12 @@ def test_enforcement_judges_on_rows_that_it_does_not_distil(monkeypatch: pytest.
     from symfind.equivariance import choose
 
     monkeypatch.setattr(choose, "seconds_per_call", lambda model, x: 0.0)
+    monkeypatch.setattr(choose, "evaluated", lambda path, x, trust: lambda rows: rows)
     task: Any = SimpleNamespace(fresh_elements=lambda count, rng: None)
 
     def parted(x: Tensor) -> tuple[Tensor, Tensor]:
-        subject: Any = SimpleNamespace(x=x, y=x[:, 0], model=lambda rows: rows)
-        made = yardstick_for(subject, task, seeded())
+        subject: Any = SimpleNamespace(x=x, y=x[:, 0], model=lambda rows: rows[:, :1], path="model.pt", trust=False)
+        made = yardstick_for(subject, task, seeded(), 1e-6)
         return made.x, made.train
 
     held, rest = parted(five_times(normal(30, 3)))

@@ -40,7 +40,7 @@ def test_a_screened_charge_is_spherical(tmp_path: Path) -> None:
 def test_a_form_in_random_coordinates_is_learned(tmp_path: Path) -> None:
     t = normal(3, 3, seed=5)
     x = normal(3000, 3)
-    report = function(tmp_path, x, torch.log(1 + r2(x @ t)), 0.01)
+    report = function(tmp_path, x, torch.log(1 + r2(x @ t)), 0.01, space="linear")
     q = t @ t.T
     truth = torch.stack([torch.linalg.solve(q, a.reshape(3, 3)).flatten() for a in rotations(3)])
     found = certified(report)

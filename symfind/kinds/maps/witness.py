@@ -232,9 +232,9 @@ class WitnessJudge:
         undecided = [f for f in outcome.tried if f.verdict.word == "undecided"]
         generators = self._generators(evidence, certified, "certified", rows, tolerance, [])
         if proposed is not None:
-            span = [g.vector for g in generators]
-            new = [g for g in proposed.generators if g.verdict == "certified" and _is_new(g.vector, span)]
-            generators += new
+            for g in proposed.generators:  # each beside those before it: two that are new alone may be one together
+                if g.verdict == "certified" and _is_new(g.vector, [before.vector for before in generators]):
+                    generators.append(g)
         generators += self._generators(evidence, approximate, "approximate", rows, tolerance, generators)
         if not generators and undecided:
             generators += self._generators(evidence, undecided[:1], "undecided", rows, tolerance, generators)

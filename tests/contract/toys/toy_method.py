@@ -1,4 +1,4 @@
-"""An enforcement method from outside: F at the origin, where no linear group moves anything."""
+"""An enforcement method from outside: F at a point of the same size, which turns do not move."""
 
 import torch
 from torch import nn
@@ -8,21 +8,22 @@ from symfind.equivariance.methods.method import Method
 from symfind.equivariance.methods.registry import METHODS
 
 
-class AtOrigin(nn.Module):
-    """x ↦ F(0)."""
+class AlongOneAxis(nn.Module):
+    """x ↦ F(|x|e₁)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """F(0), a row for each of x."""
-        return self.network(torch.zeros_like(x))
+        """F(|x|e₁), a row for each of x."""
+        size = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        return self.network(torch.cat([size, torch.zeros_like(x[:, 1:])], 1))
 
 
-def at_origin(attempt):
-    """The model with its input taken away."""
-    return Made("origin", AtOrigin(attempt.subject.module()), "one point", ("origin: says the same everywhere",))
+def along_one_axis(attempt):
+    """The model with the direction of its input taken away."""
+    return Made("axis", AlongOneAxis(attempt.subject.module()), "one axis", ("axis: says the same along all others",))
 
 
-METHODS.register(Method(name="origin", make=at_origin))
+METHODS.register(Method(name="axis", make=along_one_axis))

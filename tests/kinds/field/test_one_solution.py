@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from jet_samples import heat_jets
-from test_identification import exact, seeded
+from test_equations_found import exact, seeded
 
 from symfind.decision.finding import decide
 from symfind.fields.catalogue import make_space

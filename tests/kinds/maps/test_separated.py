@@ -41,7 +41,7 @@ def derivative_and_points(
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
 @pytest.mark.parametrize(("objects", "action"), [(1, Invariant()), (2, Invariant()), (1, Bracket())])
-@pytest.mark.parametrize("live", [None, torch.tensor([1.0, 0.0, 1.0]).double()], ids=["all", "dead input"])
+@pytest.mark.parametrize("live", [None, torch.diag(torch.tensor([1.0, 0.0, 1.0])).double()], ids=["all", "dead input"])
 def test_the_streamed_spectrum_is_that_of_all_rows(
     space: PolynomialFields, objects: int, action: OutputAction, live: torch.Tensor | None
 ) -> None:

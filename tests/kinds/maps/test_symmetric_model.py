@@ -13,7 +13,8 @@ from torch import Tensor
 from symfind.api import discover
 from symfind.data.hdf5 import write
 from symfind.decision.witness.formula import formula_of
-from symfind.decision.witness.structure import Block, LogIndex, Scaling, Structure, euclidean, minkowski
+from symfind.decision.witness.scalings import scaling_of
+from symfind.decision.witness.structure import Block, LogIndex, Structure, euclidean, minkowski
 from symfind.errors import InputError, UsageError
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.render.html import to_html
@@ -131,8 +132,13 @@ def test_products_of_powers_and_what_is_too_long() -> None:
     index = LogIndex("p", torch.tensor([[1.0, -0.5, 0.5]]).double(), torch.ones(1, 1))
     formula = formula_of(index, ("a", "b", "c"), "y", x, 0.0)
     assert formula is not None and formula.text == "y ≈ f(a² b^−1 c)"
+    flat = Structure(
+        "g", (Block(torch.eye(3).double()[None], euclidean(3)),), torch.zeros(0, 3).double(), torch.eye(1).double()
+    )
+    scaling = scaling_of(flat, torch.ones(1, 3).double(), torch.ones(1, 1).double(), x)
+    assert scaling is not None
     scaled = Structure(
         "g", (Block(torch.eye(3).double()[None], euclidean(3)),), torch.zeros(0, 3).double(), torch.ones(1, 1),
-        Scaling(torch.ones(1, 1).double(), torch.ones(1, 1).double()),
+        scaling,
     )  # fmt: skip
     assert formula_of(scaled, ("a", "b", "c"), "y", x, 0.0) is None
