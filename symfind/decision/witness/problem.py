@@ -48,6 +48,11 @@ class WitnessSettings:
         A part of an algebra is set beside it where its rough fit leaves less than this share of what the whole leaves.
     simple
         Exponents of smaller denominators are taken unless they leave so many times more.
+    screw
+        Least cosine, over the rows, of a turn and a shift of F by a rough fit for which a screw is refined: chance gives
+        some hundredths, a fit that leaves a tenth of F in its slopes 0.9 (0.5 to 0.9 changes the time alone).
+    faint
+        … where neither of the two is less than this share of itself beside what a move of the centre explains.
     trials
         Most candidates that are judged on the other half.
     step
@@ -70,6 +75,8 @@ class WitnessSettings:
     better: float = 0.8
     named: float = 1.5
     simple: float = 1.05
+    screw: float = 0.7
+    faint: float = 0.1
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

@@ -99,7 +99,7 @@ def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
     """
     words = {v.word for v in halves}
     if words == {"refuted", "certified"}:
-        return replace(whole, word="undecided")
+        return replace(whole, word="undecided", lower=min(v.lower for v in halves))
     if whole.word == "certified" and "approximate" in words:
         worst = max(halves, key=lambda v: v.eta)
         return replace(
