@@ -49,10 +49,11 @@ class WitnessSettings:
     simple
         Exponents of smaller denominators are taken unless they leave so many times more.
     screw
-        Least cosine, over the rows, of a turn and a shift of F by a rough fit for which a screw is refined: chance gives
-        some hundredths, a fit that leaves a tenth of F in its slopes 0.9 (0.5 to 0.9 changes the time alone).
+        A screw is refined from the slopes of a rough fit if what a turn and what a shift change agree over the rows by
+        at least this cosine (0.5 to 0.9): less spends seconds where there is none, more misses what is fitted badly.
     faint
-        … where neither of the two is less than this share of itself beside what a move of the centre explains.
+        … and if of neither less than this share is left beside what a move of the centre explains (0.02 to 0.3): F does
+        not depend on the one, or turns about a far point, which is a shift.
     trials
         Most candidates that are judged on the other half.
     step

@@ -195,8 +195,11 @@ def _volumes(shape: Shape, fixed: Sequence[int]) -> Iterator[SymmetricClass]:
             yield Volumes(f"sl({d}) with translations", view[:-1] - view[-1:], empty, constants)
     elif k == 1 and d % 3 == 0 and _MOST_VOLUMES >= math.comb(d // 3, 3) > 0:
         c = d // 3
-        yield Volumes(f"sl(3) on {c} vectors, stacked", eye.reshape(c, 3, d), empty, constants)
-        yield Volumes(f"sl(3) on {c} vectors, interleaved", eye.reshape(3, c, d).transpose(0, 1), empty, constants)
+        yield Volumes(f"volumes of {c} vectors, stacked", eye.reshape(c, 3, d), empty, constants)
+        if c > 3:  # a determinant is that of the transpose, and keeps sl(3) from both sides
+            yield Volumes(
+                f"volumes of {c} vectors, interleaved", eye.reshape(3, c, d).transpose(0, 1), empty, constants
+            )
 
 
 def _subsets(free: Sequence[int]) -> list[tuple[int, ...]]:
