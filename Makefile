@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick test-machines test-all lint documents clean
+.PHONY: demo test quick test-machines test-all lint documents licences clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,11 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_commands.py
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
+	$(BIN)/python docs/write_first_steps.py
+
+# The licences of all that symfind needs, as the installed packages state them.
+licences: $(STAMP)
+	$(BIN)/python docs/write_licences.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

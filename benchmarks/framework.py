@@ -17,10 +17,7 @@ from pathlib import Path
 from benchmarks.framework_suite.case import Case, measure
 
 MODULES = ("operators", "networks", "tensors", "submanifolds", "conserved", "discrete")
-_HEAD = (
-    "| case | command | expected | found | verdict | seconds | MB |",
-    "|---|---|---|---|---|---|---|",
-)
+_HEAD = ("| case | command | expected | found | verdict | seconds | MB |", "|---|---|---|---|---|---|---|")
 
 
 def cases(only: str) -> list[Case]:

@@ -1,16 +1,18 @@
-"""Write the table of the kinds into docs/data.md from their registry; a test fails when the table is older.
+"""Write the tables of kinds and of formats into docs/data.md from their registries; a test fails when they are older.
 
-Run it as ``python docs/write_kinds.py`` after a change of a kind.
+Run it as ``python docs/write_kinds.py`` after a change of a kind or a format.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from symfind.data.formats.registry import FILE_FORMATS
 from symfind.kinds.registry import KINDS
 
 PAGE = Path(__file__).with_name("data.md")
 BEGIN, END = "<!-- kinds: written by docs/write_kinds.py -->", "<!-- end of kinds -->"
+FORMATS_BEGIN, FORMATS_END = "<!-- formats: written by docs/write_kinds.py -->", "<!-- end of formats -->"
 
 
 def table() -> str:
@@ -24,10 +26,23 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def formats() -> str:
+    """A line a format: its endings, what it is read as, and the module that it needs."""
+    lines = ["| format | endings | read as | needs |", "|---|---|---|---|"]
+    lines.append("| HDF5, NetCDF 4, MATLAB 7.3 | any: told by content | datasets by name, variables and axes | |")
+    for form in FILE_FORMATS:
+        endings = ", ".join(f"`{ending}`" for ending in form.endings) or "any: told by content"
+        lines.append(f"| {form.name} | {endings} | {form.about} | {form.needs} |")
+    return "\n".join(lines)
+
+
 def page() -> str:
-    """The page as it stands, with the table of now."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+    """The page as it stands, with the tables of now."""
+    text = PAGE.read_text(encoding="utf-8")
+    for begin, end, written in ((BEGIN, END, table()), (FORMATS_BEGIN, FORMATS_END, formats())):
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{written}\n{end}{rest.partition(end)[2]}"
+    return text
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from symfind.equivariance.methods import registry as _methods  # noqa: F401 (what these hold, options accept)
 from symfind.kinds import registry as _kinds  # noqa: F401
+from symfind.render import formats as _formats  # noqa: F401 (how reports show themselves)
 
 if TYPE_CHECKING:
     from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score

@@ -16,23 +16,41 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
-from symfind.verbs.machine import device_named, environment
+from symfind.verbs.in_memory import guessed
+from symfind.verbs.machine import check_outputs, device_named, environment
 from symfind.verbs.witness_file import check_name, with_witness_written
 
 if TYPE_CHECKING:
     from symfind.verbs.augment import augment
     from symfind.verbs.conserve import conserve
     from symfind.verbs.contents import Contents
+    from symfind.verbs.convert import convert
     from symfind.verbs.enforce import enforce, score
+    from symfind.verbs.plan import plan
     from symfind.verbs.promote import promote
 
-__all__ = ["augment", "conserve", "discover", "enforce", "groups", "identify", "inspect", "promote", "sample", "score"]
+__all__ = [
+    "augment",
+    "conserve",
+    "convert",
+    "discover",
+    "enforce",
+    "groups",
+    "identify",
+    "inspect",
+    "plan",
+    "promote",
+    "sample",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Projecting networks needs scipy.optimize, whose import takes half as long as torch's; discovering does not.
     if name in ("enforce", "score"):
         return getattr(importlib.import_module("symfind.verbs.enforce"), name)
+    if name in ("convert", "plan"):
+        return getattr(importlib.import_module(f"symfind.verbs.{name}"), name)
     if name == "augment":
         return importlib.import_module("symfind.verbs.augment").augment
     if name == "conserve":
@@ -42,13 +60,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@guessed(DiscoverOptions, "source")
 def discover(options: DiscoverOptions, progress: Progress | None = None) -> Report:
     """The generators ξ with L_ξF = 0 of a dataset or a trained model.
+
+    Called with options, or as one would guess (docs/python.md): ``discover("data.h5", space="affine")``,
+    ``discover(x, y)``, ``discover(x=x, dx=v, kind="flow")``, ``discover(model, x)``, with arrays of NumPy, torch,
+    pandas or xarray and the options of the command line by name.
 
     Parameters
     ----------
     options
-        What is asked, :class:`~symfind.options.of_verbs.DiscoverOptions`.
+        What is asked, :class:`~symfind.options.of_verbs.DiscoverOptions`; or a file, arrays, a network.
     progress
         Told how far the computation is.
 
@@ -62,6 +85,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     SymfindError
         The input cannot be used, or an option does not go with it; the message says what to do.
     """
+    check_outputs(options)
     clock = Clock(progress or SilentProgress())
     device = device_named(options.device)
     if options.witness is not None:
@@ -71,7 +95,12 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         with clock.phase("bounds"), one_thread():
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
     source = Source(
-        path=options.source, sha256=origin.sha256, kind=origin.kind, shapes=origin.shapes, names=origin.names
+        path=options.source,
+        sha256=origin.sha256,
+        kind=origin.kind,
+        shapes=origin.shapes,
+        names=origin.names,
+        read_as=origin.read_as,
     )
     where = environment(str(device), options.dtype)
     with clock.phase("algebra"), one_thread():
@@ -87,7 +116,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     return replace(report, timing=clock.seconds)
 
 
-def identify(source: str) -> Report:
+def identify(source: str | Path) -> Report:
     """The Lie algebra that generators span: its name, structure and what it preserves.
 
     Parameters
@@ -104,10 +133,10 @@ def identify(source: str) -> Report:
     from symfind.answers.identification import identify_source  # each verb pays for its own imports only
 
     with readable(source) as path:
-        return identify_source(path, source, {"source": source}, environment())
+        return identify_source(path, str(source), {"source": str(source)}, environment())
 
 
-def inspect(source: str) -> Contents:
+def inspect(source: str | Path) -> Contents:
     """What a file holds (data, a trained model, a report; ``-`` for standard input) and what could be asked of it.
 
     Raises
@@ -118,7 +147,7 @@ def inspect(source: str) -> Contents:
     from symfind.verbs.contents import contents
 
     with readable(source) as path:
-        return contents(path, source, is_model=is_model(path))
+        return contents(path, str(source), is_model=is_model(path))
 
 
 def sample(

@@ -34,6 +34,12 @@ def test_the_picture_of_the_imports_is_current() -> None:
 
 
 @pytest.mark.slow
+def test_the_first_steps_are_current() -> None:
+    steps = writer("write_first_steps")
+    assert steps.PAGE.read_text(encoding="utf-8") == steps.page(), "run python docs/write_first_steps.py"
+
+
+@pytest.mark.slow
 def test_the_walks_are_current() -> None:
     architecture = writer("write_architecture")
     assert architecture.PAGE.read_text(encoding="utf-8") == architecture.page(), "run python docs/write_architecture.py"
@@ -55,7 +61,9 @@ def test_the_picture_has_every_room_and_only_arrows_downwards() -> None:
         assert others <= reached, room
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in DOCS.glob("*.md"))]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):

@@ -34,11 +34,7 @@ TRUE: Mapping[str, Sequence[tuple[int, int, float]]] = {
     "∂u + t ∂x": ((2, 3, 1.0), (1, 0, 1.0)),
     "3 t ∂t + x ∂x − 2 u ∂u": ((0, 0, 3.0), (1, 1, 1.0), (2, 2, -2.0)),
 }
-WRONG: Mapping[str, Sequence[tuple[int, int, float]]] = {
-    "∂t": TRUE["∂t"],
-    "∂x": TRUE["∂x"],
-    "u ∂u": ((2, 2, 1.0),),
-}
+WRONG: Mapping[str, Sequence[tuple[int, int, float]]] = {"∂t": TRUE["∂t"], "∂x": TRUE["∂x"], "u ∂u": ((2, 2, 1.0),)}
 
 
 class SpectralConvolution(nn.Module):

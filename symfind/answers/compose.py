@@ -22,16 +22,7 @@ from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.classify import UNIDENTIFIED
 from symfind.lie_derivative import Bracket
 from symfind.schema.coverage import Coverage, Undecided
-from symfind.schema.document import (
-    Algebra,
-    Environment,
-    Generator,
-    Report,
-    SetApart,
-    Source,
-    Space,
-    SpectrumEntry,
-)
+from symfind.schema.document import Algebra, Environment, Generator, Report, SetApart, Source, Space, SpectrumEntry
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40
@@ -96,9 +87,7 @@ def report_of_finding(
     )
 
 
-def _ascending(
-    entries: tuple[tuple[float, float | None, float | None], ...],
-) -> tuple[SpectrumEntry, ...]:
+def _ascending(entries: tuple[tuple[float, float | None, float | None], ...]) -> tuple[SpectrumEntry, ...]:
     """The defects in order; an upper bound holds for the span of all directions up to its own, so it never falls."""
     out = []
     highest: float | None = None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from symfind.data.files import sha256
-from symfind.equivariance.candidates import Candidate
 from symfind.equivariance.choose import Enforced, Verdict
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.generators import NearestGroup
+from symfind.equivariance.made import Candidate
 from symfind.equivariance.methods.kernels import GridGroup, GridMeasured, KernelProjection
 from symfind.equivariance.request import GivenGenerators, Prepared
 from symfind.equivariance.score import SIZES
@@ -59,7 +60,8 @@ def generators_of(report: Report, name: str) -> GivenGenerators:
     noise = min(1.0, upper / others[0]) if others else upper
     names = report.source.names
     affine = bool(names) and matrices.shape[1] == len(names) + 1
-    return GivenGenerators(matrices, max(noise, 1e-9), (report.source.path, report.source.sha256), affine)
+    shape = tuple(report.source.shapes.get("x", ()))[1:]
+    return GivenGenerators(matrices, max(noise, 1e-9), (report.source.path, report.source.sha256), affine, shape)
 
 
 def enforcement_of(
@@ -97,6 +99,8 @@ def enforcement_of(
         error_after=after,
         loss_before=enforced.loss_before,
         loss_after=loss_after,
+        loss_constant=enforced.loss_constant,
+        loss_change=enforced.loss_change,
         change=0.0 if chosen is None else chosen.change,
         cost_ratio=1.0 if chosen is None else chosen.cost,
         layers=made.layers if made is not None else (),
@@ -153,6 +157,7 @@ def enforcement_on_grid(
         error_after=measured.after,
         loss_before=measured.loss_before,
         loss_after=measured.loss_after,
+        loss_change=measured.loss_change,
         change=measured.change,
         cost_ratio=1.0,
         layers=tuple(
@@ -169,6 +174,22 @@ def enforcement_on_grid(
     )  # fmt: skip
 
 
+def as_it_was(document: Enforcement, tolerance: float) -> Enforcement:
+    """The document of a model that obeys already and is written as it is."""
+    return replace(
+        document,
+        method="unchanged",
+        reason=f"the model commutes already: its largest error is {document.error_before.largest:.2g}, not above "
+        f"--tolerance {tolerance:g}",
+        error_after=document.error_before,
+        loss_after=document.loss_before,
+        loss_change=None,
+        change=0.0,
+        layers=(),
+        warnings=(),
+    )
+
+
 def group_used(task: Equivariance, nearest: NearestGroup | None) -> GroupUsed:
     """The group and its actions."""
     group = task.group
@@ -177,8 +198,8 @@ def group_used(task: Equivariance, nearest: NearestGroup | None) -> GroupUsed:
         dimension=group.dimension,
         components=group.component_count,
         compact=isinstance(group, CompactGroup),
-        rep_in=str(task.rep_in),
-        rep_out=str(task.rep_out),
+        rep_in=task.written_in,
+        rep_out=task.written_out,
         coordinates=None if task.coordinates is None else task.coordinates.tolist(),
         distance=None if nearest is None else nearest.distance,
         closure=None if nearest is None else nearest.closure,

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from symfind.answers.algebra import algebra_of_abstract, algebra_of_affine
@@ -32,6 +31,7 @@ from symfind.lie.algebras.algebra import algebra_of_structure_constants
 from symfind.schema.coverage import Coverage
 from symfind.schema.document import Algebra, Environment, Generator, Report, Source, Space
 from symfind.schema.store import from_json, read_report
+from symfind.small_input import LIMITS, small_bytes, text_of, yaml_of
 
 _KEYS = ("generators", "names", "noise")
 _FORM = "give a report that symfind wrote, or YAML with `generators:`, a list of square matrices"
@@ -56,16 +56,10 @@ def identify_source(path: Path, name: str, settings: Mapping[str, Any], environm
     InputError
         The file is neither, holds no generator, or matrices that are not square, finite, or independent.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror}); {_FORM}") from None
+    content = small_bytes(path, _FORM)
     if content.startswith(HDF5_SIGNATURE):
         return identified(read_report(str(path)), name)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: neither JSON, HDF5 nor YAML; {_FORM}") from None
+    text = text_of(content, str(path), _FORM)
     if text.lstrip().startswith("{") and '"schema"' in text:
         return identified(from_json(text, str(path)), name)
     matrices, names, noise = _typed(text, path)
@@ -201,12 +195,9 @@ def _with_parents(exponents: Sequence[Sequence[int]]) -> list[list[int]]:
 
 def _typed(text: str, path: Path) -> tuple[Tensor, tuple[str, ...], float | None]:
     """Matrices ``(k, d, d)``, names and noise of a YAML document."""
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
-        mark = getattr(fault, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{path}: not YAML{place}; {_FORM}") from None
+    if len(text) > LIMITS.typed_size:
+        raise InputError(f"{path}: has {len(text) / 2**20:.1f} MiB of YAML, at most {LIMITS.typed_size >> 20} are read")
+    document = yaml_of(text, str(path), _FORM)
     if not isinstance(document, Mapping) or not isinstance(document.get("generators"), list):
         raise InputError(f"{path}: no `generators:` list; {_FORM}")
     unknown = [key for key in document if key not in _KEYS]
@@ -220,7 +211,7 @@ def _typed(text: str, path: Path) -> tuple[Tensor, tuple[str, ...], float | None
     if not isinstance(names, list | tuple) or len(names) != d:
         raise InputError(f"{path}: `names` are {names!r}, expected {d} names of coordinates")
     noise = document.get("noise")
-    if noise is not None and (not isinstance(noise, int | float) or not 0 <= noise < 1):
+    if noise is not None and (not isinstance(noise, int | float) or isinstance(noise, bool) or not 0 <= noise < 1):
         raise InputError(f"{path}: `noise` is {noise!r}, expected a relative error of at least 0 and below 1")
     return matrices, tuple(str(n) for n in names), noise
 

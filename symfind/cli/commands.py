@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symfind.cli.model_output import ModelOutput, write_document
 from symfind.cli.output import Output, write_to_standard_output
-from symfind.errors import NothingCertified, UsageError
+from symfind.data.scratch import scratch_folder
+from symfind.errors import NothingCertified, UsageError, WorseThanBefore
 
 if TYPE_CHECKING:
+    from symfind.options.of_files import (
+        ConvertOptions,
+        DemoOptions,
+        GroupsOptions,
+        IdentifyOptions,
+        InspectOptions,
+        ReportOptions,
+        SampleOptions,
+    )
     from symfind.options.of_verbs import (
         AugmentOptions,
         ConserveOptions,
         DiscoverOptions,
         EnforceOptions,
-        GroupsOptions,
-        IdentifyOptions,
-        InspectOptions,
         PromoteOptions,
-        ReportOptions,
-        SampleOptions,
         ScoreOptions,
     )
+    from symfind.schema.document import Report
 
 
-def discover(options: DiscoverOptions, output: Output) -> None:
+def discover(options: DiscoverOptions, output: Output) -> Report | None:
     """Find the continuous symmetries of a dataset or a trained model.
 
     The answer is a basis of the Lie algebra of those vector fields, among the candidates of --space, under which
@@ -36,6 +41,11 @@ def discover(options: DiscoverOptions, output: Output) -> None:
     """
     from symfind import api
 
+    if options.dry_run:
+        from symfind.cli.listing import write_listing
+
+        write_listing(api.plan(options), output)
+        return None
     with output.progress() as progress:
         report = api.discover(options, progress)
     output.write_report(report)
@@ -44,6 +54,7 @@ def discover(options: DiscoverOptions, output: Output) -> None:
             f"{options.source}: no generator is certified, and --require-symmetry asks for one; "
             "more data, another --space or a larger --tolerance may help"
         )
+    return report
 
 
 def enforce(options: EnforceOptions, output: ModelOutput) -> None:
@@ -56,15 +67,19 @@ def enforce(options: EnforceOptions, output: ModelOutput) -> None:
     from symfind.render.enforcement import enforcement_table
 
     if output.path == "-":
-        with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-            path = Path(folder) / "model"
+        with scratch_folder() as folder:
+            path = folder / "model"
             with output.progress() as progress:
-                document = api.enforce(options, path, progress)
+                document = api.enforce(options, path, progress)  # what was measured has no place beside a model
             output.message(f"{document.method}: {document.reason}")
             write_to_standard_output(path.read_bytes())
         return
-    with output.progress() as progress:
-        document = api.enforce(options, None if output.path is None else Path(output.path), progress)
+    try:
+        with output.progress() as progress:
+            document = api.enforce(options, None if output.path is None else Path(output.path), progress)
+    except WorseThanBefore as worse:
+        write_document(worse.document, enforcement_table, output)
+        raise
     if output.path is None:
         output.message("nothing written: give --output FILE to keep the model")
     else:
@@ -82,8 +97,8 @@ def promote(options: PromoteOptions, output: ModelOutput) -> None:
     from symfind import api
 
     if output.path == "-":
-        with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-            path = Path(folder) / "model.pt"
+        with scratch_folder() as folder:
+            path = folder / "model.pt"
             with output.progress() as progress:
                 report = api.promote(options, path, progress)
             write_to_standard_output(path.read_bytes())
@@ -197,6 +212,42 @@ def report(options: ReportOptions, output: Output) -> None:
     output.write_report(document)
 
 
+def convert(options: ConvertOptions, output: Output) -> None:
+    """Write a file of any format as the HDF5 that symfind reads fastest.
+
+    CSV, TSV, npy, npz, Parquet, Feather, HDF5 of pandas, NetCDF, MATLAB and tensors of torch; rows, times and axes are
+    checked as discover checks them.
+    """
+    from symfind import api
+
+    if output.path is not None or output.format is not None:
+        raise UsageError(f"the file is always HDF5 and goes to OUT, here {options.out}; drop --output and --format")
+    if options.out != "-":
+        output.message(f"wrote {options.out}: {api.convert(options, Path(options.out))}")
+        return
+    if sys.stdout.isatty():
+        raise UsageError("OUT is -, but HDF5 is binary and standard output a terminal; name a file, or pipe it")
+    with scratch_folder() as folder:
+        path = folder / "data.h5"
+        output.message(api.convert(options, path))
+        write_to_standard_output(path.read_bytes())
+
+
+def demo(options: DemoOptions, output: Output) -> None:
+    """Find the Lorentz group in collisions of a particle accelerator.
+
+    Of 2,304 pairs of muons the momenta x and the squared mass y, which come with symfind: three rotations and three
+    boosts are found, and nothing in the program knows of them.
+    """
+    del options  # there are none
+    from symfind.options.of_verbs import DiscoverOptions
+    from symfind.samples.packaged import packaged
+
+    path = packaged("dimuons.h5")
+    output.message(f"symfind discover {path}")
+    discover(DiscoverOptions(source=str(path)), output)
+
+
 def sample(options: SampleOptions, output: Output) -> None:
     """Make a dataset whose symmetries are known.
 
@@ -218,8 +269,8 @@ def sample(options: SampleOptions, output: Output) -> None:
     if sys.stdout.isatty():
         raise UsageError("OUT is -, but HDF5 is binary and standard output a terminal; name a file, or pipe it")
     # HDF5 is written at random places, which a pipe cannot take.
-    with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-        path = Path(folder) / "sample.h5"
+    with scratch_folder() as folder:
+        path = folder / "sample.h5"
         api.sample(options.name, str(path), seed=options.seed, **sizes)
         write_to_standard_output(path.read_bytes())
 

@@ -18,11 +18,16 @@ from symfind.cli.options import add_verb, help_of
 from symfind.cli.output import Output, abandon_standard_output
 from symfind.cli.plugins import run_plugin, without_plugins
 from symfind.cli.signals import stopping_signals
-from symfind.errors import SymfindError
+from symfind.errors import InputError, SymfindError
+from symfind.untrusted_text import shown
 
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
-# options/of_verbs.py under the name.
-VERBS = tuple("discover enforce promote score augment conserve identify inspect report sample groups".split())
+# options/of_verbs.py or options/of_files.py under the name.
+VERBS = tuple(
+    "discover enforce promote score augment conserve identify inspect report convert sample groups demo".split()
+)
+# Set by a shell that asks how a line could go on (`symfind --install-completion` tells it to).
+_COMPLETION = "_SYMFIND_COMPLETE"
 _WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
@@ -39,7 +44,7 @@ def _print_version(asked: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
     plugin: Annotated[  # read before the verbs are made, whose options and choices it may add to
         str | None,
@@ -59,7 +64,6 @@ def application(called: str | None = None) -> typer.Typer:
     app = typer.Typer(
         name="symfind",
         help="Enforce, discover and promote continuous symmetry in data and trained models.",
-        add_completion=False,
         # Panels are worth the time of importing rich for the many options of a verb, not for the list of the verbs.
         rich_markup_mode=None if called == "" else "rich",
         pretty_exceptions_enable=False,
@@ -69,11 +73,16 @@ def application(called: str | None = None) -> typer.Typer:
     for name in VERBS:
         verb: Callable[..., None] = getattr(commands, name)
         if called in (None, name):
-            options: Any = getattr(import_module("symfind.options.of_verbs"), f"{name.capitalize()}Options")
-            add_verb(app, name, options, verb, _output_of(name))
+            add_verb(app, name, _options_of(name), verb, _output_of(name))
         else:
             app.command(name, help=help_of(verb))(lambda: None)
     return app
+
+
+def _options_of(name: str) -> Any:
+    options = f"{name.capitalize()}Options"
+    homes = (import_module(f"symfind.options.{home}") for home in ("of_verbs", "of_files"))
+    return next(getattr(home, options) for home in homes if hasattr(home, options))
 
 
 def _output_of(name: str) -> type[Output]:
@@ -114,26 +123,41 @@ def _status() -> int:
         for file in plugins:
             run_plugin(file)
         arguments = rest or ["--help"]
+        if arguments[0] == "help":
+            arguments = [*arguments[1:2], "--help"]
         called = next((argument for argument in arguments if not argument.startswith("-")), "")
-        result = application(called)(arguments, prog_name="symfind", standalone_mode=False)
+        # A shell that asks for completions says what was typed in its environment.
+        completing = _COMPLETION in os.environ
+        result = application(None if completing else called)(arguments, prog_name="symfind", standalone_mode=False)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SymfindError as error:
-        return _failed(str(error), error.exit_code)
+        return _failed(error, error.exit_code)
     except BrokenPipeError:
         return 0
     except OSError as error:
-        return _failed(str(error), 1)
+        # A name that is too long, a folder that may not be entered, no room for temporary files.
+        return _failed(f"{error}; check the path, the permissions and the room", InputError.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer raises for a command line that it cannot parse
             return _failed(error.format_message().rstrip(".") + "; see --help", 2)
         if os.environ.get("SYMFIND_DEBUG"):
             raise
-        text = " ".join(str(error).split())
-        return _failed(f"{type(error).__name__}: {text} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1)
+        return _failed(*_told(error))
     return result if isinstance(result, int) else 0
 
 
-def _failed(message: str, status: int) -> int:
-    print(f"symfind: {message}", file=sys.stderr)
+def _told(error: Exception) -> tuple[str, int]:
+    """What a user is told of an error that no reader and no method expected, and the exit status."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "there is not enough memory; give fewer rows (--max-rows), columns or candidates", 1
+    if name.endswith("LinAlgError"):
+        return "these data leave a matrix without a decomposition; give rows that differ more", 1
+    return f"{name}: {error} (a fault of symfind: SYMFIND_DEBUG=1 shows where)", 1
+
+
+def _failed(message: str | SymfindError, status: int) -> int:
+    # A SymfindError is fit to be shown as it is, and may have a drawing below its line.
+    print(f"symfind: {message if isinstance(message, SymfindError) else shown(message)}", file=sys.stderr)
     return status

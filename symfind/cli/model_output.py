@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from symfind.cli.output import Output
+from symfind.data.files import resolved
 from symfind.errors import InputError, UsageError
 
 
@@ -20,7 +21,7 @@ class ModelOutput(Output):
         """Refuse an output that cannot be written, before anything is computed."""
         if self.format not in (None, "json", "table"):
             raise UsageError(f"--format is {self.format!r}, expected json or table, of what is said about the model")
-        if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
+        if self.to_file and not resolved(Path(str(self.path))).parent.is_dir():
             raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
         if self.path == "-" and sys.stdout.isatty():
             raise UsageError("--output is -, but a model is binary and standard output a terminal; name a file")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from symfind.cli.output import Output
 from symfind.data.files import check_apart
-from symfind.errors import UsageError
-from symfind.options.option import PANELS, Options, described, option_name, read_settings
+from symfind.errors import InputError, UsageError
+from symfind.options.option import PANELS, Options, accepted, described, option_name, read_settings
 from symfind.render.formats import FORMATS
 from symfind.schema.records import field_types
 
@@ -24,7 +25,7 @@ def add_verb(
     app: typer.Typer,
     name: str,
     options_type: type[OptionsT],
-    verb: Callable[[OptionsT, OutputT], None],
+    verb: Callable[[OptionsT, OutputT], Any],
     output_type: type[OutputT] = Output,  # type: ignore[assignment]
 ) -> None:
     """Register ``verb`` as a command whose parameters are the fields of ``options_type`` and those of every verb.
@@ -32,15 +33,28 @@ def add_verb(
     The docstring of ``verb`` is the help. Values come from the command line, else from ``--config``, else from
     the defaults of ``options_type``, which also validates them.
     """
+    several = next((f.name for f in fields(options_type) if f.metadata["several"]), None)
 
-    def command(context: typer.Context, **given: Any) -> None:
+    def command(context: typer.Context, **given: Any) -> int:
         values = _with_config(context, given)
-        output = output_type(*(values.pop(shared) for shared in ("output", "format", "quiet")))
-        options = _options(options_type, values)
-        own = {"--output": str(output.path)} if output.to_file else {}
-        read = {"--config": given["config"] or "", **options.files(written=False)}
-        check_apart(own | options.files(written=True), read)
-        verb(options, output)
+        sources = values.get(several) if several is not None else None
+        if several is not None and isinstance(sources, list | tuple):
+            values[several] = sources[0] if sources else None
+        shared = tuple(values.pop(name) for name in ("output", "format", "quiet"))
+
+        def one(values: dict[str, Any], output: OutputT) -> Any:
+            options = _options(options_type, values)
+            own = {"--output": str(output.path)} if output.to_file else {}
+            read = {"--config": given["config"] or "", **options.files(written=False)}
+            check_apart(own | options.files(written=True), read)
+            return verb(options, output)
+
+        if several is None or not isinstance(sources, list | tuple) or len(sources) < 2:
+            one(values, output_type(*shared))
+            return 0
+        from symfind.cli.several import run_each
+
+        return run_each(sources, lambda source, output: one(values | {several: source}, output), *shared)  # type: ignore[arg-type]
 
     hints = field_types(options_type)
     # The help shows the panels in the order in which their first option is declared.
@@ -61,7 +75,11 @@ def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
     metadata = declared.metadata
     if metadata["panel"] == "Arguments":
         # Never required by the parser, because --config may give it.
-        argument = typer.Argument(help=metadata["help"], metavar=declared.name.upper(), show_default=False)
+        name = declared.name.upper()
+        known = _completion(declared)
+        argument = typer.Argument(help=metadata["help"], metavar=name, show_default=False, autocompletion=known)
+        if metadata["several"]:
+            return _keyword(declared.name, Annotated[list[str] | None, argument], None)
         return _keyword(declared.name, Annotated[str | None, argument], None)
     parsed = _parsed_type(hint)
     text, shown_as = described(metadata)
@@ -70,9 +88,25 @@ def _parameter(declared: Field[Any], hint: Any) -> inspect.Parameter:
         help=text,
         metavar=shown_as or _value_shown(parsed),
         rich_help_panel=metadata["panel"],
+        autocompletion=_completion(declared),
         show_default=declared.default is not None and declared.default is not False,
     )
     return _keyword(declared.name, Annotated[parsed, shown], declared.default)
+
+
+def _completion(declared: Field[Any]) -> Callable[[str], list[str]] | None:
+    """How a shell may go on: names that the option accepts, or that a catalogue of its own name holds; else files."""
+    from symfind.cli.completion import CATALOGUES
+
+    catalogue = CATALOGUES.get(declared.name)
+    if catalogue is None and not declared.metadata["choices"]:
+        return None
+
+    def matching(incomplete: str) -> list[str]:
+        names = accepted(declared.metadata) or (catalogue() if catalogue is not None else ())
+        return [name for name in names if name.startswith(incomplete)]
+
+    return matching
 
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -132,7 +166,14 @@ def _options(options_type: type[OptionsT], values: dict[str, Any]) -> OptionsT:
         name: _whole_numbers(name, value) if "tuple" in str(hints[name]) and isinstance(value, str) else value
         for name, value in values.items()
     }
-    return options_type(**parsed)
+    try:
+        return options_type(**parsed)
+    except UsageError:
+        # Of two faults the file that is not there comes first: it is what was typed first.
+        named = next((parsed[f.name] for f in fields(options_type) if f.name == "model" and f.default is MISSING), None)
+        if isinstance(named, str) and named != "-" and not Path(named).exists():
+            raise InputError(f"{named}: no such file; check the path") from None
+        raise
 
 
 def _whole_numbers(name: str, text: str) -> tuple[int, ...]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from symfind.data.files import resolved
 from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
 from symfind.render.formats import FORMATS, format_by_ending
+from symfind.untrusted_text import shown, shown_in_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +48,7 @@ class Output:
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(unknown_name("--format", self.format, FORMATS.names))
         self.chosen_format()
-        if self.to_file and not Path(str(self.path)).resolve().parent.is_dir():
+        if self.to_file and not resolved(Path(str(self.path))).parent.is_dir():
             raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
 
     @property
@@ -123,7 +125,7 @@ class Output:
             if form == "json":
                 from symfind.schema.store import json_text
 
-                return (json_text(plain) + "\n").encode("utf-8", "backslashreplace")
+                return (shown_in_json(json_text(plain)) + "\n").encode("utf-8", "backslashreplace")
             if form == "table":
                 from symfind.render.console import plain_text
 
@@ -135,7 +137,7 @@ class Output:
     def message(self, text: str) -> None:
         """Say something on standard error, unless the user wants quiet."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Return a progress display if standard error is a terminal, else one that is silent.

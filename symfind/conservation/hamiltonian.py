@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 from symfind.conservation.dependence import polynomial_in
@@ -25,6 +24,7 @@ from symfind.fits.geometry import Geometry
 from symfind.fits.surrogate import Samples
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.subspaces import simplest_rational
+from symfind.small_input import read_yaml
 
 _REFITS = 200
 # Rows for the least squares; the bound uses all.
@@ -67,12 +67,10 @@ def poisson_matrix(asked: str, d: int) -> Tensor:
     path = Path(asked)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise UsageError(f"--symplectic is '{asked}', expected canonical, pairs or a YAML file with a matrix")
+    document = read_yaml(path, f"give YAML with `matrix:`, {d} rows of {d} numbers")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         matrix = torch.tensor(document["matrix"], dtype=torch.float64)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise InputError(f"{path}: cannot be read ({str(fault).splitlines()[0]})") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError):
         raise InputError(f"{path}: should hold `matrix:`, {d} rows of {d} numbers") from None
     if matrix.shape != (d, d) or not bool(torch.isfinite(matrix).all()):
         raise InputError(f"{path}: the matrix is {tuple(matrix.shape)}, expected {d} × {d} finite numbers")

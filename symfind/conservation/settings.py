@@ -17,12 +17,10 @@ class ConservationSettings:
         "rounding, noisy ones do not, and then only the rank is told.",
     )
     pointwise: float = tuned(
-        1e-6,
-        "Gradients that point within this of one another at a point span one direction there.",
+        1e-6, "Gradients that point within this of one another at a point span one direction there."
     )
     formula_degree: int = tuned(
-        2,
-        "A formula counts as a polynomial of this degree where simple functions are preferred.",
+        2, "A formula counts as a polynomial of this degree where simple functions are preferred."
     )
     dropped: float = tuned(1e-6, "A term below this share of the largest is not there.")
     zero_bracket: float = tuned(

@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import pickletools
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from symfind.data.files import check_regular, state_of
+from symfind.data.scratch import scratch_folder
 from symfind.data.zip_layout import ArchiveFault, ArchiveLimits, members_of, text_of, unpacked
 from symfind.errors import InputError
 
@@ -71,8 +72,10 @@ def fresh_archive(path: Path) -> Iterator[FreshArchive]:
         The file cannot be read, is damaged or ambiguous, has members in no or in several folders, or there is no
         room for the copy.
     """
-    with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
-        fresh = Path(folder) / "archive.pt2"
+    with scratch_folder() as folder:
+        fresh = folder / "archive.pt2"
+        check_regular(path)
+        before = state_of(path)
         try:
             source = path.open("rb")
         except OSError as error:
@@ -93,6 +96,8 @@ def fresh_archive(path: Path) -> Iterator[FreshArchive]:
                 raise InputError(
                     f"{path}: cannot be copied to {folder} ({error.strerror}); make room there or set TMPDIR"
                 ) from None
+        if state_of(path) != before:
+            raise InputError(f"{path}: changed while it was read; run again when whoever writes it has finished")
         with zipfile.ZipFile(fresh) as archive:
             yield FreshArchive(fresh, archive)
 

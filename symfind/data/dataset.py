@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symfind.data import files
-from symfind.data.hdf5 import opened
+from symfind.data.formats.stored import StoredFile
 from symfind.data.rows import Rows, check_finite, is_finite
 from symfind.errors import InputError
 
 # A block of rows is held a few times over (as stored, as converted, in the caller's products), so it stays
 # well below a gigabyte however wide a row is.
 _MAX_BLOCK_BYTES = 2**27
+
+
+# Squares of quadratic invariants, times their inverse: double precision ends at 1e308.
+_LARGEST = 1e70
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,12 @@ class Dataset:
 
     Attributes
     ----------
-    path
-        The file.
+    stored
+        The file, or its copy as HDF5.
     kind
         ``function``, ``map``, ``flow``, ``points`` or ``field``.
     inferred
-        How the kind was found, in words.
+        How the kind was found and what is read as what, in words.
     names, units
         Names of the coordinates (as many as the last axis of x, or as the variables of a field) and units (one, or
         as many), or ``None``.
@@ -46,13 +50,18 @@ class Dataset:
         What may be wrong with the data, for the report.
     """
 
-    path: Path
+    stored: StoredFile
     kind: str
     inferred: str
     names: tuple[str, ...] | None
     units: tuple[str, ...] | None
     rows: Rows
     warnings: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file as it was named."""
+        return self.stored.source
 
     @property
     def n_rows(self) -> int:
@@ -81,11 +90,7 @@ class Dataset:
         return files.sha256(self.path)
 
     def blocks(
-        self,
-        rows: int = 8192,
-        start: int = 0,
-        stop: int | None = None,
-        dtype: torch.dtype = torch.float64,
+        self, rows: int = 8192, start: int = 0, stop: int | None = None, dtype: torch.dtype = torch.float64
     ) -> Iterator[dict[str, Tensor]]:
         """Yield rows ``start:stop`` in order, a block at a time.
 
@@ -104,7 +109,7 @@ class Dataset:
         InputError
             A value is NaN or infinite, or too large for ``dtype``; or a block cannot be read.
         """
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             for first, end in self._ranges(rows, start, stop):
                 yield self._tensors(self.rows.read(file, first, end), dtype)
 
@@ -152,7 +157,7 @@ class Dataset:
         InputError
             How many there are, and the position of the first in its dataset.
         """
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             check_finite(file, self.rows.arrays)
 
     def _ranges(self, rows: int, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
@@ -170,13 +175,10 @@ class Dataset:
             start = end
 
     def _collect(
-        self,
-        parts: Iterator[tuple[int, int, Any]],
-        roles: tuple[str, ...],
-        dtype: torch.dtype = torch.float64,
+        self, parts: Iterator[tuple[int, int, Any]], roles: tuple[str, ...], dtype: torch.dtype = torch.float64
     ) -> dict[str, Tensor]:
         pieces: list[dict[str, Tensor]] = []
-        with opened(self.path) as file:
+        with self.stored.opened() as file:
             for start, stop, chosen in parts:
                 read = self.rows.read(file, start, stop)
                 pieces.append(self._tensors({role: read[role][chosen] for role in roles}, dtype))
@@ -195,5 +197,10 @@ class Dataset:
             if not is_finite(converted):
                 self.validate()
                 raise InputError(f"{self.path}: {role} has numbers too large for {dtype}; use --dtype float64")
+            if converted.size and max(float(converted.max()), -float(converted.min())) > _LARGEST:
+                raise InputError(
+                    f"{self.path}: {role} has numbers beyond {_LARGEST:g}, whose squares double precision does not "
+                    "hold; store it in units in which it is of size 1"
+                )
             tensors[role] = torch.from_numpy(converted)
         return tensors

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,22 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from symfind.beside import tried
+from symfind.data.files import check_regular, state_of
 from symfind.errors import InputError
 
 # What h5py raises for the different faults of a file (missing filter, broken link, bad type, corrupt chunk …).
-_FAULTS = (OSError, KeyError, RuntimeError, TypeError, ValueError, NotImplementedError, UnicodeError)
+_FAULTS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+    IndexError,
+)
 _MAX_SOFT_LINKS = 16  # a chain of soft links longer than any person writes is a loop
 _MAX_LISTED = 2000  # a listing is for people and for inference: beyond this it helps neither
 _MAX_CHUNK_BYTES = 2**30  # HDF5 holds a whole chunk in memory; a tiny compressed file can declare a huge one
@@ -69,6 +82,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"{path}: no such file; check the path")
     if path.is_dir():
         raise InputError(f"{path}: a directory, expected an HDF5 file; name a file inside it")
+    check_regular(path)
     with translated(path, "cannot be opened"):
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty (0 bytes), expected HDF5; write or copy it again")
@@ -76,11 +90,27 @@ def opened(path: Path) -> Iterator[h5py.File]:
             pass
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file; convert it with h5py (layout in docs/data.md)")
+        _survives(path, state_of(path))
         file = h5py.File(path, "r")
     try:
         yield file
     finally:
         file.close()
+
+
+@lru_cache(maxsize=64)  # a file is opened for every pass over its rows
+def _survives(path: Path, state: tuple[int, ...] | None) -> None:
+    """Go through all that says what a file holds beside this process: the library loops or crashes on some damage."""
+    del state  # of which the answer is
+
+    def looked_through() -> None:
+        with suppress(*_FAULTS), h5py.File(path, "r") as file:
+            for key in list(file.attrs):
+                with suppress(*_FAULTS):
+                    file.attrs[key]
+            listing(file)
+
+    tried(path, looked_through, "looking through it", "write the file again")
 
 
 @contextmanager
@@ -222,10 +252,50 @@ def holds(file: h5py.File) -> str:
     return f"the file holds {', '.join(names[:12])}{rest}"
 
 
-def rows_of(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
-    """Return rows ``start:stop`` as a writable array of the machine's own number format."""
+@dataclass(frozen=True)
+class Packing:
+    """v = scale · stored + offset, and which stored number stands for none (CF conventions, section 8.1)."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    missing: float | None = None
+
+    def dtype(self, stored: Any) -> Any:
+        """The type of what is unpacked from numbers of the type ``stored``."""
+        return stored if self == Packing() else np.dtype(np.float64)
+
+    def unpacked(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return v, NaN where there is none."""
+        if self == Packing():
+            return stored
+        values = self.scale * stored.astype(np.float64) + self.offset
+        if self.missing is not None:
+            values[stored == self.missing] = np.nan
+        return values
+
+
+def packing_of(dataset: h5py.Dataset) -> Packing:
+    """How the numbers of a dataset are packed, as its attributes say; plain where they say nothing."""
+    scale, offset = (_number(dataset, key) for key in ("scale_factor", "add_offset"))
+    missing = _number(dataset, "_FillValue")
+    if missing is None:
+        missing = _number(dataset, "missing_value")
+    if missing is not None and np.isnan(missing):
+        missing = None  # stands for itself
+    return Packing(1.0 if scale is None else scale, 0.0 if offset is None else offset, missing)
+
+
+def _number(dataset: h5py.Dataset, key: str) -> float | None:
+    with translated(Path(dataset.file.filename), f"the attribute '{key}' of '{dataset.name}' cannot be read"):
+        value = dataset.attrs.get(key)
+    array = np.asarray(value)
+    return float(array.ravel()[0]) if array.size == 1 and array.dtype.kind in _READABLE else None
+
+
+def rows_of(dataset: h5py.Dataset, start: int, stop: int, axis: int | None = 0) -> NDArray[Any]:
+    """Return rows ``start:stop`` along an axis (all of it for None) as a writable array of the machine's own format."""
     with translated(Path(dataset.file.filename), f"rows {start}:{stop} of '{dataset.name}' cannot be read"):
-        read = np.asarray(dataset[start:stop])
+        read = np.asarray(dataset[()] if axis is None else dataset[(*(slice(None),) * axis, slice(start, stop))])
     native = read.dtype.newbyteorder("=")
     if native.kind == "f" and native.itemsize > 8:  # long double: torch has none
         native = np.dtype(np.float64)
@@ -243,19 +313,44 @@ def root_text(file: h5py.File, key: str) -> tuple[str, ...]:
     return tuple(words) if all(isinstance(word, str) for word in words) else ()
 
 
-def write(
-    path: Path,
-    datasets: Mapping[str, NDArray[Any]],
-    attributes: Mapping[str, str | tuple[str, ...]],
-) -> None:
+def write(path: Path, datasets: Mapping[str, NDArray[Any]], attributes: Mapping[str, str | tuple[str, ...]]) -> None:
     """Write arrays in chunks of rows (2 MiB, what reads fastest) with text attributes at the root.
 
     The same arrays give the same bytes. ``path`` is written in place: wrap it in
-    :func:`symfind.data.files.appearing_whole`.
+    :func:`symfind.data.files.appearing_whole`. The file is made in memory first: the library cannot close a file on a
+    disk that is full, and takes the process with it.
+
+    Raises
+    ------
+    OSError
+        There is no room.
     """
-    with h5py.File(path, "w", track_order=True) as file:
+    # Grown by 4 MiB at a time, so that memory is a little more than the arrays twice.
+    with h5py.File(path, "w", track_order=True, driver="core", backing_store=False, block_size=2**22) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, str) else np.array(value, dtype=h5py.string_dtype())
         for name, array in datasets.items():
             rows = min(len(array), max(1, 2**21 // max(1, array[:1].nbytes)))
             file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]), track_times=False)
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)
+
+
+@contextmanager
+def growing(path: Path, chunks: int, numbers: int) -> Iterator[h5py.File]:
+    """Give a new HDF5 file that is written chunk by chunk, after room for all chunks of so many numbers was found.
+
+    Raises
+    ------
+    OSError
+        There is no room.
+    """
+    size = chunks * (8 * numbers + 4096) + 2**20  # with a header a chunk, and the tree that finds them
+    room = path.with_name(f"{path.name[:40]}-room")
+    with room.open("wb") as held:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(held.fileno(), 0, max(1, size))
+    room.unlink()
+    with h5py.File(path, "w") as file:
+        yield file

@@ -8,12 +8,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from symfind.errors import InputError
+from symfind.small_input import read_yaml
 
 ROLES = ("x", "y", "x_next", "dx", "t", "group", "u", "x_moved", "grid_x", "grid_y")
 _KEYS = ("kind", "names", "units", "grid", *ROLES)
+
+
+# In an order of axes: one that the dataset has not.
+NEW_AXIS = -1
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,14 @@ class Selection:
         Paths inside the file.
     columns
         Entries of the last axis to keep, in this order; ``None`` keeps all.
+    order
+        Axes of the dataset in the order in which they are read, rows first, :data:`NEW_AXIS` for one of length 1 that
+        it lacks, those of length 1 that are left out not named; ``None`` leaves them as they are stored.
     """
 
     datasets: tuple[str, ...]
     columns: tuple[int, ...] | None = None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,15 +75,8 @@ def read_mapping(path: Path) -> RoleMapping:
     InputError
         Missing, not YAML, an unknown key (the message names the nearest), or a value of the wrong form.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path of the mapping") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not YAML ({reason}); expected lines such as 'x: group/positions'") from None
-    return mapping_from(content, str(path))
+    remedy = "expected a YAML mapping with lines such as 'x: group/positions'"
+    return mapping_from(read_yaml(path, remedy), str(path))
 
 
 def mapping_from(content: Any, where: str) -> RoleMapping:

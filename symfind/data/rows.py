@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from symfind.data.hdf5 import dataset_at, rows_of
-from symfind.data.mapping import Selection
+from symfind.data.hdf5 import dataset_at, packing_of, rows_of
+from symfind.data.mapping import NEW_AXIS, Selection
 from symfind.errors import InputError
 
 _SLAB_BYTES = 2**26  # read at once when a whole file is scanned
@@ -41,12 +41,30 @@ class StoredArray:
     chunks_cut_rows: bool
 
     def read(self, file: h5py.File, start: int, stop: int) -> NDArray[Any]:
-        """Return rows ``start:stop``."""
-        parts = [rows_of(dataset_at(file, name), start, stop) for name in self.selection.datasets]
+        """Return rows ``start:stop``; numbers that CF conventions packed into integers are unpacked."""
+        parts = [self._part(dataset_at(file, name), start, stop) for name in self.selection.datasets]
         array = parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
         if self.selection.columns is not None:
             array = array[..., list(self.selection.columns)]
         return array.reshape(stop - start, *self.shape[1:])
+
+    def _part(self, dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
+        packing = packing_of(dataset)
+        order = self.selection.order
+        if order is None:
+            return packing.unpacked(rows_of(dataset, start, stop))
+        along = order[0] if order[0] != NEW_AXIS else None
+        read = rows_of(dataset, start, stop, along)
+        return packing.unpacked(_in_order(read, order))
+
+
+def _in_order(array: NDArray[Any], order: tuple[int, ...]) -> NDArray[Any]:
+    """Return the axes of an array in another order, those of length 1 made or left out."""
+    kept = [axis for axis in order if axis != NEW_AXIS]
+    left_out = [axis for axis in range(array.ndim) if axis not in kept]
+    turned = array.transpose(*kept, *left_out)
+    sizes = iter(turned.shape)
+    return turned.reshape([1 if axis == NEW_AXIS else next(sizes) for axis in order])
 
 
 def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArray:
@@ -59,6 +77,11 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
     if any(dataset.shape != shape for dataset in datasets):
         shapes = ", ".join(str(dataset.shape) for dataset in datasets)
         raise InputError(f"{file.filename}: '{named}' have shapes {shapes}; to stand side by side they must agree")
+    order = selection.order or tuple(range(len(shape)))
+    chunk_rows = max(
+        1 if order[0] == NEW_AXIS else (dataset.chunks or (1,) * len(shape))[order[0]] for dataset in datasets
+    )
+    shape = tuple(1 if axis == NEW_AXIS else shape[axis] for axis in order)
     if len(datasets) > 1:
         shape = (*shape, len(datasets))
     if selection.columns is not None:
@@ -73,9 +96,9 @@ def stored_array(file: h5py.File, role: str, selection: Selection) -> StoredArra
     return StoredArray(
         selection=selection,
         shape=shape,
-        dtype=str(np.result_type(*(dataset.dtype for dataset in datasets))),
+        dtype=str(np.result_type(*(packing_of(dataset).dtype(dataset.dtype) for dataset in datasets))),
         chunks_cut_rows=any((dataset.chunks or dataset.shape)[1:] != dataset.shape[1:] for dataset in datasets),
-        chunk_rows=max((dataset.chunks or (1,))[0] for dataset in datasets),
+        chunk_rows=chunk_rows,
     )
 
 

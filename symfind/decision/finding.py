@@ -170,13 +170,7 @@ def _finite(value: Tensor) -> float | None:
 
 
 def _canonical(
-    evidence: Evidence,
-    first: int,
-    mix: Tensor,
-    bounds: DirectionBounds,
-    upper: Tensor,
-    tolerance: float,
-    word: str,
+    evidence: Evidence, first: int, mix: Tensor, bounds: DirectionBounds, upper: Tensor, tolerance: float, word: str
 ) -> list[Generator]:
     """The canonical basis of combinations ``(count, k)`` of directions from ``first`` on, with defects and reach."""
     count = mix.shape[0]

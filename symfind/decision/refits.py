@@ -71,13 +71,7 @@ class RefitSide:
         Of the evaluation points and the folds.
     """
 
-    def __init__(
-        self,
-        half: Half,
-        template: LieDerivative,
-        family: Family,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, half: Half, template: LieDerivative, family: Family, seed: int = 0) -> None:
         self.half, self.template, self.family, self.seed = half, template, family, seed
         generator = torch.Generator().manual_seed(seed)
         self.fitted = FittedFamily.of(family, half.samples.x, half.samples.y, half.block, self.blocks)

@@ -56,12 +56,10 @@ class DecisionSettings:
     least_share: float = tuned(0.02, "… and over this share of those that were followed: fewer have left the data.")
     fewest_points: int = tuned(300, "A mean over fewer points says nothing of λ.")
     enough_points: int = tuned(
-        1000,
-        "2,000 points give λ to 3 % where it is not zero, and weights of their blocks tell that error.",
+        1000, "2,000 points give λ to 3 % where it is not zero, and weights of their blocks tell that error."
     )
     richest: int = tuned(
-        500,
-        "Largest number of features of a family that looks for misfit: larger ones cost more than the refits.",
+        500, "Largest number of features of a family that looks for misfit: larger ones cost more than the refits."
     )
     wave_steepness: float = tuned(5.0, "Random features reach frequencies a few times that of their kernel's length.")
 

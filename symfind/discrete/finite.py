@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
+from symfind.small_input import read_yaml
 
 NAMES = ("reflections", "permutations", "inversion", "signed-permutations")
 # Elements of a group that are written out to count them, in well under a second; 2⁴·4! = 384 are, 2⁵·5! are not.
@@ -103,10 +103,7 @@ def _permutations(objects: tuple[int, int], names: Sequence[str]) -> list[Move]:
 
 def _typed(path: Path, objects: tuple[int, int]) -> list[Move]:
     k, d = objects
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise InputError(f"{path}: cannot be read ({str(fault).splitlines()[0]})") from None
+    document = read_yaml(path, f"give YAML with `matrices:`, a list of {d} × {d} matrices")
     rows = document.get("matrices") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not rows or set(document) - {"matrices", "names"}:
         raise InputError(f"{path}: should hold `matrices:`, a list of {d} × {d} matrices, and perhaps `names:`")
@@ -117,7 +114,7 @@ def _typed(path: Path, objects: tuple[int, int]) -> list[Move]:
     for label, row in zip(labels, rows, strict=True):
         try:
             matrix = torch.tensor(row, dtype=torch.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             raise InputError(f"{path}: {label} is not a matrix of numbers") from None
         if matrix.shape not in ((d, d), (k * d, k * d)) or not bool(torch.isfinite(matrix).all()):
             raise InputError(f"{path}: {label} is {tuple(matrix.shape)}, expected {d} × {d} finite numbers")

@@ -17,8 +17,7 @@ class DiscreteSettings:
         most=0.75,
     )
     worth: float = tuned(
-        2.0,
-        "Complete candidates with a plain defect up to this multiple of δ are judged by the bounds.",
+        2.0, "Complete candidates with a plain defect up to this multiple of δ are judged by the bounds."
     )
     test_cut: float = tuned(1e-4, "Test functions whose spread is below this share of the largest are rounding.")
     cut: float = tuned(

@@ -1,20 +1,18 @@
-"""One method applied to one model: the file it makes, and what that file costs and misses."""
+"""One method applied to one model: the network it makes, and what must be said of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import copy
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from symfind.equivariance.equivariance import Equivariance, equivariance_error
+from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP
-from symfind.equivariance.measure import loss_of, relative_change, seconds_per_call
+from symfind.equivariance.made import Made, Yardstick
 from symfind.equivariance.methods.average import (
+    MOST_NODES,
     AveragedNetwork,
     LiftedNetwork,
     first_layer_orbit,
@@ -24,8 +22,8 @@ from symfind.equivariance.methods.average import (
 from symfind.equivariance.methods.distill import distilled_network
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.equivariance.methods.project import Projection, project_network
-from symfind.equivariance.subject import Subject, evaluated
-from symfind.equivariance.writing import save_module, save_projection
+from symfind.equivariance.subject import Subject
+from symfind.equivariance.verify import Evaluated
 from symfind.errors import UsageError
 from symfind.lie.groups.haar import HaarQuadrature
 from symfind.lie.groups.intertwiners import HomSpace
@@ -33,122 +31,15 @@ from symfind.models.model import Model
 from symfind.models.modules import plain_module
 from symfind.models.network import Layer
 from symfind.progress import Advance
-from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
+from symfind.schema.enforcement import LayerMoved
 
 # Orbits of the first layer up to this size (8 MB of float64) are written out; larger files would cost more than the
 # moving of inputs that they save, which is a share d/h of the first layer.
 _WRITTEN_OUT = 2**20
+# Rows on which a quadrature is chosen; the errors that are told are measured on others.
+_SEEN = 64
 # A dense basis of more numbers than this is left out of the weights file; the coefficients are always there.
 _WRITTEN_BASIS = 2**24
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What a method makes of a model, before it is measured.
-
-    Attributes
-    ----------
-    method
-        ``project``, ``average``, ``frames`` or ``distill``.
-    network
-        A module to be scripted, or a projection to be written into the model.
-    detail
-        Nodes, frames, steps: in a few words.
-    notes
-        What the user must know.
-    layers
-        Distances, for a projection.
-    weights
-        Makes the arrays for ``--weights``.
-    dead
-        Why the result is of no use, if it is constant.
-    """
-
-    method: str
-    network: nn.Module | Projection
-    detail: str
-    notes: tuple[str, ...] = ()
-    layers: tuple[LayerMoved, ...] = ()
-    weights: Callable[[], Mapping[str, Tensor]] = dict
-    dead: str | None = None
-
-    def save(self, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
-        """Write the file."""
-        if isinstance(self.network, Projection):
-            save_projection(self.network, subject, path, provenance)
-        else:
-            save_module(self.network, path, provenance)
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A file that a method made, loaded again and measured.
-
-    Attributes
-    ----------
-    made
-        Method and notes.
-    path
-        The file.
-    error
-        Of equivariance, on fresh elements.
-    loss
-        On held-out rows; None without targets.
-    change
-        √E‖F̄ − F‖² in units of the spread of F.
-    cost
-        Time of a call relative to the model's.
-    """
-
-    made: Made
-    path: Path
-    error: ErrorMeasured
-    loss: LossMeasured | None
-    change: float
-    cost: float
-
-
-@dataclass(frozen=True, eq=False)
-class Yardstick:
-    """What all candidates are measured with.
-
-    Attributes
-    ----------
-    x, y
-        Held-out rows and their targets.
-    train
-        The other rows, for distillation.
-    values
-        F(x) of the model as it was given.
-    elements
-        Fresh elements ``(256, d, d)``.
-    unit
-        Spread of F on the rows.
-    seconds
-        Time of a call of F.
-    """
-
-    x: Tensor
-    y: Tensor | None
-    train: Tensor
-    values: Tensor
-    elements: Tensor
-    unit: float
-    seconds: float
-
-
-def measured(made: Made, subject: Subject, task: Equivariance, yardstick: Yardstick, path: Path) -> Candidate:
-    """Load the file at ``path`` and measure it as a user would meet it."""
-    model = evaluated(path, yardstick.x, subject.trust)
-    values = model(yardstick.x)
-    return Candidate(
-        made,
-        path,
-        equivariance_error(model, task, yardstick.x, yardstick.elements, yardstick.unit, values),
-        None if yardstick.y is None else loss_of(values, yardstick.y),
-        relative_change(values, yardstick.values, yardstick.unit),
-        seconds_per_call(model, yardstick.x) / yardstick.seconds,
-    )
 
 
 def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows: Tensor | None) -> Made:
@@ -157,9 +48,7 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
     if rows is not None and not task.rep_in.is_orthogonal and task.rep_in.dim == task.input_width:
         flat = rows.reshape(len(rows), -1)
         covariance = flat.mT @ flat / len(flat)
-    projection = project_network(
-        subject.steps, subject.model.is_sequential, subject.fed_shape, task, rep_hidden, covariance
-    )
+    projection = project_network(subject.steps, subject.model.blocked, subject.fed_shape, task, rep_hidden, covariance)
     dead = None
     if projection.constant is not None:
         layer = projection.constant
@@ -169,16 +58,18 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
         )
     moved = tuple(
         LayerMoved(
-            layer=str(layer.before.path),
-            distance=layer.moved,
-            dimension=layer.space.dim,
-            representation=layer.hidden,
+            layer=str(layer.before.path), distance=layer.moved, dimension=layer.space.dim, representation=layer.hidden
         )
         for layer in projection.layers
     )
     notes = () if covariance is None else ("the first layer minimises E‖ΔW x‖² over the data",)
     weights = partial(_projected_weights, projection)
-    return Made("project", projection, f"{len(moved)} layers", notes, moved, weights, dead)
+
+    def meant(x: Tensor) -> Tensor:
+        out: Tensor = plain_module(projection.steps)(x.reshape(len(x), *subject.fed_shape))
+        return out
+
+    return Made("project", projection, f"{len(moved)} layers", notes, moved, weights, dead, meant)
 
 
 def _projected_weights(projection: Projection) -> dict[str, Tensor]:
@@ -202,22 +93,19 @@ def _basis_arrays(name: str, space: HomSpace, coefficients: Tensor) -> dict[str,
 
 
 def averaged(
-    subject: Subject, task: Equivariance, yardstick: Yardstick, tolerance: float, rng: torch.Generator
+    subject: Subject,
+    task: Equivariance,
+    yardstick: Yardstick,
+    rng: torch.Generator,
+    budget: int | None = None,
+    form: str = "torchscript",
 ) -> Made:
-    """The Reynolds average, its quadrature refined until the measured error is below ``tolerance``."""
-    dtype = subject.model.compute_dtype
-    working = subject.module().to(dtype)
-    rows = rows_at_once(subject.widest())
-    chosen = rule_for(
-        working,
-        task,
-        yardstick.x.to(dtype),
-        yardstick.unit,
-        tolerance,
-        rng,
-        fed_shape=subject.fed_shape,
-        rows=rows,
-    )
+    """The Reynolds average, its quadrature refined until the error measured on other rows is below the tolerance."""
+    rows, tolerance = rows_at_once(subject.widest()), yardstick.tolerance
+    working = Evaluated(subject.model, task.input_shape)
+    most = MOST_NODES if budget is None else min(budget, MOST_NODES)
+    seen = yardstick.train[:_SEEN]
+    chosen = rule_for(working, task, seen, yardstick.unit, tolerance, rng, rows=rows, max_nodes=most)
     rule, notes = chosen.rule, []
     if not chosen.reached:
         why = "samples of the group, whose error falls like 1/√nodes" if not rule.exact else "the largest rule tried"
@@ -225,10 +113,13 @@ def averaged(
             f"average: the error stays at {chosen.error:.2g}, above the tolerance {tolerance:g}, with {why}"
             + (", as the activation has kinks" if _kinked(subject) else "")
         )
-    network, lifted = _orbit_network(subject, task, rule, rows)
+    if budget is not None and len(rule.nodes) == budget:
+        notes.append(f"average: --budget {budget} ends the quadrature")
+    network, lifted = _orbit_network(subject, task, rule, rows, form)
     detail = chosen.description + (", first layer written out" if lifted else "")
     weights = partial(_averaged_weights, subject, task, rule)
-    return Made("average", network, detail, tuple(notes), (), weights)
+    meant = AveragedNetwork(working, task, rule, rows_at_once=rows)
+    return Made("average", network, detail, tuple(notes), (), weights, meant=meant)
 
 
 def _averaged_weights(subject: Subject, task: Equivariance, rule: HaarQuadrature) -> dict[str, Tensor]:
@@ -250,7 +141,9 @@ def _on_whole_rows(subject: Subject, first: Layer) -> bool:
     return subject.fed_shape == (first.weight.shape[1],)
 
 
-def _orbit_network(subject: Subject, task: Equivariance, rule: HaarQuadrature, rows: int) -> tuple[nn.Module, bool]:
+def _orbit_network(
+    subject: Subject, task: Equivariance, rule: HaarQuadrature, rows: int, form: str
+) -> tuple[nn.Module, bool]:
     """The averaged network, with the orbit of its first layer as plain weights where they are few."""
     steps = subject.stored().steps
     first = steps[0] if steps else None
@@ -259,6 +152,7 @@ def _orbit_network(subject: Subject, task: Equivariance, rule: HaarQuadrature, r
         and first.kind == "linear"
         and first.path is not None
         and subject.model.is_sequential
+        and subject.only_batch is None
         and _on_whole_rows(subject, first)
         and len(rule.nodes) * first.weight.numel() <= _WRITTEN_OUT
     ):
@@ -268,12 +162,19 @@ def _orbit_network(subject: Subject, task: Equivariance, rule: HaarQuadrature, r
             pass  # a step without a module of its own: the network is wrapped as it is
         else:
             return LiftedNetwork(first.weight, first.bias, rest, task, rule, rows), True
-    return AveragedNetwork(subject.module(), task, rule, subject.fed_shape, rows), False
+    return AveragedNetwork(subject.module(form), task, rule, subject.fed_shape, rows), False
 
 
-def framed(subject: Subject, task: Equivariance, yardstick: Yardstick) -> Made:
+def framed(
+    subject: Subject, task: Equivariance, yardstick: Yardstick, budget: int | None = None, form: str = "torchscript"
+) -> Made:
     """The mean over frames."""
-    network = FrameAveragedNetwork(subject.module(), task, subject.fed_shape)
+    network = FrameAveragedNetwork(subject.module(form), task, subject.fed_shape)
+    if budget is not None and len(network.signs) > budget:
+        raise UsageError(
+            f"--method frames calls the model {len(network.signs)} times a row, --budget allows {budget}; give "
+            "more, or use --method project or distill"
+        )
     support = frame_support(network, yardstick.x)
     notes = list(discontinuities(task))
     if support.degenerate:
@@ -289,7 +190,11 @@ def framed(subject: Subject, task: Equivariance, yardstick: Yardstick) -> Made:
     if support.missing:
         notes.append(f"frames: {100 * support.missing:.3g} % of the rows have no rest frame")
     count = len(network.signs)
-    return Made("frames", network, f"{count} frame{'s' if count > 1 else ''} a row", tuple(notes))
+    meant = FrameAveragedNetwork(Evaluated(subject.model, task.input_shape), task)
+    detail = (
+        f"{count} frame{'s' if count > 1 else ''} a row, {100 * support.degenerate:.3g} % of the rows in the fallback"
+    )
+    return Made("frames", network, detail, tuple(notes), meant=meant)
 
 
 def distilled(
@@ -304,15 +209,16 @@ def distilled(
 ) -> Made:
     """An equivariant network fitted to a teacher on the rows that are not held out."""
     rows = yardstick.train
-    network = distilled_network(task, rows, teacher(rows), rng, steps=steps, advance=advance)
+    network = distilled_network(task, rows, teacher(rows).double(), rng, steps=steps, advance=advance)
     count = sum(p.numel() for p in network.parameters())
     return Made(
         "distill",
-        network.plain().to(subject.stored().dtype or torch.float64),
+        copy.deepcopy(network.plain()).to(subject.dtype),
         f"{count} parameters fitted to the {teacher_name} on {len(rows)} rows",
         ("distill: a new network, whose agreement with the model is measured, not guaranteed",),
         (),
         partial(_distilled_weights, network),
+        meant=network,
     )
 
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from symfind.decision.halves import part_held_out, with_duplicates_grouped
-from symfind.equivariance.candidates import Candidate, Yardstick, measured
 from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
-from symfind.equivariance.measure import loss_of, seconds_per_call
+from symfind.equivariance.made import Candidate, Yardstick, measured
+from symfind.equivariance.measure import relative_change, seconds_per_call, task_loss, worse_by
 from symfind.equivariance.methods.method import Attempt, Choices, Method
 from symfind.equivariance.methods.registry import METHODS
+from symfind.equivariance.orientation import seen_in_one_orientation
 from symfind.equivariance.subject import Subject, evaluated
+from symfind.equivariance.writing import ENDING, format_written
 from symfind.errors import InputError, UsageError
 from symfind.fits.surrogate import Samples
 from symfind.models.model import Model
 from symfind.progress import Progress
-from symfind.schema.enforcement import ErrorMeasured, LossMeasured
+from symfind.schema.enforcement import ErrorMeasured, LossChange, LossMeasured
 
 ELEMENTS = 256
 """Fresh group elements on which errors are measured."""
@@ -31,10 +34,13 @@ _MOST_HELD_OUT = 256
 _MOST_SEEN = 64
 _HELD_OUT = 0.5
 
-# A projection is alive when it keeps at least half of the variance of the function, or does not raise its loss.
+# Without targets a projection is alive when it keeps at least half of the variance of the function.
 _ALIVE = 0.5**0.5
 
 _PLAINLY = 0.9
+
+# The largest of a few hundred errors is so many times their root mean square.
+_ROUNDINGS = 8.0
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,10 @@ class Enforced:
         Every method that was looked at, in order.
     before
         Error of the model as it was given.
-    loss_before
-        Its loss on the held-out rows.
+    loss_before, loss_constant
+        Its loss on the held-out rows, and that of the best constant.
+    loss_change
+        Of the loss, row by row; its ``why`` is not empty where the result is worse by more than a standard error.
     yardstick
         Rows and elements of the measurements.
     """
@@ -88,9 +96,11 @@ class Enforced:
     before: ErrorMeasured
     loss_before: LossMeasured | None
     yardstick: Yardstick
+    loss_constant: LossMeasured | None = None
+    loss_change: LossChange | None = None
 
 
-def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator) -> Yardstick:
+def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, tolerance: float) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
     most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
@@ -99,16 +109,35 @@ def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator) ->
     held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
     rest = rest if len(rest) else held
     x = subject.x[held]
-    values = subject.model(x)
+    own = evaluated(subject.path, x, subject.trust)
+    values = own(x)
+    loss = None
+    if subject.y is not None:
+        loss = task_loss(
+            subject.model(subject.x[rest[:_MOST_HELD_OUT]]), subject.y[rest[:_MOST_HELD_OUT]], str(subject.path)
+        )
+    unit = spread(values)
+    elements = task.fresh_elements(ELEMENTS, rng)
     return Yardstick(
         x,
         None if subject.y is None else subject.y[held],
         subject.x[rest],
+        None if subject.y is None else subject.y[rest],
+        loss,
         values,
-        task.fresh_elements(ELEMENTS, rng),
-        spread(values),
-        seconds_per_call(subject.model, x),
+        elements,
+        unit,
+        seconds_per_call(own, x),
+        max(tolerance, _ROUNDINGS * rounding_of(own, task, x, elements, unit)),
     )
+
+
+def rounding_of(own: Model, task: Equivariance, x: Tensor, elements: Tensor, unit: float) -> float:
+    """√E‖F(ρ(g)⁻¹ρ(g)x) − F(x)‖² in the type of the file, in units of the spread: no error can be told below it."""
+    index = torch.arange(len(elements)) % len(x)
+    rows = x[index].to(own.dtype)
+    back = task.moved_input(torch.linalg.inv(elements), task.moved_input(elements, rows))
+    return relative_change(own(back), own(rows), unit)
 
 
 def enforce_model(
@@ -142,18 +171,23 @@ def enforce_model(
     SymfindError
         If the method asked for does not apply, or with ``auto`` none does.
     """
-    yardstick = yardstick_for(subject, task, rng)
-    values = yardstick.values
-    before = equivariance_error(subject.model, task, yardstick.x, yardstick.elements, yardstick.unit, values)
-    loss = None if yardstick.y is None else loss_of(values, yardstick.y)
-    if before.largest <= choices.tolerance:
+    yardstick = yardstick_for(subject, task, rng, choices.tolerance)
+    values, x = yardstick.values, yardstick.x
+    own = evaluated(subject.path, x, subject.trust)
+    before = equivariance_error(own, task, x, yardstick.elements, yardstick.unit, values)
+    loss = constant = None
+    if yardstick.loss is not None and yardstick.y is not None and yardstick.y_train is not None:
+        loss = yardstick.loss.measured(values, yardstick.y)
+        same = yardstick.loss.constant(yardstick.y_train, len(x), task.output_width)
+        constant = yardstick.loss.measured(same, yardstick.y)
+    if before.largest <= yardstick.tolerance:
         path = folder / f"unchanged{subject.path.suffix}"
         shutil.copyfile(subject.path, path)
         reason = (
             f"the model is equivariant already: its largest error on {before.elements} elements is "
-            f"{before.largest:.2g}, not above --tolerance {choices.tolerance:g}"
+            f"{before.largest:.2g}, not above {_tolerance(yardstick, choices)}"
         )
-        return Enforced("unchanged", reason, path, None, (), before, loss, yardstick)
+        return Enforced("unchanged", reason, path, None, (), before, loss, yardstick, constant)
     trial = _Trial(subject, task, choices, provenance, folder, rng, progress, yardstick)
     if choices.method == "auto":
         verdicts, index, reason = _best_of(trial, loss)
@@ -165,11 +199,39 @@ def enforce_model(
         )
     chosen = verdicts[index].candidate
     assert chosen is not None
-    if chosen.made.dead is not None:
-        raise InputError(
-            f"{subject.path}: {chosen.made.dead}; use --method {_instead(task)}, or a larger hidden representation"
+    if chosen.dead is not None:
+        instead = f"; use --method {_instead(task)}, or a larger hidden representation" if chosen.made.dead else ""
+        raise InputError(f"{subject.path}: {chosen.dead}{instead}")
+    change = _loss_change(chosen, yardstick, task)
+    return Enforced(
+        chosen.made.method, reason, chosen.path, chosen, tuple(verdicts), before, loss, yardstick, constant, change
+    )
+
+
+def _tolerance(yardstick: Yardstick, choices: Choices) -> str:
+    if yardstick.tolerance > choices.tolerance:
+        return f"what rounding does in the type of the file ({yardstick.tolerance:.2g})"
+    return f"--tolerance {choices.tolerance:g}"
+
+
+def _loss_change(chosen: Candidate, yardstick: Yardstick, task: Equivariance) -> LossChange | None:
+    """After − before, and why it is worse, where it is by more than a standard error."""
+    if yardstick.loss is None or yardstick.y is None or chosen.losses is None:
+        return None
+    before = yardstick.loss.rows(yardstick.values, yardstick.y)
+    mean, error = worse_by(chosen.losses, before, yardstick.values.dtype)
+    if mean <= error:
+        return LossChange(mean=mean, standard_error=error)
+    if seen_in_one_orientation(task, yardstick.x, yardstick.elements):
+        why = "the rows are seen in one orientation: the mean over the group mixes in what the network never learned"
+    elif chosen.error.largest > yardstick.tolerance:
+        why = "the result is not exact under the group either"
+    else:
+        why = (
+            f"the targets do not follow {task.group.name} with {task.written_in} → {task.written_out}, or the method "
+            "fits less than the model did"
         )
-    return Enforced(chosen.made.method, reason, chosen.path, chosen, tuple(verdicts), before, loss, yardstick)
+    return LossChange(mean=mean, standard_error=error, why=why)
 
 
 def _instead(task: Equivariance) -> str:
@@ -197,10 +259,10 @@ class _Trial:
                 subject, task, yardstick, self.choices, lambda: self._teacher(method, teacher), self.rng, advance
             )
             made = method.make(attempt)
-            ending = subject.path.suffix if method.in_place else ".pt"
-            path = self.folder / f"{method.name}{ending}"
-            made.save(subject, path, {**self.provenance, "method": method.name})
-            return measured(made, subject, task, yardstick, path)
+            form = format_written(subject, True) if method.in_place else self.choices.form
+            path = self.folder / f"{method.name}{subject.path.suffix if method.in_place else ENDING[form]}"
+            made.save(subject, path, form, {**self.provenance, "method": method.name})
+            return measured(made, subject, task, yardstick, path, form)
 
     def _teacher(self, method: Method, candidate: Candidate | None) -> tuple[Model, str]:
         if candidate is None and self.choices.method == method.name and self.task.is_compact:
@@ -211,32 +273,46 @@ class _Trial:
 
 
 def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], int, str]:
-    """Every method in turn; the index of the one to take, and why."""
+    """Every method in turn; the index of the one to take, and why.
+
+    With targets: of those that are exact, the cheapest whose loss is within a standard error of the smallest, row by
+    row. Without: the projection if it keeps the model alive, else what changes the function least.
+    """
     layerwise, *others = METHODS
     first = _tried(trial, layerwise)
     verdicts = [first]
     if first.candidate is not None:
-        if first.candidate.made.dead is None and _alive(first.candidate, loss):
+        if first.candidate.dead is None and loss is None and first.candidate.change <= _ALIVE:
             return verdicts, 0, "project: the layerwise projection keeps the model alive"
-        why = first.candidate.made.dead or _lost(first.candidate, loss)
-        verdicts[0] = Verdict(first.method, first.candidate, why)
+        verdicts[0] = Verdict(first.method, first.candidate, first.candidate.dead or _lost(first.candidate, loss))
     for method in others:
         excuse = method.excuse(trial.task, trial.choices)
         # Without a mean the best teacher is the model itself, where it was trained: frames would take it elsewhere.
         teachers = [v.candidate for v in verdicts[1:] if v.candidate is not None] if trial.task.is_compact else []
         teacher = teachers[0] if teachers else None
         verdicts.append(Verdict(method.name, None, excuse) if excuse else _tried(trial, method, teacher))
-    live = [i for i, v in enumerate(verdicts) if v.candidate is not None and v.candidate.made.dead is None]
+    verdicts = [v if v.candidate is None else replace(v, why=v.why or v.candidate.dead or "") for v in verdicts]
+    live = [i for i, v in enumerate(verdicts) if v.candidate is not None and v.candidate.dead is None]
     if not live:
         reasons = "; ".join(f"{v.method}: {v.why}" for v in verdicts)
         name = trial.task.group.name
         raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {name} ({reasons})")
-    exact = [i for i in live if _candidate(verdicts[i]).error.largest <= trial.choices.tolerance] or live
+    tolerance = trial.yardstick.tolerance
+    exact = [i for i in live if _candidate(verdicts[i]).error.largest <= tolerance] or live
     # An error above the tolerance may buy a smaller loss or change: who reads the table must not wonder.
-    among = f" of those with an error below --tolerance {trial.choices.tolerance:g}" if len(exact) < len(live) else ""
+    among = (
+        f" of those with an error below {_tolerance(trial.yardstick, trial.choices)}" if len(exact) < len(live) else ""
+    )
     if loss is not None:
         best = min(exact, key=lambda i: _loss_value(_candidate(verdicts[i])))
-        return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss{among}"
+        like = [i for i in exact if i == best or _as_good(_candidate(verdicts[i]), _candidate(verdicts[best]))]
+        cheapest = min(like, key=lambda i: _candidate(verdicts[i]).cost)
+        if cheapest == best:
+            return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss{among}"
+        why = (
+            f"{verdicts[cheapest].method} is the cheapest within a standard error of the smallest held-out loss{among}"
+        )
+        return verdicts, cheapest, why
     best = exact[0]
     for i in exact[1:]:
         # The average is the nearest in mean square over the group; samples of x and g decide no smaller difference.
@@ -262,14 +338,17 @@ def _loss_value(candidate: Candidate) -> float:
     return float("inf") if candidate.loss is None else candidate.loss.value
 
 
-def _alive(candidate: Candidate, loss: LossMeasured | None) -> bool:
-    if loss is not None and candidate.loss is not None:
-        # A few percent are the noise of 256 rows; beyond its own spread it would be another function.
-        return candidate.loss.value <= 1.05 * loss.value and candidate.change <= 1.0
-    return candidate.change <= _ALIVE
+def _as_good(candidate: Candidate, best: Candidate) -> bool:
+    """Whether the loss is within a standard error of the best one's, over the same rows."""
+    if candidate.losses is None or best.losses is None:
+        return False
+    mean, error = worse_by(candidate.losses, best.losses, torch.float64)
+    return mean <= error
 
 
 def _lost(candidate: Candidate, loss: LossMeasured | None) -> str:
     if loss is not None and candidate.loss is not None and candidate.loss.value > loss.value:
         return f"the projection raises the held-out {loss.kind} from {loss.value:.4g} to {candidate.loss.value:.4g}"
+    if loss is not None:
+        return ""
     return f"the projection changes the function by {candidate.change:.2g} of its spread"

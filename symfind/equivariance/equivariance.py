@@ -39,6 +39,8 @@ class Equivariance:
         Of one row.
     coordinates
         T ``(d, d)`` where V is written in other coordinates than the group's own: V(g) = T⁻¹ g T; None for T = 1.
+    formulas
+        ρ_in and ρ_out in the words in which they can be typed; None where they were made without words.
     """
 
     group: Group
@@ -47,6 +49,7 @@ class Equivariance:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     coordinates: Tensor | None = None
+    formulas: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Check the sizes; raises :class:`~symfind.errors.UsageError`."""
@@ -59,6 +62,16 @@ class Equivariance:
                     f"{option} {rep} of {self.group.name} has dimension {rep.dim}, but the rows have shape {shape} "
                     f"({prod(shape)} numbers); give a representation of that dimension"
                 )
+
+    @property
+    def written_in(self) -> str:
+        """ρ_in as ``--rep-in`` takes it."""
+        return str(self.rep_in) if self.formulas is None else self.formulas[0]
+
+    @property
+    def written_out(self) -> str:
+        """ρ_out as ``--rep-out`` takes it."""
+        return str(self.rep_out) if self.formulas is None else self.formulas[1]
 
     @property
     def is_compact(self) -> bool:

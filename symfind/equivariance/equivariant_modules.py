@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from symfind.equivariance.coordinates import changed
 from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import Group
-from symfind.lie.groups.intertwiners import intertwiners, invariants
+from symfind.lie.groups.intertwiners import HomSpace, intertwiners, invariants
 from symfind.lie.groups.notation import parse_representation
 from symfind.lie.groups.representations import Representation, trivial
 
@@ -84,6 +84,29 @@ class EquivariantLinear(nn.Module):
     def homogeneous(self) -> bool:
         """Whether V acts on (x, 1)."""
         return any(a.name.startswith("points(") for w in self.rep_in.words for a in w)
+
+
+class Intertwining(nn.Module):
+    """W ↦ Σ ⟨bᵢ, W⟩ bᵢ: a parametrisation (torch.nn.utils.parametrize) under which a weight never leaves Hom_G.
+
+    Parameters
+    ----------
+    space
+        Hom_G(V, V′) of the weight as a matrix ``(dim V′, dim V)``; of a bias, the invariants of V′.
+    """
+
+    def __init__(self, space: HomSpace) -> None:
+        super().__init__()
+        self.space = space
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The projection, in the shape and type of ``weight``."""
+        matrix = weight.double().reshape(self.space.target.dim, self.space.source.dim)
+        return self.space.matrix(self.space.coefficients(matrix)).reshape(weight.shape).to(weight.dtype)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """What is stored for a weight: itself."""
+        return weight
 
 
 class GatedProduct(nn.Module):

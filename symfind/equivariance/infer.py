@@ -9,17 +9,20 @@ from math import prod
 import torch
 from torch import Tensor
 
-from symfind.equivariance.coordinates import changed, in_coordinates
+from symfind.equivariance.coordinates import in_coordinates
 from symfind.equivariance.equivariance import Equivariance, Function, equivariance_error, spread
 from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import CompactGroup, Group
 from symfind.lie.groups.notation import parse_representation
-from symfind.lie.groups.representations import Representation, data_shape, natural_representation, trivial
+from symfind.lie.groups.representations import Representation, data_shape
 
 # Pairs of an element and a row on which a candidate is judged: it is to be told from others, not measured.
 _PAIRS = 48
 # A later candidate must be plainly better than an earlier one, which is the more usual reading of the shapes.
 _PLAINLY = 0.9
+# With a defect e the share of the variance of F that does not follow the group is e²/2: beyond a quarter a guess is
+# none.
+_DOUBTFUL = 0.5**0.5
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,13 @@ class Inferred:
         Group and representations.
     messages
         What was chosen for the user, and what against.
+    doubt
+        The two best guesses as options, with their defects, where the model obeys none of several; else empty.
     """
 
     task: Equivariance
     messages: tuple[str, ...]
+    doubt: tuple[str, ...] = ()
 
 
 def inferred_task(
@@ -71,29 +77,26 @@ def inferred_task(
         A formula that does not fit, or no candidate of the right dimension.
     """
     input_shape = tuple(x.shape[1:])
-    sources = _given(group, coordinates, rep_in) or list(_candidates(group, coordinates, input_shape))
-    targets = _given(group, coordinates, rep_out)
-    if not targets:
-        targets = [("invariant", trivial(group, prod(output_shape)))]
-        targets += _candidates(group, coordinates, output_shape)
+    sources = [rep_in] if rep_in else list(dict.fromkeys(_of_rows(group, input_shape)))
+    targets = [rep_out] if rep_out else list(dict.fromkeys(_of_values(group, output_shape)))
     if not sources:
-        unit = prod(data_shape(group))
-        raise UsageError(
-            f"{group.name} acts on rows of {unit} numbers, and the model takes rows of shape {input_shape}; "
-            "give --rep-in, or a group of that dimension"
-        )
+        raise UsageError(_no_source(group, input_shape))
+
+    def made(text: str) -> Representation:
+        return in_coordinates(parse_representation(group, text), coordinates)
+
     tasks = [
-        (f"{source_name} → {target_name}", Equivariance(group, source, target, input_shape, output_shape, coordinates))
-        for source_name, source in sources
-        for target_name, target in targets
+        Equivariance(group, made(source), made(target), input_shape, output_shape, coordinates, (source, target))
+        for source in sources
+        for target in targets
     ]
     if len(tasks) == 1:
-        return Inferred(tasks[0][1], () if rep_in and rep_out else (_sentence(tasks[0][0]),))
+        return Inferred(tasks[0], () if rep_in and rep_out else (_sentence(tasks[0]),))
     rows = x[:_PAIRS]
     unit_of_error = spread(function(rows))
     state = rng.get_state()
     errors = []
-    for _, task in tasks:
+    for task in tasks:
         rng.set_state(state)  # every candidate sees the same elements
         elements = task.fresh_elements(_PAIRS, rng)
         errors.append(equivariance_error(function, task, rows, elements, unit_of_error).rms)
@@ -101,60 +104,113 @@ def inferred_task(
     for i, error in enumerate(errors):
         if error < _PLAINLY * errors[best]:
             best = i
-    judged = [f"{name} {error:.3g}" for (name, _), error in zip(tasks, errors, strict=True)]
+    judged = [f"{t.written_in} → {t.written_out} {error:.3g}" for t, error in zip(tasks, errors, strict=True)]
     others = ", ".join(judged[:best] + judged[best + 1 :])
-    return Inferred(
-        tasks[best][1],
-        (f"{_sentence(tasks[best][0])}; relative defect {errors[best]:.3g}, of the others: {others}",),
+    message = f"{_sentence(tasks[best])}; relative defect {errors[best]:.3g}, of the others: {others}"
+    doubt: tuple[str, ...] = ()
+    if errors[best] > _DOUBTFUL:
+        second = min((i for i in range(len(tasks)) if i != best), key=lambda i: errors[i])
+        doubt = tuple(f"{options_of(tasks[i])} (relative defect {errors[i]:.2g})" for i in (best, second))
+    return Inferred(tasks[best], (message,), doubt)
+
+
+def options_of(task: Equivariance) -> str:
+    """The representations as they are typed."""
+    return f"--rep-in '{task.written_in}' --rep-out '{task.written_out}'"
+
+
+def _sentence(task: Equivariance) -> str:
+    return f"representations inferred: {options_of(task)}"
+
+
+def _no_source(group: Group, shape: tuple[int, ...]) -> str:
+    unit, width = prod(data_shape(group)), prod(shape)
+    mixed = ""
+    if not group.affine and width > unit and len(_without_ones(shape)) <= 1:
+        mixed = f" (vectors and scalars are written '{width % unit}+{width // unit}V')"
+    return (
+        f"{group.name} acts on rows of {unit} numbers, and the model takes rows of shape {shape}; "
+        f"give --rep-in, or a group of that dimension{mixed}"
     )
 
 
-def _sentence(name: str) -> str:
-    return f"representations inferred: {name}"
+def _of_values(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
+    """Formulas of ρ_out on values of a shape: invariant, as rows are, with scalars beside, pseudovectors, tensors."""
+    width, unit = prod(shape), prod(data_shape(group))
+    yield str(width)
+    yield from _of_rows(group, shape)
+    if group.affine or group.factors or group.is_permutation:
+        return
+    if len(_without_ones(shape)) <= 1 and width > unit and width % unit:
+        yield f"{width % unit}+{_times(width // unit)}V"
+        yield f"{_times(width // unit)}V+{width % unit}"
+    if width == unit**2 and unit > 1:
+        yield "V⊗V"
+    if bool((torch.linalg.det(group.components) < 0).any() if len(group.components) else False):
+        yield f"{_times(width)}det"
+        if width % unit == 0:
+            yield "V⊗det" if width == unit else f"{width // unit}(V⊗det)"
 
 
-def _given(group: Group, coordinates: Tensor | None, text: str | None) -> list[tuple[str, Representation]]:
-    if text is None:
-        return []
-    return [(text, in_coordinates(parse_representation(group, text), coordinates))]
-
-
-def _candidates(
-    group: Group, coordinates: Tensor | None, shape: tuple[int, ...]
-) -> Iterator[tuple[str, Representation]]:
-    """Representations on rows of a shape, the most usual first."""
-    if coordinates is not None:
-        if prod(shape) % group.degree == 0:
-            count = prod(shape) // group.degree
-            yield f"{count} vectors", count * changed(group, coordinates)
+def _of_rows(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
+    """Formulas of ρ on rows of a shape, the most usual first; objects are never cut apart."""
+    if prod(shape) == 0:
         return
     if group.is_permutation and not group.factors:
         yield from _permuted_axes(group, shape)
         return
     if _turns_images(group, shape):
         channels, (height, width) = prod(shape[:-2]), shape[-2:]
-        yield (
-            f"{channels} images {height} x {width}",
-            trivial(group, channels) * parse_representation(group, f"image({height},{width})"),
-        )
-    unit = prod(data_shape(group))
-    if prod(shape) and prod(shape) % unit == 0 and not (len(shape) > 2 and shape[-1] > unit):
-        rep = natural_representation(group, shape)
-        yield str(rep), rep
+        yield _beside(channels, f"image({height},{width})", 1)
+    unit, total, sizes = prod(data_shape(group)), prod(shape), _without_ones(shape)
+    last = sizes[-1] if sizes else 1
+    trailing = sizes[len(sizes) - len(data_shape(group)) :] == data_shape(group)
+    # Vectors stand along the last axis, one or (of a table of objects) several; or the row is one vector, or flat.
+    along = last == unit or (len(sizes) == 2 and last % unit == 0) or (len(group.factors) > 1 and trailing)
+    if total % unit == 0 and (len(sizes) <= 1 or total == unit or along):
+        yield f"points({total // unit})" if group.affine else f"{_times(total // unit)}V"
+    if group.affine or group.factors or unit == 1 or _turns_images(group, shape):
+        return
+    for axis, size in enumerate(sizes[:-1]):
+        if size == unit != last:  # coordinates stand last, as in docs/data.md, where they can
+            yield _beside(prod(sizes[:axis]), "V", prod(sizes[axis + 1 :]))
+    if len(sizes) > 1 and last > unit:
+        yield from _mixed(prod(sizes[:-1]), last, unit)
+    elif len(sizes) == 1 and total % unit == 0 and total % (unit + 1) == 0:
+        yield from _mixed(total // (unit + 1), unit + 1, unit)
 
 
-def _permuted_axes(group: Group, shape: tuple[int, ...]) -> Iterator[tuple[str, Representation]]:
+def _mixed(count: int, width: int, unit: int) -> Iterator[str]:
+    """Objects of ``width`` numbers as scalars and vectors of ``unit``: as many vectors as there can be, or one."""
+    for vectors in sorted({(width - 1) // unit, 1}, reverse=True):
+        scalars = width - vectors * unit
+        for inside in (f"{scalars}+{_times(vectors)}V", f"{_times(vectors)}V+{scalars}"):
+            yield inside if count == 1 else f"{count}({inside})"
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else str(count)
+
+
+def _beside(before: int, text: str, after: int) -> str:
+    """The product before ⊗ text ⊗ after, without the ones."""
+    return "⊗".join([*([str(before)] if before > 1 else []), text, *([str(after)] if after > 1 else [])])
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _permuted_axes(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
     """V on one axis of the row; of a flat row, objects one after the other, or coordinates one after the other."""
-    n, v = group.degree, natural_representation(group, (group.degree,))
+    n = group.degree
     if len(shape) == 1 and shape[0] % n == 0 and shape[0] > n:
-        rest = trivial(group, shape[0] // n)
-        yield f"{n} objects of {shape[0] // n} numbers", v * rest
-        yield f"{shape[0] // n} coordinates of {n} objects", rest * v
+        yield _beside(1, "V", shape[0] // n)
+        yield _beside(shape[0] // n, "V", 1)
         return
     for axis, size in enumerate(shape):
         if size == n:
-            before, after = trivial(group, prod(shape[:axis])), trivial(group, prod(shape[axis + 1 :]))
-            yield f"axis {axis} of {shape} permuted", before * v * after
+            yield _beside(prod(shape[:axis]), "V", prod(shape[axis + 1 :]))
 
 
 def _turns_images(group: Group, shape: tuple[int, ...]) -> bool:

@@ -15,6 +15,7 @@ from symfind.equivariance.infer import inferred_task
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.kinds.reading import open_dataset
+from symfind.kinds.search import is_model
 from symfind.lie.groups.catalogue import Group, parse_group
 from symfind.models.model import Model, load_model
 from symfind.options.of_verbs import ActionOptions
@@ -36,12 +37,15 @@ class GivenGenerators:
         The file they were found in, and its digest; used for rows if it is still there.
     affine
         Whether they are ((A, b), (0, 0)).
+    shape
+        Of one row of what they were found in; empty if that is not known.
     """
 
     matrices: Tensor
     noise: float
     source: tuple[str, str | None] | None = None
     affine: bool = False
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,8 @@ class Prepared:
         Whether the rows are data.
     messages
         What was chosen for the user.
+    doubt
+        The two best guesses at the representations, where the model obeys none of several; else empty.
     """
 
     subject: Subject
@@ -65,6 +71,7 @@ class Prepared:
     nearest: NearestGroup | None
     given_rows: bool
     messages: tuple[str, ...]
+    doubt: tuple[str, ...] = ()
 
 
 def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | None, rng: torch.Generator) -> Prepared:
@@ -90,7 +97,7 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
         known, coordinates = named or parse_group(str(asked.group), x.shape[-1]), None
     subject = Subject(path, model, model.format, x, y, asked.trust_model)
     inferred = inferred_task(model, x, model.output_shape, known, coordinates, asked.rep_in, asked.rep_out, rng)
-    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages))
+    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages), inferred.doubt)
 
 
 def _named(group: str) -> Group | None:
@@ -110,12 +117,13 @@ def rows_for(
     message: tuple[str, ...] = ()
     if path is None and asked.shape is None and generators is not None and generators.source is not None:
         name, digest = generators.source
-        if digest is not None and Path(name).is_file() and sha256(Path(name)) == digest:
+        # A model has no rows; those it was asked on were samples, too.
+        if digest is not None and Path(name).is_file() and not is_model(Path(name)) and sha256(Path(name)) == digest:
             path, message = name, (f"rows: the data the generators were found in, {name}",)
     if path is not None:
         x, y = _read(path, asked, rng)
         return x, y, True, message
-    shape = asked.shape or _own_shape(model)
+    shape = asked.shape or (generators.shape if generators is not None else ()) or _own_shape(model)
     if shape is None:
         raise UsageError(
             f"{model.path}: the model does not tell the shape of its input; give --data FILE, or --shape N,N"
@@ -133,7 +141,12 @@ def _own_shape(model: Model) -> tuple[int, ...] | None:
 
 
 def _read(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-    names = {"input": asked.input, "output_name": asked.output_name, "mapping": asked.mapping}
+    names = {
+        "input": asked.input,
+        "output_name": asked.output_name,
+        "mapping": asked.mapping,
+        "transpose": asked.transpose,
+    }
     try:
         dataset = open_dataset(path, **names)  # type: ignore[arg-type]
     except InputError:

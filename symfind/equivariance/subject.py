@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from symfind.errors import UsageError
+from symfind.models.exported import scripted_graph
 from symfind.models.loading import load_network
 from symfind.models.model import Model, load_model
-from symfind.models.modules import plain_module
+from symfind.models.modules import InBatches, plain_module
 from symfind.models.network import Layer, Network, Step
 
 
@@ -58,17 +60,44 @@ class Subject:
         """The network as it was stored, in its own dtype, apart from the one that is evaluated."""
         return stored_network(self.path, self.trust)
 
-    def module(self) -> nn.Module:
-        """A module that TorchScript can save, in the file's own dtype.
+    def module(self, form: str = "torchscript") -> nn.Module:
+        """The network as it is, in the file's own dtype, as a part of a file of kind ``form``.
 
-        The graph of a ``torch.export`` archive cannot be scripted; the layers that are read from it can.
+        A graph of ``torch.export`` is called operation by operation, never taken apart into layers; one that takes
+        so many rows and no others is called with just these.
 
         Raises
         ------
-        InputError
-            If the layers of such an archive, or of a checkpoint, cannot be read one after the other.
+        UsageError
+            An operation of such a graph that TorchScript does not have, by name; a TorchScript module for an archive
+            of ``torch.export``.
         """
-        return self.stored().module if self.format == "torchscript" else plain_module(self.stored().steps)
+        network = self.stored()
+        module = network.module
+        if isinstance(module, fx.GraphModule):
+            if form == "torchscript":
+                module = scripted_graph(module, str(self.path))
+            most = network.batch[1]
+            return module if most is None else InBatches(module, most)
+        if self.format == "checkpoint":
+            return plain_module(network.steps)
+        if form == "torch.export":
+            raise UsageError(
+                f"{self.path}: a TorchScript module cannot be a part of a torch.export archive; give an --output that "
+                "ends in .pt"
+            )
+        return module
+
+    @property
+    def only_batch(self) -> int | None:
+        """The number of rows of a call, where the file takes just that one."""
+        least, most = self.model.batch
+        return least if least == most else None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which the file computes; float64 for a network without numbers of its own."""
+        return self.model.stored_dtype or torch.float64
 
     def widest(self) -> int:
         """Numbers in the widest activation of one row, as far as the layers tell."""
@@ -89,5 +118,6 @@ def stored_network(path: Path, trust: bool) -> Network:
 
 
 def evaluated(path: Path, x: Tensor, trust: bool) -> Model:
-    """The model of a file, ready for rows like x."""
-    return load_model(path, trust=trust).bind(tuple(x.shape[1:]), x)
+    """The model of a file as a user meets it, in the file's own dtype, ready for rows like x."""
+    own = stored_network(path, trust).dtype or torch.float64
+    return load_model(path, dtype=own, trust=trust).bind(tuple(x.shape[1:]), x, derivatives=False)

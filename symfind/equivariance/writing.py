@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from symfind.data.files import appearing_whole
 from symfind.data.hdf5 import write
@@ -19,9 +22,13 @@ from symfind.models.checkpoint import write_checkpoint
 from symfind.models.exported import exported_program
 from symfind.models.model_file import audited
 from symfind.models.network import Layer, Step
+from symfind.models.torchscript import one_line
 
 PROVENANCE = "symfind.json"
 """Name of the extra file of an archive, and of the attribute of a checkpoint, that says where a model came from."""
+
+ENDING = {"torchscript": ".pt", "torch.export": ".pt2"}
+"""The ending of a module that is written anew."""
 
 _ENDINGS = {"torchscript": (".pt", ".pth", ".ts"), "torch.export": (".pt2",), "hdf5": (".h5", ".hdf5")}
 
@@ -42,11 +49,11 @@ class Rewritten(Protocol):
     def layers(self) -> Sequence[LayerWritten]: ...  # noqa: D102
 
 
-def format_written(subject: Subject, in_place: bool) -> str:
+def format_written(subject: Subject, in_place: bool, to: Path | None = None) -> str:
     """``torchscript``, ``torch.export`` or ``hdf5``: the kind of file made of this model, in place or as a new one."""
     if in_place:
         return {"torchscript": "torchscript", "torch.export": "torch.export"}.get(subject.format, "hdf5")
-    return "torchscript"
+    return "torch.export" if to is not None and to.suffix.lower() == ".pt2" else "torchscript"
 
 
 def check_ending(path: Path, form: str, method: str) -> None:
@@ -73,6 +80,43 @@ def save_module(module: nn.Module, path: Path, provenance: Mapping[str, Any]) ->
             if parameter.is_floating_point():
                 parameter.requires_grad_(True)
         torch.jit.save(scripted, str(path), _extra_files={PROVENANCE: json.dumps(provenance)})
+
+
+def export_module(module: nn.Module, x: Tensor, batch: int | None, path: Path, provenance: Mapping[str, Any]) -> None:
+    """Export a module for any number of rows like x (for ``batch`` of them, if that is given) and save it.
+
+    Raises
+    ------
+    InputError
+        torch.export cannot trace it; the message says what it stopped at.
+    """
+    rows = x[torch.arange(batch or 3) % len(x)]
+    dynamic = None if batch is not None else ({0: torch.export.Dim("n", min=1)},)
+    try:
+        with warnings.catch_warnings(), _silent_export():
+            warnings.simplefilter("ignore")
+            # A loaded graph refuses to be told its mode; it has the one that it was exported in.
+            mode = module if any(isinstance(part, fx.GraphModule) for part in module.modules()) else module.eval()
+            program = torch.export.export(mode, (rows,), dynamic_shapes=dynamic)
+            torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
+    # The tracer raises what its parts raise, private classes among them.
+    except Exception as error:
+        raise InputError(
+            f"torch.export cannot trace the equivariant module ({one_line(error)}); give an --output that ends in .pt"
+        ) from None
+
+
+@contextmanager
+def _silent_export() -> Iterator[None]:
+    """Without the graph that the tracer prints when it gives up: the error says where."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def save_projection(projection: Rewritten, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:

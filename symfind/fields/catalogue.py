@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import box_fields, linear_fields, matrix_fields, polynomial_fields
 from symfind.fields.space import VectorFieldSpace
 from symfind.registry import Registry
+from symfind.small_input import json_of, small_bytes, text_of
 
 
 def _rotations(d: int) -> Tensor:
@@ -45,6 +45,8 @@ def _diagonal(d: int) -> Tensor:
 
 # Monomials times directions beyond this need more memory than a candidate space is worth.
 _MAX_FIELDS = 20_000
+# More than there are names of spaces.
+_MAX_PARTS = 20
 # Steepest random features, in units of the data: steeper ones are steps.
 _STEEPEST = 10.0
 
@@ -59,7 +61,10 @@ def make_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
     InputError
         If a file cannot be read.
     """
-    parts = [_one_space(part.strip(), d, coordinates) for part in name.split("+")]
+    named = name.split("+")
+    if len(named) > _MAX_PARTS:
+        raise UsageError(f"a sum of {len(named)} spaces is asked for, at most {_MAX_PARTS} are tried; give fewer")
+    parts = [_one_space(part.strip(), d, coordinates) for part in named]
     if len(parts) == 1:
         return parts[0]
     from symfind.fields.user import SumOfSpaces  # with YAML, which the plain spaces do without
@@ -90,27 +95,33 @@ def _one_space(name: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpac
 
 def _certified_span(name: str, d: int) -> VectorFieldSpace:
     """What the certified generators of a report span: symmetries that are asked to be symmetries of more."""
+    form = "give a report that discover wrote"
+    report = json_of(text_of(small_bytes(name, form), name, form), name, form)
     try:
-        report = json.loads(Path(name).read_text(encoding="utf-8"))
         actions = [g["input_action"] for g in report["generators"] if g["verdict"] == "certified"]
         dimension = len(report["source"]["names"])
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        told = fault.strerror if isinstance(fault, OSError) else "not such a file"
-        raise InputError(f"the space '{name}' is no report of symfind ({told}); give one that discover wrote") from None
+    except (KeyError, TypeError):
+        raise InputError(f"the space '{name}' is no report of symfind; {form}") from None
     if not actions:
         raise InputError(f"{name}: no generator of the report is certified, so it spans no space; name another --space")
     return fields_of_actions(name, dimension, d, actions)
+
+
+def _check_size(name: str, d: int, fields: int) -> None:
+    if fields > _MAX_FIELDS:
+        raise UsageError(
+            f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried; give a smaller "
+            "space (--space) or fewer columns (--mapping)"
+        )
 
 
 def _polynomial(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
     """All polynomials of a degree in all variables together."""
     del coordinates
     head = name.partition(":")[0]
-    if not tail.isdigit() or not 0 <= int(tail) <= 8:
+    if tail not in tuple("012345678"):
         raise UsageError(f"the space '{name}' should be {head}:k with a degree k from 0 to 8")
-    fields = math.comb(d + int(tail), d) * d
-    if fields > _MAX_FIELDS:
-        raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
+    _check_size(name, d, math.comb(d + int(tail), d) * d)
     space = polynomial_fields(d, int(tail))
     return replace(space, name=name) if head == "point" else space
 
@@ -125,15 +136,13 @@ def _point(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFi
 def _box(name: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
     """Products of Chebyshev polynomials of one variable each, of the degrees given in ``tail``."""
     degrees = [part.strip() for part in tail.split(",")]
-    if len(degrees) != d or not all(part.isdigit() and int(part) <= 8 for part in degrees):
+    if len(degrees) != d or not all(part in tuple("012345678") for part in degrees):
         raise UsageError(
             f"the space '{name}' should be point:chebyshev: and {d} degrees from 0 to 8, one for each of "
             f"{', '.join(coordinates)}"
         )
     top = [int(part) for part in degrees]
-    fields = math.prod(a + 1 for a in top) * d
-    if fields > _MAX_FIELDS:
-        raise UsageError(f"the space '{name}' has {fields} fields on R^{d}, at most {_MAX_FIELDS} are tried")
+    _check_size(name, d, math.prod(a + 1 for a in top) * d)
     return box_fields(name, top)
 
 
@@ -174,6 +183,8 @@ def of_dimension(name: str, make: Callable[[int], VectorFieldSpace], least: int 
 
     def made(asked: str, tail: str, d: int, coordinates: Sequence[str]) -> VectorFieldSpace:
         del tail, coordinates
+        # Made of matrices d × d, unless they are translations or scalings.
+        _check_size(asked, d, d if name in ("translations", "diagonal") else d * d)
         if d < least:
             raise UsageError(f"the space '{asked}' is empty in dimension {d}; take another, such as linear")
         return make(d)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from symfind.errors import UsageError
 from symfind.fields.taylor import SERIES_FUNCTIONS, Series
+from symfind.untrusted_text import LONGEST_NAME, shown
 
 _FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sin": torch.sin, "cos": torch.cos, "tan": torch.tan, "exp": torch.exp, "log": torch.log,
@@ -21,6 +23,10 @@ _FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 _CONSTANTS: Mapping[str, float] = {"pi": torch.pi, "e": 2.718281828459045}
 # A deeper tree than anyone writes by hand; it bounds the recursion on hostile input.
 _MAX_LENGTH = 2000
+# A sum of n terms is n deep. Python ends at 1,000 calls inside one another, of which a level takes two.
+_MAX_DEPTH = 200
+# What is shown on either side of a caret: a window of 100 columns.
+_AROUND = 50
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,12 @@ def parse_expression(
         tree = ast.parse(place.source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         column = (getattr(fault, "offset", None) or 1) - 1
-        raise UsageError(place.pointed("this formula does not parse", column)) from None
+        raise place.pointed("this formula does not parse", column) from None
+    if _depth(tree) > _MAX_DEPTH:
+        raise UsageError(
+            f"the formula '{shown(text, LONGEST_NAME)}' is nested deeper than {_MAX_DEPTH} (a sum counts its terms); "
+            "split it"
+        )
     _check(tree, place, tuple(variables), tuple(variables if known is None else known))
     return Expression(text, tuple(variables), tree)
 
@@ -108,38 +119,69 @@ class _Place:
         """What Python's grammar is asked to read."""
         return self.typed.strip().replace("^", "**")
 
-    def pointed(self, what: str, column: int) -> str:
-        """The message with a caret under ``column`` of the source."""
+    def pointed(self, what: str, column: int) -> UsageError:
+        """The error with a caret under ``column`` of the source, and what stands around it."""
         lead = len(self.typed) - len(self.typed.lstrip())
         carets = self.typed.strip()
         # Each ^ was read as two characters.
         at = next((i for i in range(len(carets) + 1) if len(carets[:i].replace("^", "**")) >= column), len(carets))
         at += self.start + lead
-        return f"{what}: '{self.whole}' at column {at + 1}\n    {self.whole}\n    {' ' * at}^"
+        first = max(0, at - _AROUND) if len(self.whole) > 2 * _AROUND else 0
+        # A line break or an escape would move the caret.
+        line = "".join(c if c.isprintable() else " " for c in self.whole[first : first + 2 * _AROUND])
+        message = f"{what}: '{shown(self.whole, 4 * _AROUND)}' at column {at + 1}"
+        return UsageError(message, (f"    {line}", f"    {' ' * (at - first)}^"))
 
 
-def _check(node: ast.expr, place: _Place, variables: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _depth(tree: ast.expr) -> int:
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return depth
+
+
+def _check(node: ast.expr, place: _Place, variables: tuple[str, ...], known: tuple[str, ...]) -> float | None:
+    """Refuse what is no arithmetic; return the number that a part without variables and functions is."""
     match node:
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float()):
-            return
-        case ast.Name(id=name) if name in variables or name in _CONSTANTS:
-            return
+            return _number_of(node, place, node.col_offset)
+        case ast.Name(id=name) if name in variables:
+            return None
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return _CONSTANTS[name]
         case ast.Name(id=name):
             near = difflib.get_close_matches(name, [*variables, *_FUNCTIONS], n=1)
             hint = f", did you mean '{near[0]}'" if near else ""
             what = f"unknown name '{name}' (known: {', '.join(known)}){hint}"
-            raise UsageError(place.pointed(what, node.col_offset))
+            raise place.pointed(what, node.col_offset)
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
-            return _check(operand, place, variables, known)
+            inner = _check(operand, place, variables, known)
+            return None if inner is None else -inner if isinstance(node.op, ast.USub) else inner
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), left=left, right=right):
-            _check(left, place, variables, known)
-            return _check(right, place, variables, known)
+            sides = _check(left, place, variables, known), _check(right, place, variables, known)
+            if None in sides:
+                return None
+            parts = [ast.Constant(value=side) for side in sides]
+            return _number_of(ast.BinOp(parts[0], node.op, parts[1]), place, node.col_offset)
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
-            return _check(argument, place, variables, known)
+            _check(argument, place, variables, known)
+            return None
     allowed = "numbers, " + ", ".join(known) + ", + - * / **, " + ", ".join(_FUNCTIONS)
-    raise UsageError(place.pointed(f"only arithmetic is read here ({allowed})", node.col_offset))
+    raise place.pointed(f"only arithmetic is read here ({allowed})", node.col_offset)
+
+
+def _number_of(node: ast.expr, place: _Place, column: int) -> float:
+    try:
+        value = _evaluate(node, {}, _on_tensor)
+    except (OverflowError, ZeroDivisionError):
+        value = math.inf
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise place.pointed("this is no finite real number", column)
+    return float(value)
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, Any], apply: Callable[[str, Any], Any]) -> Any:

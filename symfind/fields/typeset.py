@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from symfind import untrusted_text
+
 # Below this share of the largest coefficient a term is rounding, not mathematics.
 DROPPED = 1e-6
 
@@ -32,8 +34,10 @@ def monomial_text(alpha: Sequence[int], coordinates: Sequence[str], *, latex: bo
 def latex_name(name: str) -> str:
     """A coordinate name for LaTeX: ``p_x`` and ``x1`` get a subscript, longer words are set upright."""
     head, _, tail = name.partition("_")
-    if tail:
-        return f"{head}_{{{tail}}}"
+    if head and tail:
+        return f"{untrusted_text.latex(head)}_{{{untrusted_text.latex(tail)}}}"
+    if not name.isalnum():
+        return rf"\mathrm{{{untrusted_text.latex(name)}}}"
     letters = name.rstrip("0123456789")
     if letters != name and letters:
         return f"{letters}_{{{name[len(letters) :]}}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,4 +57,6 @@ def keep_state(path: Path | None, state: Mapping[str, Any]) -> None:
     """Write the state, whole or not at all; without a path nothing is kept."""
     if path is not None:
         with appearing_whole(path) as part:
-            torch.save(dict(state), part)
+            held = io.BytesIO()  # the writer of torch ends the process where a disk is full
+            torch.save(dict(state), held)
+            part.write_bytes(held.getbuffer())

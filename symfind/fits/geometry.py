@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
+from symfind.errors import InputError
 from symfind.linalg.subspaces import oriented_basis
 
 # Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
@@ -20,10 +22,37 @@ SUPPORT_CUT = 1e-7
 _ROUNDING = 1e-13
 
 
+# Squares of quadratic invariants are held from 1e-70 to 1e70: double precision ends at 1e±308.
+_SMALLEST = 1e-70
+
+
+def check_units(rows: Tensor, what: str) -> None:
+    """Refuse columns of rows ``(n, width)`` that are not zero but so small that their squares are.
+
+    Raises
+    ------
+    InputError
+        With the first such column; its spread would be taken for none.
+    """
+    size = rows.abs().amax(0) if rows.numel() else rows.new_zeros(0)
+    small = ((size > 0) & (size < _SMALLEST)).nonzero().flatten().tolist()
+    if small:
+        raise InputError(
+            f"column {small[0]} of {what} has numbers of size {float(size[small[0]]):.3g}, whose squares double "
+            "precision does not hold; store it in units in which it is of size 1"
+        )
+
+
 class Moments:
     """Mean and covariance of rows seen block by block, by merging centred blocks (Chan, Golub, LeVeque 1983)."""
 
     def __init__(self, width: int) -> None:
+        # The covariance, its scaled copy, its eigenvectors and their products stand side by side; beyond 5,000 columns
+        # the eigenvectors take minutes before memory does not suffice.
+        check_memory(
+            24 * width**2, f"the covariance of {width:,} columns", "give fewer columns (--mapping)", InputError
+        )
+        self._size = torch.zeros(width, dtype=torch.float64)
         self.count = 0
         self.mean = torch.zeros(width, dtype=torch.float64)
         self._scatter = torch.zeros(width, width, dtype=torch.float64)
@@ -32,6 +61,7 @@ class Moments:
         """Merge rows ``(n, width)``."""
         rows = rows.double().cpu()
         n = rows.shape[0]
+        self._size = torch.maximum(self._size, rows.abs().amax(0)) if n else self._size
         mean = rows.mean(0)
         centred, gap = rows - mean, mean - self.mean
         total = self.count + n
@@ -42,6 +72,7 @@ class Moments:
     @property
     def covariance(self) -> Tensor:
         """Population covariance ``(width, width)``, zero where a coordinate varies by rounding alone."""
+        check_units(self._size[None], "the data")
         covariance = self._scatter / max(self.count, 1)
         varies = covariance.diagonal().sqrt() > _ROUNDING * self.mean.abs()
         return covariance * varies[:, None] * varies

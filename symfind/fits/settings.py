@@ -21,12 +21,10 @@ class FitSettings:
         "Share of variance that noise of 10 to 15 % leaves: a search that has come so far and gains nothing more ends.",
     )
     highest_degree: int = tuned(
-        9,
-        "Smooth functions of two or three variables gain up to here; beyond, monomials are too dependent.",
+        9, "Smooth functions of two or three variables gain up to here; beyond, monomials are too dependent."
     )
     progress: float = tuned(
-        0.02,
-        "Losses are sums of logarithms: less than this in a whole stretch of steps is no progress.",
+        0.02, "Losses are sums of logarithms: less than this in a whole stretch of steps is no progress."
     )
     last_rate: float = tuned(0.02, "The last steps are this share of the first.")
 

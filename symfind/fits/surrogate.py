@@ -11,13 +11,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
-from symfind.fits.features import (
-    Features,
-    FourierFeatures,
-    MultiquadricFeatures,
-    PolynomialFeatures,
-    Standardiser,
-)
+from symfind.fits.features import Features, FourierFeatures, MultiquadricFeatures, PolynomialFeatures, Standardiser
 from symfind.fits.settings import SETTINGS
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.schema.document import Fit

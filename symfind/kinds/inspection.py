@@ -1,4 +1,4 @@
-"""What an HDF5 file holds and what could be asked of it, told without reading its rows."""
+"""What a file of data holds and what could be asked of it, told without reading its rows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from symfind.data.axes import AXES
 from symfind.data.dataset import Dataset
-from symfind.data.hdf5 import StoredDataset, listing, opened
+from symfind.data.formats.stored import stored_file
+from symfind.data.hdf5 import StoredDataset, listing
 from symfind.errors import InputError
+from symfind.kinds.asking import Question, questions_by_name
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
-
-
-@dataclass(frozen=True)
-class Question:
-    """Something that could be asked of a file, and the command that asks it."""
-
-    question: str
-    command: str
 
 
 @dataclass(frozen=True)
@@ -63,16 +56,16 @@ class Inspection:
 
 
 def inspection(path: Path) -> Inspection:
-    """Look into an HDF5 file of data.
+    """Look into a file of data.
 
-    A file that is HDF5 but cannot be read as data is no error here: the reason is among the messages.
+    One that cannot be read as data is no error here: the reason is among the messages.
 
     Raises
     ------
     InputError
-        Missing, not HDF5 or truncated.
+        Missing, of no known format, or truncated.
     """
-    with opened(path) as file:
+    with stored_file(path).opened() as file:
         datasets = listing(file)
     try:
         dataset = open_dataset(path)
@@ -87,7 +80,7 @@ def inspection(path: Path) -> Inspection:
             names=None,
             units=None,
             messages=(reason,),
-            questions=_questions_by_name(path, datasets),
+            questions=questions_by_name(str(path), datasets),
             datasets=datasets,
             warnings=(),
         )
@@ -115,26 +108,6 @@ def _questions(dataset: Dataset) -> tuple[Question, ...]:
         objects = dataset.shapes["x"][1:-1]
         question = f"fields on all coordinates at once, not one action on the {prod(objects)} objects alike"
         asked.append(Question(question, f"{command} --acts-on all"))
-    return tuple(asked)
-
-
-def _questions_by_name(path: Path, datasets: tuple[StoredDataset, ...]) -> tuple[Question, ...]:
-    """Return what could be asked if roles were given to the first datasets of fitting shape."""
-    usable = [stored for stored in datasets if stored.fault is None and len(stored.shape) > 1]
-    if not usable:
-        return ()
-    x = usable[0]
-    command = f"symfind discover {shlex.quote(str(path))} --input {shlex.quote(x.name)}"
-    asked = [Question("flows that preserve the distribution of these points", f"{command} --kind points")]
-    if len(x.shape) in (3, 4):
-        axes = ", ".join(f"{name}=START:STOP" for name in AXES[: len(x.shape) - 1])
-        question = "Lie point symmetries of the differential equation that these fields obey, on axes you give"
-        asked.insert(0, Question(question, f'{command} --grid "{axes}"'))
-    for y in datasets:
-        if y.fault is None and y.name != x.name and y.shape[:1] == x.shape[:1]:
-            question = "symmetries of the second as a function of the first"
-            asked.append(Question(question, f"{command} --output-name {shlex.quote(y.name)} --kind function"))
-            break
     return tuple(asked)
 
 

@@ -26,7 +26,7 @@ class Motion:
     ----------
     samples
         Rows x and F(x) ``(n, d)``.
-    kind, names, shapes, sha256
+    kind, names, shapes, sha256, read_as
         Of the source.
     given
         Whether F is a model, so that its values are exact.
@@ -39,6 +39,7 @@ class Motion:
     names: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
     sha256: str
+    read_as: str | None
     given: bool
     messages: tuple[str, ...]
 
@@ -56,7 +57,12 @@ def motion_of(options: ConserveOptions, path: Path, generator: torch.Generator) 
 
 def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator) -> Motion:
     dataset = open_dataset(
-        path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
+        path,
+        kind=options.kind,
+        input=options.input,
+        output_name=options.output_name,
+        mapping=options.mapping,
+        transpose=options.transpose,
     )
     if not KINDS[dataset.kind].conserved:
         raise UsageError(
@@ -71,7 +77,7 @@ def _data_rows(options: ConserveOptions, path: Path, generator: torch.Generator)
     samples = with_duplicates_grouped(Samples(x, value, held.get("group")))
     names = _names(dataset.names, dataset.shapes["x"][1:])
     messages = (*dataset.messages[1:], *dataset.warnings)
-    return Motion(samples, dataset.kind, names, dataset.shapes, dataset.sha256(), False, messages)
+    return Motion(samples, dataset.kind, names, dataset.shapes, dataset.sha256(), dataset.inferred, False, messages)
 
 
 def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator) -> Motion:
@@ -91,7 +97,7 @@ def _model_rows(options: ConserveOptions, path: Path, generator: torch.Generator
         )
     shapes = {"x": tuple(x.shape), _target(options.kind): (x.shape[0], *model.output_shape)}
     samples = with_duplicates_grouped(Samples(x.flatten(1), value, group))
-    return Motion(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, True, ())
+    return Motion(samples, options.kind, _names(names, tuple(x.shape[1:])), shapes, digest, None, True, ())
 
 
 def _target(kind: str) -> str:

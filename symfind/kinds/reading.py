@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -11,19 +11,16 @@ from typing import Any
 import h5py
 
 from symfind.data.dataset import Dataset
-from symfind.data.hdf5 import holds, listing, opened, root_text
-from symfind.data.mapping import (
-    RoleMapping,
-    Selection,
-    Source,
-    mapping_from,
-    read_mapping,
-    split_words,
-)
+from symfind.data.formats.stored import stored_file
+from symfind.data.formats.tables import TABLE, TableRequest
+from symfind.data.hdf5 import holds, listing, root_text
+from symfind.data.mapping import RoleMapping, mapping_from, read_mapping, split_words
 from symfind.data.rows import StoredArray, stored_array
 from symfind.errors import InputError, UsageError
+from symfind.kinds.asking import asked_back
 from symfind.kinds.kind import Kind, Layout
 from symfind.kinds.registry import KINDS
+from symfind.kinds.sources import Asked, Sources, sources_of
 from symfind.names import KIND_NAMES
 
 # Which option names the dataset of a role.
@@ -38,28 +35,32 @@ def open_dataset(
     output_name: str | None = None,
     mapping: Path | str | RoleMapping | Mapping[str, Any] | None = None,
     grid: str | None = None,
+    transpose: bool = False,
 ) -> Dataset:
-    """Open the data in an HDF5 file (DESIGN §3); shapes are checked, no row is read but a few of a field.
+    """Open the data in a file (docs/data.md); shapes are checked, no row of HDF5 is read but a few of a field.
 
     Parameters
     ----------
     path
-        The file.
+        The file: HDF5, or any of :data:`~symfind.data.formats.registry.FILE_FORMATS`.
     kind
         Overrides the mapping's, the file's own attribute and what the names suggest, in that order.
     input, output_name
-        Datasets that hold x (u of a field) and y, overriding the mapping.
+        Datasets that hold x (u of a field) and y, overriding the mapping; several between commas stand side by side,
+        and ``input`` may be a group whose datasets bear the names of roles.
     mapping
         A YAML mapping: the file, its content, or what :func:`~symfind.data.mapping.mapping_from` made of it.
     grid
         The axes of a field (:func:`~symfind.data.axes.parse_grid`), overriding the mapping.
+    transpose
+        Whether the axes of every array are stored in reverse, rows last.
 
     Raises
     ------
     UsageError
         ``kind`` is no kind, or ``grid`` cannot be read or goes with another kind.
     InputError
-        The file, or what it holds, cannot be used; the message says what to do.
+        The file, or what it holds, cannot be used, or does not say what is asked of it; the message says what to do.
     """
     path = Path(path)
     given = _role_mapping(mapping)
@@ -67,7 +68,11 @@ def open_dataset(
     axes = _given_axes(given)
     if kind is not None:
         KINDS[kind]
-    with opened(path) as file:
+    plain = bool(given.roles)  # a mapping names columns by themselves
+    stored = stored_file(path, None if plain else TableRequest(kind or given.kind, input, output_name))
+    with stored.opened() as file:
+        if root_text(file, TABLE):  # its columns have become roles
+            input = output_name = None
         stated = _stated_kind(file, kind, given)
         if axes and stated and not stated[0].first_axis:
             raise UsageError(f"--grid gives the axes of a field, and this is {stated[1]}; leave one of the two out")
@@ -75,21 +80,42 @@ def open_dataset(
             raise UsageError(
                 f"--grid begins with {axes[0]}, and this is {stated[1]}, whose axes begin with {stated[0].first_axis}"
             )
-        named = ((stated[0].input_role if stated else "x", input), ("y", output_name))
-        given = replace(given, roles={**given.roles, **{role: Selection((name,)) for role, name in named if name}})
-        arrays = _arrays(file, given.roles, stated[0].roles if stated else _every_role())
+        found = sources_of(
+            file, Asked(stated[0] if stated else None, input, output_name, bool(given.grid), transpose), given
+        )
+        given = found.given
+        arrays = {role: stored_array(file, role, source) for role, source in found.roles.items()}
         present = {*arrays, *axes, *(("t",) if given.axis else ())}
         chosen, inferred = stated or _inferred_kind(file, arrays, present)
         layout = _layout(file, chosen, present)
         used = {role: array for role, array in arrays.items() if role in (*layout.roles, *layout.optional)}
+        told = _told_of_unread(file, found, used, sure=stated is not None or found.asked)
         rows = layout.read(file, used, given)
         labelled = chosen.labelled(rows.shapes[chosen.input_role][1:])
         names, units, warnings = _labels(file, given, labelled, chosen.input_role)
-    return Dataset(path, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
+    inferred = "; ".join([inferred, *stored.notes, *found.told, *told])
+    return Dataset(stored, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
 
 
-def _every_role() -> frozenset[str]:
-    return frozenset(role for entry in KINDS for role in entry.roles)
+def _told_of_unread(file: h5py.File, found: Sources, used: Mapping[str, StoredArray], *, sure: bool) -> tuple[str, ...]:
+    """What a file holds beside what is read, said aloud; asked back where it is more and nobody said what is meant."""
+    largest = max(prod(array.shape) for array in used.values())
+    read = {name.strip("/") for array in used.values() for name in array.selection.datasets}
+    unread = [
+        stored
+        for stored in listing(file)
+        if stored.fault is None and stored.name not in (*read, *found.axes) and prod(stored.shape) > 1
+    ]
+    larger = [stored for stored in unread if prod(stored.shape) > largest]
+    if larger and not sure:
+        shown = ", ".join(f"'{stored.name}' {stored.shape}" for stored in larger[:4])
+        small = " and ".join(f"'{name}'" for name in sorted(read))
+        raise InputError(
+            f"{file.filename}: {small} could be read, and larger data would be left unread, {shown}"
+            f"{asked_back(file.filename, larger)}"
+        )
+    shown = ", ".join(f"'{stored.name}'" for stored in unread[:4]) + (" and more" if len(unread) > 4 else "")
+    return (f"not read: {shown}",) if unread else ()
 
 
 def _role_mapping(mapping: Path | str | RoleMapping | Mapping[str, Any] | None) -> RoleMapping:
@@ -110,7 +136,7 @@ def _stated_kind(file: h5py.File, asked: str | None, given: RoleMapping) -> tupl
         (asked, "as asked"),
         (given.kind, "from the mapping"),
         (_gridded_kind(given, stored), "as its grid is given"),
-        (stored, "from the file's attribute"),
+        (stored, "by its columns" if root_text(file, TABLE) else "from the file's attribute"),
     )
     for name, origin in origins:
         if name is not None:
@@ -142,18 +168,11 @@ def _gridded_kind(given: RoleMapping, stored: str | None) -> str | None:
     return None if stored in named else named[0]
 
 
-def _arrays(file: h5py.File, asked: Mapping[str, Source], roles: Collection[str]) -> dict[str, StoredArray]:
-    """Return the array of each role: those asked for, and datasets at the root that bear a role's name."""
-    sources = {stored.name: Selection((stored.name,)) for stored in listing(file) if stored.name in roles}
-    sources |= {role: source for role, source in asked.items() if isinstance(source, Selection)}
-    return {role: stored_array(file, role, source) for role, source in sources.items()}
-
-
 def _inferred_kind(file: h5py.File, arrays: Mapping[str, StoredArray], present: set[str]) -> tuple[Kind, str]:
     for entry in KINDS:
         if entry.recognised(arrays, present):
             return entry, f"kind {entry.name}, inferred from the names {', '.join(sorted(present))}"
-    raise InputError(f"{file.filename}: no dataset 'x'; {holds(file)}; name one with --input")
+    raise InputError(f"{file.filename}: no dataset 'x'; {holds(file)}{asked_back(file.filename, listing(file))}")
 
 
 def _layout(file: h5py.File, kind: Kind, present: set[str]) -> Layout:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
 from symfind.data.dataset import Dataset
 from symfind.data.files import CHECKPOINT_FORMAT, HDF5_SIGNATURE, sha256
+from symfind.data.formats.registry import format_of
 from symfind.data.hdf5 import opened, root_text
 from symfind.decision.evidence import Evidence
 from symfind.decision.halves import with_duplicates_grouped
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
-from symfind.fits.geometry import Geometry, Moments, input_geometry
+from symfind.fits.geometry import Geometry, Moments, check_units, input_geometry
 from symfind.fits.surrogate import Choice, LinearFit, Samples, choose_family, fit_weights, used_inputs
 from symfind.kinds.frame import Frame, rows_needed
 from symfind.kinds.maps.nullspace import (
@@ -32,6 +34,7 @@ from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
+from symfind.kinds.size import check_size
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
@@ -53,12 +56,13 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Origin:
-    """What was read: digest, kind, shapes by role, and names of the coordinates."""
+    """What was read: digest, kind, shapes by role, names of the coordinates, and how that was understood."""
 
     sha256: str
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
     names: tuple[str, ...]
+    read_as: str | None = None
 
 
 def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
@@ -85,7 +89,7 @@ def is_model(path: Path) -> bool:
     except OSError:
         return False  # reading it as data says what is wrong with it
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
-        return True
+        return format_of(path) is None  # arrays of NumPy and tensors of torch are archives too
     if head != HDF5_SIGNATURE:
         return False
     with opened(path) as file:
@@ -103,6 +107,7 @@ def _data_evidence(
             output_name=request.output_name,
             mapping=request.mapping,
             grid=request.grid,
+            transpose=request.transpose,
         )
         digest = dataset.sha256()
     kind = KINDS[dataset.kind]
@@ -111,13 +116,16 @@ def _data_evidence(
     if kind.examine is not None:
         found = kind.examine(request, dataset, stop, generator, clock)
         messages = (*found.evidence.messages, *dataset.messages[1:], *dataset.warnings)
-        origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names)
+        origin = Origin(
+            sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names, read_as=dataset.inferred
+        )
         return origin, replace(found.evidence, messages=messages)
     question = kind.asked(request.output_type)
     frame, names, messages = _frame(request, dataset, question, kind.space, stop, clock)
     question.check(frame.action, (block["y"] for block in dataset.blocks(stop=stop)), frame.geometry.scale)
-    origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names)
+    origin = Origin(sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=names, read_as=dataset.inferred)
     samples = with_duplicates_grouped(_samples(dataset, question, stop, generator))
+    check_units(samples.y, "y")
     messages = (*dataset.messages[1:], *messages, *dataset.warnings)
     if kind.weigh is not None:
         with clock.phase("nullspace"):
@@ -167,6 +175,7 @@ def _frame(
     """Shapes, metrics and candidates from one pass over x."""
     row = dataset.shapes["x"][1:]
     objects = objects_of(row, request.acts_on)
+    check_size(request.source, request.space or space, objects, stop, transposed=request.transpose)
     moments = Moments(max(1, prod(row)))
     with clock.phase("moments", stop) as advance:
         for block in dataset.blocks(stop=stop):
@@ -292,6 +301,7 @@ def _model_evidence(
     question = kind.asked(request.output_type)
     objects = objects_of(tuple(x.shape[1:]), request.acts_on)
     outputs = question.outputs(model.output_shape, request.acts_on)
+    check_size(request.source, request.space or kind.space, objects, x.shape[0], transposed=request.transpose)
     moments = Moments(objects[0] * objects[1])
     moments.add(x.flatten(1))
     coordinates = coordinate_names(names, objects[1])
@@ -316,7 +326,9 @@ def model_inputs(
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:
-        dataset = open_dataset(Path(request.data), kind="points", input=request.input, mapping=request.mapping)
+        dataset = open_dataset(
+            Path(request.data), kind="points", input=request.input, mapping=request.mapping, transpose=request.transpose
+        )
         count = min(request.max_rows or dataset.n_rows, dataset.n_rows, _SAMPLE_ROWS)
         held = dataset.sample(count, generator)
         return held["x"], dataset.names, held.get("group")
@@ -325,6 +337,7 @@ def model_inputs(
         raise UsageError(
             f"{request.source}: a model needs a measure on its inputs; give --data FILE, or --sample normal --shape …"
         )
+    check_memory(2 * request.n_samples * prod(shape), "--n-samples", "draw fewer, or smaller ones (--shape)")
     x = torch.randn(request.n_samples, *shape, generator=generator, dtype=torch.float64)
     if request.sample == "uniform":
         x = 2 * torch.rand(request.n_samples, *shape, generator=generator, dtype=torch.float64) - 1

@@ -21,10 +21,7 @@ _REARRANGEMENTS = ("flatten", "permute")
 
 
 def write_checkpoint(
-    path: Path,
-    steps: Sequence[Step],
-    input_shape: tuple[int, ...],
-    provenance: Mapping[str, str] | None = None,
+    path: Path, steps: Sequence[Step], input_shape: tuple[int, ...], provenance: Mapping[str, str] | None = None
 ) -> None:
     """Write F = σ_L ∘ W_L ∘ … ∘ W₁; reading it back gives the same weights bit by bit.
 

@@ -47,6 +47,7 @@ class ExecutionOrder:
     steps: tuple[Step, ...]
     sequential: bool
     first_layer: FirstLayer | None
+    blocked: str = ""
 
 
 # Activations by torch's name, with the names and defaults of what follows x in the operator's arguments.
@@ -93,7 +94,9 @@ def execution_order(operations: Iterable[Operation], x: str, y: str) -> Executio
     walk = _Walk(x)
     for operation in operations:
         walk.take(operation)
-    return ExecutionOrder(tuple(walk.steps), walk.sequential and walk.current == y, walk.first_layer)
+    sequential = walk.sequential and walk.current == y
+    blocked = "" if sequential else walk.blocked or "an output that is not the last result"
+    return ExecutionOrder(tuple(walk.steps), sequential, walk.first_layer, blocked)
 
 
 class _Walk:
@@ -103,6 +106,7 @@ class _Walk:
         self.current = x
         self.steps: list[Step] = []
         self.sequential = True
+        self.blocked = ""  # the first operation that makes it more than a chain
         self.first_layer: FirstLayer | None = None
         self._axis: int | str | None = -1  # of x that the next layer sees: the last, None if flattened
         self._data = {x}
@@ -120,6 +124,7 @@ class _Walk:
             self._shapes.update(operation.results)
             return
         chained = data == [self.current]
+        before = self.sequential
         step = _step(operation.name, arguments)
         if step is None:
             known = operation.name in _IDENTITIES
@@ -130,6 +135,8 @@ class _Walk:
             self.sequential &= chained
             self._see(step, chained)
             self.steps.append(step)
+        if before and not self.sequential:
+            self.blocked = operation.name if chained else f"{operation.name} of several results, a skip"
         self._data.update(operation.results)
         self.current = operation.results[0] if operation.results else self.current
 
@@ -155,7 +162,8 @@ class _Walk:
             return
         if isinstance(step, Layer):
             if step.kind == "linear":
-                self.first_layer = FirstLayer(step.path, self._axis, step.weight.shape[1])
+                parts = any("width" in earlier.attributes for earlier in self.steps if not isinstance(earlier, Layer))
+                self.first_layer = FirstLayer(step.path, self._axis, step.weight.shape[1], parts)
             elif self._axis == -1:
                 axis = 1 - step.weight.ndim  # channels stand before the spatial axes
                 self.first_layer = FirstLayer(step.path, axis, step.weight.shape[1] * int(step.attributes["groups"]))
@@ -194,7 +202,9 @@ def _step(name: str, arguments: tuple[Any, ...]) -> Step | None:
     if name == "flatten" and arguments[1:] == (1, -1):
         return Rearrangement("flatten")
     if name in ("view", "reshape") and _flattens(arguments[1]):
-        return Rearrangement("flatten")
+        width = arguments[1][1]
+        # view(-1, 3) of nine numbers makes three rows of one: only the width tells.
+        return Rearrangement("flatten", {} if width == -1 or isinstance(width, Value) else {"width": width})
     return None
 
 

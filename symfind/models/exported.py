@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Iterator
@@ -10,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
-from symfind.errors import InputError
+from symfind.errors import InputError, UsageError
 from symfind.models.execution_order import Operation, Stored, Value, execution_order
 from symfind.models.model_file import AuditedFile, require_format
 from symfind.models.network import Network
-from symfind.models.torchscript import one_line
+from symfind.models.torchscript import ScriptError, one_line
+
+# Calls of the graph that read a size of a tensor, and how TorchScript spells them.
+_SIZES = {"sym_size", "size"}
+# What a graph asserts about its sizes is no part of the function.
+_CHECKS = {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size", "sym_constrain_range", "ge",
+           "le", "gt", "lt", "eq", "ne"}  # fmt: skip
 
 
 def exported_program(file: AuditedFile, device: torch.device) -> Any:
@@ -102,6 +109,7 @@ def load_exported(file: AuditedFile, device: torch.device) -> Network:
         order.first_layer,
         tuple(int(size) for size in sizes[1:]) if fixed else None,
         _batch(program, sizes[0]),
+        order.blocked,
     )
 
 
@@ -140,3 +148,93 @@ def _argument(argument: Any, stored: dict[str, Stored]) -> Any:
     if isinstance(argument, (list, tuple)):
         return [_argument(entry, stored) for entry in argument]
     return argument
+
+
+def scripted_graph(module: fx.GraphModule, path: str) -> nn.Module:
+    """A scripted module with the weights of ``module`` and the operations of its graph, one for one.
+
+    Nothing is taken apart into layers: skip connections and normalisations stay where they are.
+
+    Parameters
+    ----------
+    module
+        Of an exported program, one input and one output.
+    path
+        Of the file, for messages.
+
+    Raises
+    ------
+    UsageError
+        An operation that TorchScript does not have; the message names it and says what to do.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own copying of its trees warns of torch
+        plain = copy.deepcopy(module)
+    graph = plain.graph
+    for node in list(graph.nodes):
+        if node.op == "call_module" and "guard" in str(node.target):
+            graph.erase_node(node)
+        elif node.op == "output":
+            while isinstance(node.args[0], (list, tuple)) and len(node.args[0]) == 1:
+                node.args = (node.args[0][0],)
+        elif node.op == "call_function":
+            _respelled(graph, node, path)
+    for node in reversed(list(graph.nodes)):
+        if _name(node) in _CHECKS and not node.users:
+            graph.erase_node(node)
+    graph.set_codegen(fx.graph.CodeGen())  # without the unpacking of arguments, which TorchScript cannot read
+    made = fx.GraphModule(plain, graph)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch.jit says that it is deprecated; TorchScript is what is written
+            scripted: nn.Module = torch.jit.script(made)
+    except (RuntimeError, ScriptError, NotImplementedError, TypeError) as error:
+        raise _cannot(path, _blamed(made, error), one_line(error)) from None
+    return scripted
+
+
+def _respelled(graph: fx.Graph, node: fx.Node, path: str) -> None:
+    target: Any = node.target
+    name = _name(node)
+    if name in _SIZES and len(node.args) == 2:
+        with graph.inserting_before(node):
+            size = graph.call_method("size", node.args)
+        node.replace_all_uses_with(size)
+        graph.erase_node(node)
+    elif isinstance(target, torch._ops.OpOverload):
+        if target.namespace != "aten":
+            raise _cannot(path, str(target), "an operator outside torch")
+        node.target = target.overloadpacket
+        # Memory formats and layouts are hints that TorchScript spells otherwise; they change no value.
+        node.kwargs = {k: v for k, v in node.kwargs.items() if k not in ("memory_format", "layout", "pin_memory")}
+    elif isinstance(target, torch._ops.HigherOrderOperator):
+        raise _cannot(path, str(target), "control flow inside the graph")
+
+
+def _name(node: fx.Node) -> str:
+    if node.op != "call_function":
+        return ""
+    schema = getattr(node.target, "_schema", None)
+    return str(schema.name.rpartition("::")[2] if schema else getattr(node.target, "__name__", node.target))
+
+
+def _blamed(module: fx.GraphModule, error: BaseException) -> str:
+    """The operation that torch's message speaks of, else the first one that the message's text holds."""
+    text = str(error)
+    for name in _called(module):
+        if name in text:
+            return name
+    return "an operation"
+
+
+def _called(module: fx.GraphModule) -> Iterator[str]:
+    for node in module.graph.nodes:
+        if node.op == "call_function":
+            yield str(getattr(node.target, "__name__", node.target))
+
+
+def _cannot(path: str, operation: str, why: str) -> UsageError:
+    return UsageError(
+        f"{path}: '{operation}' of the exported graph cannot be written as TorchScript ({why}); give an --output that "
+        "ends in .pt2, or save the model as TorchScript yourself"
+    )

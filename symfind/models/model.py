@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from symfind.beside import tried
 from symfind.errors import InputError, UsageError
 from symfind.models.autodiff import (
     DirectionalDerivative,
@@ -19,9 +20,10 @@ from symfind.models.autodiff import (
     recording,
     right_directional_derivative,
 )
-from symfind.models.loading import load_network
+from symfind.models.loading import TRUST, load_network
+from symfind.models.modules import converted, types_of, with_types
 from symfind.models.network import Network, Step
-from symfind.models.probe import Probe, difference_between_rows, disagreement_with_differences, sample_rows
+from symfind.models.probe import Probe, check_derivative, difference_between_rows, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
 
 # Numbers held at once while differentiating: 2^23 of float64 are 64 MiB; larger chunks are no faster.
@@ -55,7 +57,7 @@ def load_model(
     """
     target = torch.device(device)
     network = load_network(path, target, trust=trust)
-    model = Model(str(path), network, target, dtype)
+    model = Model(str(path), network, target, dtype, trust=trust)
     if network.input_shape is not None:
         model.bind(network.input_shape)
     return model
@@ -76,8 +78,11 @@ class Model:
         Of what happens in between: the network's own type where it cannot be converted (frozen modules).
     """
 
-    def __init__(self, path: str, network: Network, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, path: str, network: Network, device: torch.device, dtype: torch.dtype, *, trust: bool = False
+    ) -> None:
         self.path = path
+        self._vouched = trust or network.format == "checkpoint"
         self.device = device
         self.dtype = dtype
         self.compute_dtype = dtype
@@ -95,6 +100,16 @@ class Model:
     def forward_mode(self) -> bool:
         """True if forward-mode derivatives of this network were found right; else they are not used."""
         return self._directional_derivative() is along_by_forward_mode
+
+    @property
+    def batch(self) -> tuple[int, int | None]:
+        """Fewest and most rows of one call; None stands for any number."""
+        return self._network.batch
+
+    @property
+    def stored_dtype(self) -> torch.dtype | None:
+        """The floating-point type of the file's numbers; None if it has none."""
+        return self._native
 
     @property
     def last_digit(self) -> float:
@@ -129,11 +144,16 @@ class Model:
         """True if the network is nothing but :meth:`layers`, one after the other."""
         return self._network.sequential
 
+    @property
+    def blocked(self) -> str:
+        """The operation that makes the network more than :meth:`layers`; empty if it is not."""
+        return self._network.blocked
+
     def layers(self) -> tuple[Step, ...]:
         """W₁, σ₁, W₂, … in the order in which they act, weights in the dtype of the file."""
         return self._network.steps
 
-    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None) -> Model:
+    def bind(self, input_shape: tuple[int, ...], sample: Tensor | None = None, *, derivatives: bool = True) -> Model:
         """Fix the shape of one row of x, and check on a few rows that values and derivatives can be relied on.
 
         Rows of another shape with the same numbers are rearranged where that is unambiguous: objects ``(k, d)``
@@ -145,6 +165,8 @@ class Model:
             Shape of one row of the data.
         sample
             Rows of the data ``(n, *input_shape)``, of which the first few are used; standard normal ones else.
+        derivatives
+            Whether derivatives will be asked for; else only values are checked.
 
         Raises
         ------
@@ -157,11 +179,14 @@ class Model:
         self._input_shape = input_shape
         x = sample_rows(input_shape, sample, self.dtype, self.device)
         try:
+            if not self._vouched and self.device.type == "cpu":  # a copy of this process has no GPU
+                tried(Path(self.path), lambda: self._settle_dtype(x), "in its first call", TRUST)
             self._settle_dtype(x)
             probe = Probe(x, self._forward)
             self._check_rows(probe)
             self._numbers_per_row = probe.saved_numbers_per_row() + prod(input_shape) * (1 + prod(self._output_shape))
-            self._check_derivative(probe)
+            if derivatives:
+                check_derivative(probe, self.compute_dtype, self.path)
             self._sample, self._along = x, None
         except Exception:
             self._input_shape = None
@@ -274,9 +299,13 @@ class Model:
         """Evaluate in the dtype asked for if the network can; else in its own, with conversions around it."""
         module = self._network.module
         native = self._native or torch.float32
+        stored = types_of(module)
         for candidate in dict.fromkeys((self.dtype, native)):
             self.compute_dtype = candidate
-            module.to(candidate)
+            if candidate == native:
+                with_types(module, stored)
+            else:
+                converted(module, candidate)
             try:
                 with torch.no_grad():
                     y = self._forward(x)
@@ -290,8 +319,11 @@ class Model:
     def _forward(self, x: Tensor) -> Tensor:
         """F(x) ``(n, *output_shape)`` in ``dtype``, in as many calls as the network's batch size asks for."""
         fed = x.reshape(len(x), *self._fed_shape).to(self.compute_dtype)
+        if fed.data_ptr() == x.data_ptr():
+            fed = fed.clone()  # operations in place would move the caller's rows
         parts = []
-        for part in torch.split(fed, self._most_rows or len(fed)):
+        most = self._most_rows or len(fed)
+        for part in [fed] if len(fed) <= most else [part.clone() for part in torch.split(fed, most)]:
             missing = self._fewest_rows - len(part)
             padded = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing > 0 else part
             parts.append(self._call(padded)[: len(part)])
@@ -301,6 +333,11 @@ class Model:
         try:
             y = self._network.module(x)
         except _TORCH_FAULTS as error:
+            if "embedding" in str(error):
+                raise InputError(
+                    f"{self.path}: 'embedding' looks up whole numbers, and rows are real; wrap the model in a module "
+                    "that takes real rows, rounds those columns (x[:, i].long()) and moves the others"
+                ) from None
             raise InputError(
                 f"{self.path}: the model fails on rows of shape {self._fed_shape} ({one_line(error)}); give data of "
                 "the shape it was trained on"
@@ -353,11 +390,4 @@ class Model:
             raise InputError(
                 f"{self.path}: the model mixes rows (a row's value depends on the rest of its batch); export a model "
                 "that treats each row alone, batch normalisation in eval mode"
-            )
-
-    def _check_derivative(self, probe: Probe) -> None:
-        if disagreement_with_differences(probe, self.compute_dtype):
-            raise InputError(
-                f"{self.path}: the derivative of the model disagrees with its values (detached, rounded or piecewise "
-                "constant outputs); export it without detach, no_grad, rounding or argmax"
             )

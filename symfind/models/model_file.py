@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from symfind.data.archive import FreshArchive, damaged, foreign_globals, fresh_archive
-from symfind.data.files import HDF5_SIGNATURE
+from symfind.data.files import HDF5_SIGNATURE, check_regular
 from symfind.data.zip_layout import ArchiveFault
 from symfind.errors import InputError
 from symfind.models.export_audit import dangers_in_export
@@ -108,6 +108,7 @@ def _head(path: Path) -> bytes:
         raise InputError(f"{path}: no such file; check the path of the model")
     if path.is_dir():
         raise InputError(f"{path}: a directory, expected a model file; name a file inside it")
+    check_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(len(HDF5_SIGNATURE))

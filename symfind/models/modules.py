@@ -48,8 +48,41 @@ class _ScaledELU(nn.Module):
 
 
 class _Rows(nn.Module):
+    def __init__(self, width: int = 0) -> None:
+        super().__init__()
+        self.width = width
+
     def forward(self, x: Tensor) -> Tensor:
+        if self.width > 0:
+            return x.reshape(-1, self.width)
         return x[:, None] if x.dim() == 1 else x.flatten(1)
+
+
+class InBatches(nn.Module):
+    """F(x) in calls of exactly ``size`` rows, the last one filled up: a module of fixed batch for any number of rows.
+
+    Parameters
+    ----------
+    model
+        F, rows independent.
+    size
+        Rows of one call.
+    """
+
+    def __init__(self, model: nn.Module, size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, …)`` → ``(n, …)``."""
+        n = x.shape[0]
+        missing = (self.size - n % self.size) % self.size if n > 0 else self.size
+        if missing > 0:
+            last = x[-1:] if n > 0 else torch.zeros([1] + list(x.shape)[1:], dtype=x.dtype, device=x.device)
+            x = torch.cat([x, last.expand([missing] + list(x.shape)[1:])])
+        parts = [self.model(part) for part in torch.split(x, self.size)]
+        return torch.cat(parts)[:n]
 
 
 class _Permuted(nn.Module):
@@ -92,6 +125,41 @@ CONVOLUTIONS: Mapping[str, type[Any]] = {"conv1d": nn.Conv1d, "conv2d": nn.Conv2
 _PADS: Mapping[int, type[Any]] = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}
 
 
+def types_of(module: nn.Module) -> list[torch.dtype]:
+    """The types of its tensors, in the order in which a module walks through them."""
+    found: list[torch.dtype] = []
+
+    def note(t: Tensor) -> Tensor:
+        found.append(t.dtype)
+        return t
+
+    module._apply(note)  # type: ignore[no-untyped-call]
+    return found
+
+
+def with_types(module: nn.Module, types: Sequence[torch.dtype]) -> nn.Module:
+    """The module with its tensors in ``types`` again: some files hold numbers of two precisions."""
+    left = iter(types)
+    made: nn.Module = module._apply(lambda t: t.to(next(left)))  # type: ignore[no-untyped-call]
+    return made
+
+
+def converted(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The module with its real numbers in ``dtype`` and its complex ones in the complex type of that precision.
+
+    ``module.to(dtype)`` would drop the imaginary parts.
+    """
+    twin = {torch.float64: torch.complex128, torch.float32: torch.complex64}.get(dtype)
+
+    def cast(t: Tensor) -> Tensor:
+        if t.is_complex():
+            return t if twin is None else t.to(twin)
+        return t.to(dtype) if t.is_floating_point() else t
+
+    made: nn.Module = module._apply(cast)  # type: ignore[no-untyped-call]
+    return made
+
+
 def plain_module(steps: Sequence[Step]) -> nn.Sequential:
     """F = σ_L ∘ W_L ∘ … ∘ σ₁ ∘ W₁ as ``nn.Sequential``, rows independent, weights in their own dtype.
 
@@ -109,7 +177,7 @@ def _module(step: Step) -> nn.Module:
     if isinstance(step, Activation) and step.kind in MODULES:
         return MODULES[step.kind](**{k: v for k, v in step.attributes.items() if k != "dtype"})
     if step.kind == "flatten":
-        return _Rows()
+        return _Rows(step.attributes.get("width", 0))
     if step.kind == "permute":
         return _Permuted(step.attributes["axes"])
     raise UsageError(f"'{step.kind}' has no TorchScript counterpart here; save the model as TorchScript yourself")

@@ -46,7 +46,10 @@ class Activation:
 
 @dataclass(frozen=True)
 class Rearrangement:
-    """A relabelling of the axes of one row: ``flatten``, or ``permute`` with ``axes`` counted without the batch."""
+    """A relabelling of the axes of one row: ``flatten``, or ``permute`` with ``axes`` counted without the batch.
+
+    A ``flatten`` with a ``width`` is ``view(-1, width)``, which keeps a row whole only if it has that many numbers.
+    """
 
     kind: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -57,11 +60,15 @@ Step = Layer | Activation | Rearrangement
 
 @dataclass(frozen=True)
 class FirstLayer:
-    """What the first layer asks of a row: ``width`` numbers along ``axis`` (negative), or in all if it is None."""
+    """What the first layer asks of a row: ``width`` numbers along ``axis`` (negative), or in all if it is None.
+
+    With ``parts`` a row may be cut into several of that width, as ``view(-1, width)`` does.
+    """
 
     path: str | None
     axis: int | None
     width: int
+    parts: bool = False
 
     def __str__(self) -> str:
         """Name the layer for a message."""
@@ -74,7 +81,8 @@ class FirstLayer:
         flattened (k objects in d dimensions as k·d numbers), and a convolution of one channel gets its axis.
         """
         if self.axis is None:
-            return shape if prod(shape) == self.width else None
+            fits = prod(shape) % self.width == 0 if self.parts else prod(shape) == self.width
+            return shape if fits else None
         if len(shape) >= -self.axis and shape[self.axis] == self.width:
             return shape
         if self.axis == -1:
@@ -102,6 +110,8 @@ class Network:
         Shape of one row, where the file tells it.
     batch
         Fewest and most rows of one call; None stands for any number.
+    blocked
+        The first operation that makes it more than ``steps``, by torch's name; empty if ``sequential``.
     """
 
     module: nn.Module
@@ -111,6 +121,7 @@ class Network:
     first_layer: FirstLayer | None = None
     input_shape: tuple[int, ...] | None = None
     batch: tuple[int, int | None] = (1, None)
+    blocked: str = ""
 
     @property
     def dtype(self) -> torch.dtype | None:

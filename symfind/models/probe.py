@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind.errors import InputError
 from symfind.models.autodiff import pulled_back, recording
 
 _ROWS = 6
@@ -115,3 +116,18 @@ def _spread(x: Tensor) -> Tensor:
     deviation, size = x.std(0, correction=0), x.abs().amax(0)
     size = torch.where(size > 0, size, torch.ones_like(size))
     return torch.where(deviation > 0, deviation, size)
+
+
+def check_derivative(probe: Probe, dtype: torch.dtype, path: str) -> None:
+    """Refuse a model whose derivative is not that of its values.
+
+    Raises
+    ------
+    InputError
+        It is detached, rounded or piecewise constant.
+    """
+    if disagreement_with_differences(probe, dtype):
+        raise InputError(
+            f"{path}: the derivative of the model disagrees with its values (detached, rounded or piecewise "
+            "constant outputs); export it without detach, no_grad, rounding or argmax"
+        )

@@ -83,6 +83,12 @@ def shape_after(source: str, step: Step, shape: tuple[int, ...]) -> tuple[int, .
 
 def _shape_rearranged(source: str, step: Rearrangement, shape: tuple[int, ...]) -> tuple[int, ...]:
     if step.kind == "flatten":
+        width = step.attributes.get("width", prod(shape))
+        if width != prod(shape):
+            raise InputError(
+                f"{source}: view(-1, {width}) makes {prod(shape) / width:g} rows of one row of shape {shape}, so that "
+                "layers act on its parts; use --method average or frames"
+            )
         return (prod(shape),)
     axes = step.attributes.get("axes", ())
     if step.kind != "permute" or sorted(axes) != list(range(len(shape))):

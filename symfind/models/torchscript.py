@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def scripted_module(file: AuditedFile, device: torch.device) -> Any:
     if hasattr(torch._C, "_jit_set_profiling_mode"):
         torch._C._jit_set_profiling_mode(False)
     try:
-        module = torch.jit.load(str(file.contents), map_location=device)  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            # torch.jit is deprecated since torch 2.11; whoever has such a file cannot do anything about it here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(file.contents), map_location=device)  # type: ignore[no-untyped-call]
         return module.eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
@@ -64,7 +68,7 @@ def load_torchscript(file: AuditedFile, device: torch.device) -> Network:
     operations = list(reader.operations(graph))
     output = reader.argument(next(iter(graph.outputs())))
     order = execution_order(operations, x, output.name if isinstance(output, Value) else "")
-    return Network(module, "torchscript", order.steps, order.sequential, order.first_layer)
+    return Network(module, "torchscript", order.steps, order.sequential, order.first_layer, blocked=order.blocked)
 
 
 def _check_signature(path: Path, module: Any) -> None:

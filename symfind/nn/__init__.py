@@ -2,14 +2,7 @@
 
 from symfind.equivariance.equivariant_modules import EquivariantLinear, EquivariantMLP, GatedProduct
 from symfind.nn.group_average import GroupAverage
-from symfind.nn.lconv import (
-    FieldGenerators,
-    FullGenerators,
-    InvariantPool,
-    LConv,
-    LowRankGenerators,
-    ResidualLConv,
-)
+from symfind.nn.lconv import FieldGenerators, FullGenerators, InvariantPool, LConv, LowRankGenerators, ResidualLConv
 
 __all__ = [
     "EquivariantLinear",

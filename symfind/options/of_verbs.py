@@ -14,7 +14,6 @@ from symfind.options.option import (
     ComputeOptions,
     EquationOptions,
     ModelInputOptions,
-    Options,
     RefitOptions,
     RowOptions,
     SearchOptions,
@@ -27,7 +26,7 @@ from symfind.options.option import (
 class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationOptions):
     """What to search for continuous symmetries, among which candidates, and how sure to be."""
 
-    source: str = option("A dataset (HDF5) or a trained model; - is standard input.")
+    source: str = option("A dataset or a trained model, or several; - is standard input.", several=True)
     model: str | None = option(
         "For images: a trained classifier to judge them by, in place of one trained on their labels.",
         None,
@@ -89,6 +88,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         writes=True,
     )
     resume: bool = option("With --method validity: go on from --checkpoint, if that file is there.", False, panel="Run")
+    dry_run: bool = option("Say what would be read and searched, and how large it is, and stop.", False, panel="Run")
 
     def __post_init__(self) -> None:
         """Validate every option, and those that only make sense together."""
@@ -129,10 +129,7 @@ class ActionOptions(RowOptions):
         shown_as="FORMULA",
     )
     data: str | None = option(
-        "A file of rows x to judge the model on, with targets y if there are any.",
-        None,
-        panel="Input",
-        shown_as="FILE",
+        "A file of rows x to judge the model on, with targets y if there are any.", None, panel="Input", shown_as="FILE"
     )
     shape: tuple[int, ...] | None = option(
         "Without data: the shape of one input, such as 27 or 9,3; rows are standard normal.",
@@ -179,6 +176,8 @@ class EnforceOptions(ActionOptions):
         open_unit=True,
     )
     steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    budget: int | None = option("How often the result may call the model for a row.", None, panel="Search", least=1)
+    force: bool = option("Write what is worse by more than a standard error, too.", False, panel="Decision")
     grid: str | None = option(
         "For networks on fields: the axes of a row's last axes, such as 'x=0:1 periodic, y=0:1 open'; kernels are made "
         "to commute with --group translations, translations+c4, +d4 or +so2.",
@@ -206,7 +205,7 @@ class ScoreOptions(ActionOptions, EquationOptions):
 class AugmentOptions(ComputeOptions):
     """Which fields to move along which generators, and how far."""
 
-    data: str = option("A dataset (HDF5) of fields; - is standard input.")
+    data: str = option("A dataset of fields; - is standard input.")
     generators: str | None = option(
         "A report; its certified generators move the fields.", None, panel="Search", shown_as="REPORT"
     )
@@ -244,7 +243,7 @@ class AugmentOptions(ComputeOptions):
 class PromoteOptions(SearchOptions):
     """Which data to fit, with which models, and among which candidates to look for symmetry."""
 
-    data: str = option("A dataset (HDF5) of functions, maps or flows; - is standard input.")
+    data: str = option("A dataset of functions, maps or flows; - is standard input.")
     model: str = option(
         "What is fitted: polynomial:k, sindy (polynomials about the origin), mlp, a TorchScript file to be trained "
         "further, or a YAML file with features; auto chooses the degree of a polynomial.",
@@ -291,11 +290,7 @@ class PromoteOptions(SearchOptions):
         choices=("constant", "ramp"),
     )
     checkpoint: str | None = option(
-        "For networks: keep the state of the training in this file.",
-        None,
-        panel="Output",
-        shown_as="FILE",
-        writes=True,
+        "For networks: keep the state of the training in this file.", None, panel="Output", shown_as="FILE", writes=True
     )
     resume: bool = option("For networks: go on from --checkpoint, if that file is there.", False, panel="Run")
     held_out: float = option(
@@ -318,7 +313,7 @@ class PromoteOptions(SearchOptions):
 class ConserveOptions(RefitOptions, ModelInputOptions):
     """What to search for conserved quantities, among which functions, and how sure to be."""
 
-    source: str = option("A dataset (HDF5), a trained model, or a report; - is standard input.")
+    source: str = option("A dataset, a trained model, or a report; - is standard input.")
     kind: str | None = option(
         "Whether F gives dx/dt or the next x; read from the file, or inferred, if not given.",
         None,
@@ -345,54 +340,4 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         panel="Search",
         shown_as="NAME",
     )
-    degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdentifyOptions(ComputeOptions):
-    """Whose Lie algebra to name."""
-
-    source: str = option("A report (JSON or HDF5) with generators, or matrices (YAML); - is standard input.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class InspectOptions(Options):
-    """Which file to look into."""
-
-    source: str = option("A dataset, a model or a report; - is standard input.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportOptions(Options):
-    """Which report to render."""
-
-    source: str = option("A report (JSON or HDF5); - is standard input.")
-    pictures: str | None = option(
-        "For images: also write its pictures into this folder, as PNG files.",
-        None,
-        panel="Output",
-        shown_as="FOLDER",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleOptions(Options):
-    """Which sample to make."""
-
-    name: str | None = option("Which sample; without a name they are listed.", None)
-    out: str | None = option("The HDF5 file to write; - is standard output.", None, writes=True)
-    rows: int | None = option("How many rows; each sample has its own default.", None, panel="Run", least=1)
-    times: int | None = option("Of a field: how many points in time.", None, panel="Run", least=1)
-    grid_size: int | None = option("Of a field: how many points along each space axis.", None, panel="Run", least=1)
-    seed: int = option("The same seed gives the same bytes.", 0, panel="Run", least=0)
-
-    def __post_init__(self) -> None:
-        """Validate every option; a sample that is named needs a file."""
-        super().__post_init__()
-        if self.name is not None and self.out is None:
-            raise UsageError(f"OUT is missing: name the HDF5 file for the sample {self.name}, or - for a pipe")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupsOptions(Options):
-    """Nothing to choose: the whole catalogue is listed."""
+    degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1, most=12)

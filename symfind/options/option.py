@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from symfind.errors import InputError, UsageError
 from symfind.schema.records import Mismatch, conform, field_types
+from symfind.small_input import read_yaml
 
 # The headings of the help, in its order.
 PANELS = ("Arguments", "Input", "Search", "Decision", "Output", "Run")
@@ -19,6 +18,10 @@ PANELS = ("Arguments", "Input", "Search", "Decision", "Output", "Run")
 # More would be broken in the middle of a word in a help of 80 columns.
 _WIDEST_CHOICES = 18
 
+# The standard deviation over the refits is known to 1 % by 5,000 of them; each takes the time of a fit.
+MOST_REFITS = 10_000
+# Rows, points of an axis, steps: what is made or gone through one by one, in days.
+MOST_MADE = 10**9
 # The largest whole number that both HDF5 and torch's generators hold.
 _LARGEST = 2**63 - 1
 
@@ -30,9 +33,11 @@ def option(
     panel: str = "Arguments",
     choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     least: int | None = None,
+    most: int | None = None,
     open_unit: bool = False,
     shown_as: str | None = None,
     writes: bool = False,
+    several: bool = False,
 ) -> Any:
     """Declare an option: a field with its help and the values it accepts.
 
@@ -48,21 +53,27 @@ def option(
         The names it accepts; a function of no arguments where they are those of a registry, which may grow.
     least
         The smallest whole number it accepts.
+    most
+        The largest, by what it costs; :data:`MOST_MADE` where counting begins at 1.
     open_unit
         Whether it is a number above 0 and below 1.
     shown_as
         What stands for the value in the help.
     writes
         Whether it names a file to write rather than one to read.
+    several
+        Whether the command line takes more than one, for each of which the verb runs.
     """
     metadata = {
         "help": text,
         "panel": panel,
         "choices": choices,
         "least": least,
+        "most": most or (MOST_MADE if least else _LARGEST),
         "open_unit": open_unit,
         "shown_as": shown_as,
         "writes": writes,
+        "several": several,
     }
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -119,10 +130,7 @@ class ComputeOptions(Options):
 
     seed: int = option("Of every random choice: the same input and seed give the same report.", 0, panel="Run", least=0)
     device: str = option(
-        "Where to compute; auto takes a GPU if there is one.",
-        "auto",
-        panel="Run",
-        choices=("auto", "cpu", "cuda"),
+        "Where to compute; auto takes a GPU if there is one.", "auto", panel="Run", choices=("auto", "cpu", "cuda")
     )
     dtype: str = option("Of the arithmetic.", "float64", panel="Run", choices=("float64", "float32"))
 
@@ -131,14 +139,22 @@ class ComputeOptions(Options):
 class RowOptions(ComputeOptions):
     """Which arrays of a file are the rows, and whether a model's code is trusted."""
 
-    input: str | None = option("The dataset that holds x.", None, panel="Input", shown_as="NAME")
-    output_name: str | None = option("The dataset that holds y.", None, panel="Input", shown_as="NAME")
+    input: str | None = option(
+        "The dataset or column that holds x, several between commas; or a group of datasets.",
+        None,
+        panel="Input",
+        shown_as="NAME",
+    )
+    output_name: str | None = option(
+        "The dataset or column that holds y, several between commas.", None, panel="Input", shown_as="NAME"
+    )
     mapping: str | Mapping[str, object] | None = option(
         "A YAML file that says which dataset plays which role, for files of another layout.",
         None,
         panel="Input",
         shown_as="FILE",
     )
+    transpose: bool = option("Arrays are stored with their axes in reverse, rows last.", False, panel="Input")
     trust_model: bool = option("Load a model although its code could write files.", False, panel="Input")
 
 
@@ -211,6 +227,16 @@ class EquationOptions(Options):
         panel="Search",
         shown_as="TEXT",
     )
+    library: str | None = option(
+        'For fields: further terms that an equation is looked for among, such as "sin(x)*u_xx; exp(-u)".',
+        None,
+        panel="Search",
+        shown_as="TEXT",
+    )
+    # Cubic terms are those of amplitude equations; a fourth factor multiplies the library by three.
+    library_degree: int = option(
+        "For fields: factors of a term, at most, where no equation is given.", 3, panel="Search", least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +244,9 @@ class RefitOptions(DecisionOptions):
     """How sure, and from how many refits that is told."""
 
     # The bounds use a standard deviation over the refits: 80 are enough for one (DESIGN §8).
-    bootstrap: int = option("Refits with random weights, for the bounds.", 100, panel="Decision", least=0)
+    bootstrap: int = option(
+        "Refits with random weights, for the bounds.", 100, panel="Decision", least=0, most=MOST_REFITS
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,22 +304,7 @@ def read_settings(path: str, accepted: Collection[str]) -> dict[str, Any]:
     UsageError
         A key is no option; the message names the nearest one.
     """
-    import yaml  # 34 ms that only those pay who give a file
-
-    class Loader(yaml.SafeLoader):
-        """YAML 1.1 asks for a point in ``1.e-3``; people write ``1e-3`` and mean the number."""
-
-    exponent = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", exponent, list("-+0123456789"))
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            loaded = yaml.load(file, Loader)
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror}); give a YAML file of options") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        mark = getattr(fault, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{path}: not YAML{place}; write one `option: value` a line") from None
+    loaded = read_yaml(path, "write one `option: value` a line")
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -314,6 +327,6 @@ def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     if limits.get("open_unit") and not (math.isfinite(value) and 0 < value < 1):
         raise UsageError(f"{name} is {value}, expected a number above 0 and below 1")
     least = limits.get("least")
-    if least is not None and not least <= value <= _LARGEST:
-        bound = f"at least {least}" if value < least else f"at most {_LARGEST}"
+    if least is not None and not least <= value <= limits["most"]:
+        bound = f"at least {least}" if value < least else f"at most {limits['most']}"
         raise UsageError(f"{name} is {value}, expected a whole number of {bound}")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
 from symfind.errors import InputError, UsageError
 from symfind.fields.expressions import Expression, parse_expression
+from symfind.fields.user import MOST_FORMULAS, typed_names
+from symfind.small_input import read_yaml
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,7 @@ def read_library(path: Path, names: Sequence[str]) -> LibraryFeatures:
     UsageError
         A formula does not parse, or there are more or fewer variables than inputs.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise InputError(f"the library '{path}' cannot be read ({str(fault).splitlines()[0]})") from None
+    document = read_yaml(path, "give YAML with 'features:', a list of formulas such as 1, x, x*y, sin(x)")
     if not isinstance(document, dict) or not isinstance(document.get("features"), list) or not document["features"]:
         raise InputError(f"'{path}' should hold 'features:', a list of formulas such as 1, x, x*y, sin(x)")
     unknown = set(document) - {"name", "variables", "features"}
@@ -90,8 +88,10 @@ def read_library(path: Path, names: Sequence[str]) -> LibraryFeatures:
         raise InputError(
             f"'{path}' has the unknown key '{min(map(str, unknown))}'; known are name, variables, features"
         )
-    variables = [str(v) for v in document.get("variables", names)]
+    variables = typed_names(document.get("variables", list(names)), path)
     if len(variables) != len(names):
         raise UsageError(f"'{path}' names {len(variables)} variables, the data have {len(names)}; name each one")
+    if len(document["features"]) > MOST_FORMULAS:
+        raise InputError(f"'{path}' has {len(document['features'])} formulas, at most {MOST_FORMULAS} are read")
     formulas = tuple(parse_expression(str(text), variables) for text in document["features"])
     return LibraryFeatures(str(document.get("name", path.stem)), formulas)

@@ -141,12 +141,7 @@ class Training:
     """Rows in standard units, split; candidates; and the loop that all stages share."""
 
     def __init__(
-        self,
-        setting: Setting,
-        samples: Samples,
-        input_shape: tuple[int, ...],
-        recipe: Recipe,
-        checkpoint: Checkpoint,
+        self, setting: Setting, samples: Samples, input_shape: tuple[int, ...], recipe: Recipe, checkpoint: Checkpoint
     ) -> None:
         self._setting, self._recipe, self._checkpoint = setting, recipe, checkpoint
         self._shape = input_shape

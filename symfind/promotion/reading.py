@@ -21,6 +21,7 @@ from symfind.kinds.question import Question, objects_of
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
 from symfind.kinds.search import coordinate_names
+from symfind.kinds.size import check_size
 from symfind.names import PROMOTED_KINDS
 from symfind.options.of_verbs import PromoteOptions
 from symfind.promotion.setting import Setting
@@ -50,7 +51,7 @@ class Ready:
         Rows to fit, and rows no fit sees.
     setting, frame
         Candidates and metrics, for the fit and for the certificate.
-    kind, shapes, names, sha256
+    kind, shapes, names, sha256, read_as
         Of the file.
     input_shape, output_shape
         Of one row.
@@ -68,6 +69,7 @@ class Ready:
     shapes: dict[str, tuple[int, ...]]
     names: tuple[str, ...]
     sha256: str
+    read_as: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     question: Question
@@ -90,7 +92,12 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
         The file cannot be used, has too few rows, or the candidates do not fit it.
     """
     dataset = open_dataset(
-        path, kind=request.kind, input=request.input, output_name=request.output_name, mapping=request.mapping
+        path,
+        kind=request.kind,
+        input=request.input,
+        output_name=request.output_name,
+        mapping=request.mapping,
+        transpose=request.transpose,
     )
     kind = KINDS[dataset.kind]
     if kind.promoted != "values":
@@ -106,6 +113,8 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
     objects = objects_of(row, request.acts_on)
     outputs = objects_of(dataset.shapes[question.target][1:], request.acts_on)
     action, why = question.action(request.output_action, objects, outputs)
+    named = "" if isinstance(space, ReportedFields) else space or "linear"
+    check_size(request.data, named, objects, len(x), transposed=request.transpose)
     moments = Moments(x.shape[1])
     moments.add(x)
     geometry = input_geometry(moments, objects[0])
@@ -131,6 +140,7 @@ def ready(request: PromoteOptions, path: Path, space: str | ReportedFields | Non
         dataset.shapes,
         names,
         dataset.sha256(),
+        dataset.inferred,
         tuple(row),
         tuple(dataset.shapes[question.target][1:]),
         question,

@@ -9,6 +9,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from symfind.untrusted_text import shown
+
 # A width that most windows and mail programs show without wrapping, for tables that go to a file.
 _WIDTH_OF_A_FILE = 100
 
@@ -19,7 +21,7 @@ def labelled(pairs: Sequence[tuple[str, str]], style: str = "bold") -> Table:
     grid.add_column(style=style, no_wrap=True, min_width=9)
     grid.add_column(overflow="fold")
     for label, text in pairs:
-        grid.add_row(Text(label), Text(text))
+        grid.add_row(Text(shown(label)), Text(shown(text)))
     return grid
 
 
@@ -28,9 +30,9 @@ def plain_table(header: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) 
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     used = [i for i in range(len(header)) if any(len(row) > i and row[i] for row in rows)]
     for i in used:
-        out.add_column(header[i], overflow="fold")
+        out.add_column(Text(shown(header[i])), overflow="fold")
     for row in rows:
-        out.add_row(*(Text(row[i] if i < len(row) else "") for i in used))
+        out.add_row(*(Text(shown(row[i]) if i < len(row) else "") for i in used))
     return out
 
 

@@ -9,14 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symfind.render.console import labelled, plain_table
-from symfind.schema.enforcement import (
-    Enforcement,
-    ErrorMeasured,
-    GroupUsed,
-    LossMeasured,
-    ModelSource,
-    Score,
-)
+from symfind.schema.enforcement import Enforcement, ErrorMeasured, GroupUsed, LossMeasured, ModelSource, Score
 
 
 def enforcement_table(document: Enforcement) -> RenderableType:
@@ -29,9 +22,16 @@ def enforcement_table(document: Enforcement) -> RenderableType:
         ("error", f"{_error(before)} before, {_error(after)} after ({before.elements} fresh elements)"),
     ]
     if document.loss_before is not None and document.loss_after is not None:
-        rows = document.loss_before.rows
-        text = f"{_loss(document.loss_before)} before, {_loss(document.loss_after)} after ({rows} held-out rows)"
+        before_, after_ = document.loss_before, document.loss_after
+        text = f"{_loss(before_)} before, {_loss(after_)} after ({before_.rows} held-out rows)"
         pairs.append(("loss", text))
+        if document.loss_constant is not None:
+            pairs.append(("", f"{_loss(document.loss_constant)} of the best constant"))
+        if before_.outputs and after_.outputs:
+            each = ", ".join(f"{a:.3g} → {b:.3g}" for a, b in zip(before_.outputs, after_.outputs, strict=True))
+            pairs.append(("", f"output by output: {each}"))
+    if document.loss_change is not None and document.loss_change.why:
+        pairs.append(("worse", document.loss_change.why))
     pairs += [
         ("change", f"{document.change:.3g} of the spread of the model's values"),
         ("cost", f"{document.cost_ratio:.3g} times the time of a call"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symfind.registry import Registry
+from symfind.schema.shown import ENCODERS
 
 if TYPE_CHECKING:
     from symfind.schema.document import Report
@@ -72,6 +73,12 @@ def _html(report: Report) -> bytes:
     return text_bytes(to_html(report))
 
 
+def _announce(form: Format) -> None:
+    """What ``report.save``, ``report.table`` and notebooks use, which stand below."""
+    for name in (form.name, *form.endings):
+        ENCODERS[name] = form.encode
+
+
 FORMATS: Registry[Format] = Registry(
     "format",
     (
@@ -81,6 +88,7 @@ FORMATS: Registry[Format] = Registry(
         Format(name="markdown", encode=_markdown, endings=(".md",)),
         Format(name="html", encode=_html, endings=(".html",)),
     ),
+    _announce,
 )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from html import escape
 from pathlib import Path
 
 from symfind.errors import UsageError
@@ -18,11 +18,17 @@ from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion
 from symfind.schema.witness import Witness
+from symfind.untrusted_text import shown
 
 # Wider matrices are no longer read entry by entry; they are in the JSON report.
 _WIDEST_MATRIX = 16
 
 _STYLE = "\n" + Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+
+
+def escape(text: str) -> str:
+    """Text of a report, which may come from anybody, as one line of HTML."""
+    return html.escape(shown(text))
 
 
 def to_html(report: Report) -> str:
@@ -172,7 +178,7 @@ def _typeset(report: Report) -> Iterator[str]:
     lines = [f"{i}: {g.latex}" for i, g in enumerate(report.generators, start=1) if g.latex]
     lines += [f"invariant: {v.latex}" for v in report.algebra.invariants if v.latex]
     if lines:
-        yield "<details><summary>LaTeX</summary><pre>" + escape("\n".join(lines)) + "</pre></details>"
+        yield "<details><summary>LaTeX</summary><pre>" + "\n".join(map(escape, lines)) + "</pre></details>"
 
 
 def _matrix(caption: str, matrix: tuple[tuple[float, ...], ...]) -> str:

@@ -10,20 +10,12 @@ from typing import Any, TypeAlias
 from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
+from symfind.render.equation import equation_text, unexplained_text
 from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
-from symfind.schema.document import (
-    Algebra,
-    FixedPoints,
-    Generator,
-    PreservedForm,
-    Report,
-    Source,
-    SpectrumEntry,
-)
-from symfind.schema.equation import EquationEntry
+from symfind.schema.document import Algebra, FixedPoints, Generator, PreservedForm, Report, Source, SpectrumEntry
 from symfind.schema.numbers import bounds_text, number_text
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -59,7 +51,9 @@ class GeneratorRow:
 
 
 def headline(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield what was searched: label and text of the source, the fit and the space."""
+    """Yield what was searched: label and text of the source, the fit and the space; first what voids all of it."""
+    if report.equation is not None and not report.equation.explained:
+        yield "undecided", unexplained_text(report.equation)
     yield report.source.kind, _source_text(report.source, report.settings)
     if report.fit is not None:
         yield "fit", fit_text(report)
@@ -161,13 +155,6 @@ def fit_text(report: Report) -> str:
     if fit.r2 is not None:
         parts.append(f"held-out R² {fit.r2:.6f}")
     return ", ".join(parts)
-
-
-def equation_text(equation: EquationEntry) -> str:
-    """The equation, where it is from, and how well the data obey it."""
-    origin = "given" if equation.given else f"identified among {len(equation.library)} terms"
-    residual, expected = (f"{100 * share:.2g} %" for share in (equation.residual, equation.expected))
-    return f"{equation.text}   ({origin}; residual {residual} of its terms, {expected} expected)"
 
 
 def space_text(report: Report) -> str:
@@ -322,12 +309,12 @@ def _source_text(source: Source, settings: Mapping[str, Any]) -> str:
         text = f"{texts['x']} → {texts[target]}"
     else:
         text = ", ".join(texts.values()) or source.path
-    remarks = []
-    if source.names:
-        remarks.append(" ".join(source.names))
+    remarks = [" ".join(source.names)] if source.names else []
     x_shape = shapes.get("x", ())
     if len(x_shape) == 3 and x_shape[1] > 1 and settings.get("acts_on") == "last":
         remarks.append("one action on " + ("both" if x_shape[1] == 2 else f"all {x_shape[1]}") + " objects")
+    how = (source.read_as or "").removeprefix(f"kind {source.kind}, ")  # the kind is the label of the line
+    remarks += [how] if how not in ("", "from the file's attribute") else []
     return "   ".join([text, ", ".join(remarks)]).rstrip()
 
 

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.padding import Padding
 from rich.text import Text
 
+from symfind import untrusted_text
 from symfind.render.conservation import HEADER, conserved_rows
 from symfind.render.console import labelled, plain_table, plain_text
 from symfind.render.promotion import promotion_tables
@@ -72,7 +73,7 @@ def _conserved_table(report: Report) -> tuple[RenderableType, ...]:
     for heading in HEADER:
         grid.add_column(heading, no_wrap=heading not in ("conserved", "follows from"), overflow="fold")
     for row in conserved_rows(report):
-        cells = [Text(cell) for cell in row]
+        cells = [Text(untrusted_text.shown(cell)) for cell in row]
         cells[-1].stylize(VERDICT_STYLES[row[-1]])
         grid.add_row(*cells)
     return Padding(grid, (0, 0, 0, 2)), Text()
@@ -103,7 +104,10 @@ class _GeneratorTable:
                 overflow="fold",
             )
         for row in self.rows:
-            cells = [Text(cell(row), style="dim" if row.verdict == "refuted" else "") for _, cell in shown]
+            cells = [
+                Text(untrusted_text.shown(cell(row)), style="dim" if row.verdict == "refuted" else "")
+                for _, cell in shown
+            ]
             cells[-1].stylize(VERDICT_STYLES[row.verdict])
             grid.add_row(*cells)
         yield grid
@@ -134,8 +138,8 @@ def _markdown_lines(report: Report) -> Iterator[str]:
     typeset = [(i, g.latex) for i, g in enumerate(report.generators, start=1) if g.latex]
     if typeset:
         yield from ("", "## LaTeX", "")
-        yield from (f"- generator {i}: `{latex}`" for i, latex in typeset)
-        yield from (f"- invariant: `{v.latex}`" for v in report.algebra.invariants if v.latex)
+        yield from (f"- generator {i}: {_code(latex)}" for i, latex in typeset)
+        yield from (f"- invariant: {_code(v.latex)}" for v in report.algebra.invariants if v.latex)
     yield from _markdown_matrices(report)
     yield from ("", "## Settings")
     settings = [(key, "" if value is None else str(value)) for key, value in report.settings.items()]
@@ -143,8 +147,8 @@ def _markdown_lines(report: Report) -> Iterator[str]:
     environment = report.environment
     yield ""
     yield (
-        f"symfind {environment.symfind}, torch {environment.torch}, {environment.device}, {environment.dtype}; "
-        f"source SHA-256 `{report.source.sha256 or 'none'}`"
+        _escape(f"symfind {environment.symfind}, torch {environment.torch}, {environment.device}, {environment.dtype}")
+        + f"; source SHA-256 {_code(report.source.sha256 or 'none')}"
     )
 
 
@@ -166,8 +170,13 @@ def _markdown_matrices(report: Report) -> Iterator[str]:
 
 
 # What Markdown would take for markup inside a line or a cell.
-_MARKUP = str.maketrans({letter: "\\" + letter for letter in "\\`*_[]<>|#"} | {"\n": " "})
+_MARKUP = str.maketrans({letter: "\\" + letter for letter in "\\`*_[]<>|#"})
 
 
 def _escape(text: str) -> str:
-    return text.translate(_MARKUP)
+    return untrusted_text.shown(text).translate(_MARKUP)
+
+
+def _code(text: str) -> str:
+    """Text between backticks, which it may not end."""
+    return "`" + untrusted_text.shown(text).replace("`", "'") + "`"

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import torch
 
+from symfind.cost import check_memory
 from symfind.data.files import appearing_whole
 from symfind.data.hdf5 import write
 from symfind.data.mapping import nearest
@@ -83,6 +84,10 @@ def write_sample(
     n = sample.rows if rows is None else rows
     if n < 1:
         raise UsageError(f"a sample of {n} rows is asked for, expected at least 1")
+    width = 2048 if sample.kind == "operator" else 12  # x and y on 32 × 32 points; no other has more columns
+    if sample.simulator is not None:
+        width = sample.simulator.numbers(times, grid_size)
+    check_memory(4 * n * width, f"a sample of {n:,} rows", "ask for fewer rows (--rows, --times, --grid-size)")
     generator = torch.Generator().manual_seed(seed)
     attributes: dict[str, str | tuple[str, ...]] = {"kind": sample.kind, "names": sample.names}
     if sample.periodic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
@@ -62,6 +63,11 @@ class Simulator:
     def names(self) -> tuple[str, ...]:
         """Independent variables, then dependent ones."""
         return ("t", *self.space, *self.components)
+
+    def numbers(self, times: int | None, points: int | None) -> int:
+        """How many numbers a trajectory has, and the simulation on twice the points holds at once."""
+        fine = 2 * (points or self.points)
+        return math.prod([times or self.times, *[fine] * len(self.space), len(self.components)])
 
     def arrays(
         self, rows: int, generator: torch.Generator, times: int | None = None, points: int | None = None

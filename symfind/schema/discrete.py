@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from symfind.schema.numbers import bounds_text, number_text
-from symfind.schema.records import Json, Record
+from symfind.schema.records import NUMBERS, Json, Record
 
 _MOST_SHOWN = 40
 
@@ -32,9 +32,9 @@ class Discrete(Record):
     """
 
     name: str
-    matrix: Json
+    matrix: Json = field(metadata=NUMBERS)
     output: str = ""
-    output_action: Json = None
+    output_action: Json = field(default=None, metadata=NUMBERS)
     defect: float
     lower: float | None = None
     upper: float | None = None

@@ -16,7 +16,8 @@ from symfind.schema.coverage import Coverage, Undecided
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
-from symfind.schema.records import Json, Mismatch, Record
+from symfind.schema.records import NUMBERS, Json, Mismatch, Record
+from symfind.schema.shown import ShownGenerator, ShownReport
 from symfind.schema.validity import ValidityCurve
 from symfind.schema.witness import Witness
 
@@ -40,6 +41,8 @@ class Source(Record):
         Dataset name → shape, the rows first.
     names
         Names of the coordinates, as used in the expressions of the generators.
+    read_as
+        How the kind was found, and what is read as what; None where nothing was read.
     """
 
     path: str
@@ -47,6 +50,7 @@ class Source(Record):
     kind: str
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    read_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +111,8 @@ class SpectrumEntry(Record):
     upper: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generator(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Generator(ShownGenerator, Record):
     """One infinitesimal symmetry ξ = Σ cᵢ ξᵢ with its relative defect ρ and the verdict.
 
     Attributes
@@ -144,8 +148,8 @@ class Generator(Record):
     verdict: str
     reach: float | None = None
     coefficients: tuple[float, ...] = ()
-    input_action: Json = None
-    output_action: Json = None
+    input_action: Json = field(default=None, metadata=NUMBERS)
+    output_action: Json = field(default=None, metadata=NUMBERS)
 
     def __post_init__(self) -> None:
         """Check the types and the verdict."""
@@ -228,8 +232,7 @@ class Algebra(Record):
     noise
         Relative error of a generator that the decisions allow for.
     killing_signature
-        Numbers of positive and of negative eigenvalues of the Killing form, in this order: (3, 3) for so(1,3), whose
-        boosts give the positive ones, (0, 3) for so(3).
+        Numbers of positive and of negative eigenvalues of the Killing form: (3, 3) for so(1,3), (0, 3) for so(3).
     center_dimension, radical_dimension, nilradical_dimension
         Of the largest abelian, solvable and nilpotent ideals that their names stand for.
     derived_dimensions, lower_central_dimensions
@@ -273,15 +276,15 @@ class Algebra(Record):
     solvable: bool | None = None
     nilpotent: bool | None = None
     compact: bool | None = None
-    structure_constants: Json = None
+    structure_constants: Json = field(default=None, metadata=NUMBERS)
     preserved_forms: tuple[PreservedForm, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     fixed_points: FixedPoints | None = None
     invariant_subspaces: tuple[tuple[tuple[float, ...], ...], ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report(Record):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(ShownReport, Record):
     """The answer to one question, with every number that led to it.
 
     Attributes
@@ -307,12 +310,11 @@ class Report(Record):
     timing
         Phase → seconds; the one part that differs between equal runs, so it takes no part in equality.
     promotion
-        How the model was fitted whose symmetries these are; None unless ``promote`` wrote the report.
+        How the model was fitted; None unless ``promote`` wrote the report.
     equation
         The differential equation of fields.
     conserved, conservation
-        Functions that the flow, the map or all generators conserve, and how they depend on one another; None unless
-        ``conserve`` was asked.
+        Functions that are conserved, and how they depend on one another; None unless ``conserve`` was asked.
     discrete, discrete_group
         Finite candidates and what the certified ones generate; None unless they were asked for.
     witness

@@ -63,12 +63,37 @@ class ErrorMeasured(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class LossMeasured(Record):
-    """Loss over held-out rows: mean squared error, or cross-entropy with its accuracy."""
+    """The loss over held-out rows.
+
+    Attributes
+    ----------
+    kind
+        ``mse``, ``cross-entropy`` or ``binary cross-entropy``.
+    value, standard_error
+        Mean over rows, and its standard error.
+    accuracy
+        Of classes; None for numbers.
+    rows
+        How many.
+    outputs
+        The loss of each output, where there are a few.
+    """
 
     kind: str
     value: float
     accuracy: float | None = None
     rows: int
+    standard_error: float | None = None
+    outputs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossChange(Record):
+    """Loss after − loss before on the same rows: the mean, its standard error; why where it is worse by more."""
+
+    mean: float
+    standard_error: float | None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +147,8 @@ class Enforcement(Record):
         The file written; None if none was asked for.
     error_before, error_after, loss_before, loss_after
         On fresh elements and held-out rows; losses only with targets.
+    loss_constant, loss_change
+        The loss of the best constant, and what became of the loss row by row; only with targets.
     change, cost_ratio
         Of the function, and of the time of a call.
     layers
@@ -144,6 +171,8 @@ class Enforcement(Record):
     error_after: ErrorMeasured
     loss_before: LossMeasured | None = None
     loss_after: LossMeasured | None = None
+    loss_constant: LossMeasured | None = None
+    loss_change: LossChange | None = None
     change: float = 0.0
     cost_ratio: float = 1.0
     layers: tuple[LayerMoved, ...] = ()

@@ -36,9 +36,12 @@ class EquationEntry(Record):
     given
         Whether it was given; else it was identified.
     residual
-        Root mean square of Δ over that of its terms, on the data.
+        Root mean square of Δ over that of its terms; of an identified equation on solutions that its numbers were not
+        fitted to.
     expected
         What the estimated errors of the derivatives alone would give.
+    explained
+        Whether that, or the resolution, explains the residual; if not, nothing is certified.
     coefficients
         Of an identified equation.
     library
@@ -49,5 +52,6 @@ class EquationEntry(Record):
     given: bool
     residual: float
     expected: float
+    explained: bool = True
     coefficients: tuple[CoefficientEntry, ...] = ()
     library: tuple[str, ...] = ()

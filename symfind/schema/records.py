@@ -42,6 +42,11 @@ class Record:
         """Conform every field to its annotation; raises :class:`Mismatch`."""
         for name, hint in field_types(type(self)).items():
             object.__setattr__(self, name, conform(getattr(self, name), hint, name))
+        own: Any = type(self)
+        for name in _numeric(own):
+            value = getattr(self, name)
+            if value is not None and not _is_numeric(value):
+                raise Mismatch.of(name, value, "numbers, in lists of equal length")
 
     def to_plain(self) -> dict[str, Any]:
         """Return the fields in their declared order, then the extra keys, as dicts and lists."""
@@ -71,6 +76,33 @@ class Record:
             return cls(**known, extra=unknown)
         except Mismatch as mismatch:
             raise Mismatch(_join(where, mismatch.where), mismatch.given, mismatch.expected) from None
+
+
+# Of a field that holds a number, a vector, a matrix …, or a mapping of matrices: readers count on its being
+# rectangular, whoever wrote the report.
+NUMBERS: Mapping[str, Any] = types.MappingProxyType({"numbers": True})
+
+
+@cache
+def _numeric(cls: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if f.metadata.get("numbers"))
+
+
+def _is_numeric(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        own = {key: _shape(value[key]) for key in ("exponents", "coefficients") if key in value}
+        two = all(shape is not None and len(shape) == 2 for shape in own.values())
+        return two and (len(own) < 2 or own["exponents"] == own["coefficients"])
+    return _shape(value) is not None
+
+
+def _shape(value: Json) -> tuple[int, ...] | None:
+    """Of nested tuples of numbers; None for whatever is ragged or no number."""
+    if isinstance(value, tuple):
+        shapes = {_shape(item) for item in value}
+        inner = shapes.pop() if shapes else ()
+        return None if inner is None or shapes else (len(value), *inner)
+    return () if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def conform(value: Any, hint: Any, where: str) -> Any:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from symfind.beside import tried
 from symfind.data.files import HDF5_SIGNATURE, appearing_whole
 from symfind.errors import InputError
 from symfind.schema.document import Report
+from symfind.small_input import json_of, small_bytes, text_of
+from symfind.untrusted_text import shown_in_json
+
+_FORM = "give, as JSON or HDF5, a report that symfind wrote"
 
 
 def to_json(report: Report) -> str:
@@ -19,7 +23,7 @@ def to_json(report: Report) -> str:
 
     Numbers are written in the shortest form that reads back exactly; a list of scalars stands on one line.
     """
-    text = json_text(report.to_plain()) + "\n"
+    text = shown_in_json(json_text(report.to_plain())) + "\n"
     # A file name that is not Unicode holds lone surrogates; JSON's escape for one is Python's backslash escape.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -32,12 +36,7 @@ def from_json(text: str, name: str) -> Report:
     InputError
         The text is not JSON, or no report.
     """
-    try:
-        plain = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as fault:
-        place = f" at line {fault.lineno}" if isinstance(fault, json.JSONDecodeError) else ""
-        raise InputError(f"{name}: neither JSON{place} nor HDF5; give a report that symfind wrote") from None
-    return Report.read(plain, name)
+    return Report.read(json_of(text, name, _FORM), name)
 
 
 def to_hdf5(report: Report) -> bytes:
@@ -60,19 +59,22 @@ def from_hdf5(content: bytes, name: str) -> Report:
     InputError
         The file is damaged or unsafe, or holds no report.
     """
+    return Report.read(_tree(content, name), name)
+
+
+def _tree(content: bytes, name: str) -> Any:
     import h5py
 
     from symfind.schema.hdf5_tree import UnsafeTree, read_mapping
 
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            plain = read_mapping(file)
+            return read_mapping(file)
     except UnsafeTree as fault:
         raise InputError(f"{name}: {fault}; give a report that symfind wrote") from None
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError):
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError, MemoryError):
         # h5py has no common error for damage: which of these it raises depends on where the damage is.
         raise InputError(f"{name}: the HDF5 file is damaged or holds no report; write it again") from None
-    return Report.read(plain, name)
 
 
 def read_report(path: str) -> Report:
@@ -84,16 +86,14 @@ def read_report(path: str) -> Report:
         The file cannot be read, or holds no report.
     """
     name = "standard input" if path == "-" else path
-    try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as fault:
-        raise InputError(f"{name}: cannot be read ({fault.strerror}); give a report that symfind wrote") from None
+    content = small_bytes(path, _FORM)
     if content.startswith(HDF5_SIGNATURE):
-        return from_hdf5(content, name)
-    try:
-        return from_json(content.decode("utf-8-sig"), name)
-    except UnicodeDecodeError:
-        raise InputError(f"{name}: neither JSON nor HDF5; give a report that symfind wrote") from None
+        import symfind.schema.hdf5_tree  # noqa: F401 (before the fork, lest it is imported twice)
+
+        # Nothing of the library stays in this process: on some damage it loops or crashes.
+        plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM)
+        return from_hdf5(content, name) if plain is None else Report.read(json.loads(plain), name)
+    return from_json(text_of(content, name, _FORM), name)
 
 
 def write_file(path: str, content: bytes) -> None:

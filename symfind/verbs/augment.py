@@ -8,24 +8,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import torch
 from torch import Tensor
 
 from symfind.data.axes import Axis
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.data.hdf5 import growing
 from symfind.decision.halves import groups_with_copies
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.fields.actions import fields_of_actions
 from symfind.fields.polynomial import PolynomialFields
 from symfind.fields.taylor import Series
 from symfind.kinds.field.equation import Equation, parse_equation
-from symfind.kinds.field.equation_fit import identify_equation, library_orders
 from symfind.kinds.field.grid.field_data import FieldData, field_of
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.grid.moves import Motion, closing, flow, linear_motion, moved
+from symfind.kinds.field.identification import identified
 from symfind.kinds.field.prolongation import Prolongation, Scales
+from symfind.kinds.field.term_library import LibrarySettings, user_terms
 from symfind.kinds.field.transformed_jets import total_degree, transformed
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.threads import one_thread
@@ -34,7 +35,7 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.augmentation import Augmentation, FieldScore, FieldScored
 from symfind.schema.document import Report
 from symfind.schema.store import read_report
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -47,8 +48,7 @@ _LONG = 50
 # Data that leave more than this share of the terms of the report's equation do not obey it.
 _POOR = 0.5
 # Draws for one moved trajectory before it is given up.
-_DRAWS = 8
-_PILOTS = 8
+_DRAWS, _PILOTS = 8, 8
 # Of the integration: the error of two is 1e-10 at α = 0.1.
 _STEPS, _FEW_STEPS = 8, 2
 
@@ -134,6 +134,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
     SymfindError
         The data are no fields, the generators act on something else, or every draw leaves the support.
     """
+    check_outputs(options, to)
     environment = on_cpu_in_double(options, "augment")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
@@ -275,7 +276,7 @@ def _write(
     shape = (*(len(t) for t in target), len(field.components))
     own = shape[:-1] if shape[-1] == 1 else shape
     count = rejected = 0
-    with h5py.File(part, "w") as file:
+    with growing(part, field.trajectories * options.copies, math.prod(own)) as file:
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")
@@ -362,9 +363,9 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             if options.equation is not None:
                 equation = parse_equation(options.equation, independent, field.components)
             else:
-                found = identify_equation(
-                    jets(field, library_orders(independent, field.components), generator, _JET_ROWS), generator
-                )
+                asked = user_terms(options.library, independent, field.components)
+                settings = LibrarySettings(degree=options.library_degree, user=asked)
+                _, found = identified(field, generator, settings)
                 equation = found.equation
             wanted = {*equation.needed, *total_degree(len(independent), equation.order)}
             sample = jets(field, wanted, generator, _SCORED)

@@ -23,11 +23,13 @@ from symfind.schema.coverage import Coverage
 from symfind.schema.document import Algebra, Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
 from symfind.verbs.contents import is_report
+from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
 
 _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
 
 
+@guessed(ConserveOptions, "source")
 def conserve(options: ConserveOptions, progress: Progress | None = None) -> Report:
     """The functions f with L_F f = 0 of a flow or a map, or the polynomial invariants of a report's generators.
 
@@ -61,7 +63,14 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         found = conserved_quantities(options, rows, library, clock, generator)
     evidence = found.finding.evidence
     return Report(
-        source=Source(path=options.source, sha256=rows.sha256, kind=rows.kind, shapes=rows.shapes, names=rows.names),
+        source=Source(
+            path=options.source,
+            sha256=rows.sha256,
+            kind=rows.kind,
+            shapes=rows.shapes,
+            names=rows.names,
+            read_as=rows.read_as,
+        ),
         settings=options.settings(),
         environment=environment,
         timing=clock.seconds,
@@ -70,8 +79,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         spectrum=tuple(SpectrumEntry(defect=e, lower=lo, upper=up) for e, lo, up in found.finding.spectrum),
         algebra=Algebra(dimension=0),
         coverage=Coverage(
-            rank=evidence.rank,
-            message=f"{evidence.rank} of {library.dim} functions of the library vary over the data",
+            rank=evidence.rank, message=f"{evidence.rank} of {library.dim} functions of the library vary over the data"
         ),
         conserved=found.entries,
         conservation=found.together,

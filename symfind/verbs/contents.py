@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from symfind.data.files import HDF5_SIGNATURE
 from symfind.data.hdf5 import opened, root_text
 from symfind.errors import InputError, UsageError
-from symfind.kinds.inspection import Inspection, Question, inspection
+from symfind.kinds.asking import Question
+from symfind.kinds.inspection import Inspection, inspection
 from symfind.models.model import Model, load_model
 from symfind.models.network import Layer, Step
 from symfind.render.summary import algebra_text

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, overload
 
 import torch
+from torch import nn
 
-from symfind.answers.enforcement import enforcement_of, enforcement_on_grid, generators_of, score_of
+from symfind.answers.enforcement import as_it_was, enforcement_of, enforcement_on_grid, generators_of, score_of
 from symfind.data.axes import parse_grid
 from symfind.data.files import appearing_whole, readable, sha256
+from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
 from symfind.equivariance.methods.method import Choices
@@ -23,7 +25,7 @@ from symfind.equivariance.request import Prepared, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
-from symfind.errors import UsageError
+from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
@@ -32,36 +34,65 @@ from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.augment import score_fields
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.enforce_module import Rows, enforce_module
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
 
 
-def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress | None = None) -> Enforcement:
-    """The equivariant map next to a trained model: the model file it makes, and what that costs.
+@overload
+def enforce(
+    model: EnforceOptions, to: Path | None = None, progress: Progress | None = None
+) -> Enforcement: ...  # a file
+@overload
+def enforce(model: nn.Module, to: str, progress: Rows, **options: Any) -> nn.Module: ...  # a module
+def enforce(model: Any, to: Any = None, progress: Any = None, **options: Any) -> Any:
+    """The equivariant map next to a trained model: the file it makes and what that costs, or a module of a module.
+
+    ``enforce(options, to)`` works on files; ``enforce(module, "so3", data)`` is
+    :func:`symfind.verbs.enforce_module.enforce_module`.
 
     Parameters
     ----------
-    options
-        Model, group and method, :class:`~symfind.options.of_verbs.EnforceOptions`.
+    model
+        Model, group and method, :class:`~symfind.options.of_verbs.EnforceOptions`; or a module.
     to
-        The file to write, of the same kind as the model's; None writes none.
+        The file to write, of the same kind as the model's; None writes none. For a module: the group.
     progress
-        Told how far the computation is.
+        Told how far the computation is. For a module: rows, rows and targets, or a file of them.
+    options
+        For a module: the options by name.
 
     Raises
     ------
     SymfindError
         The model cannot be used, or the method does not apply to it or to the group; the message says what to do.
+    WorseThanBefore
+        A file was asked for and the held-out loss of the result is worse than the model's by more than a standard
+        error, without ``force``; it holds the document.
     """
+    if isinstance(model, nn.Module):
+        return enforce_module(model, to, progress, **options)
+    return _enforce_file(model, to, progress)
+
+
+def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress | None) -> Enforcement:
+    check_outputs(options, to)
     if options.grid is not None:
         return _enforce_on_grid(options, options.grid, to)
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "enforce")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             digest = sha256(path)
             ready = _prepared(options, path, rng)
+        if ready.doubt:
+            named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
+            raise InputError(
+                f"{options.model}: it obeys {ready.task.group.name} under none of the representations that the shapes "
+                f"allow; say which is meant: symfind enforce {options.model} {named} "
+                f"{', or '.join(ready.doubt)}"
+            )
         used = ready.task
         provenance = {
             "symfind": __version__,
@@ -70,14 +101,21 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
             "rep_in": str(used.rep_in),
             "rep_out": str(used.rep_out),
         }
-        choices = Choices(options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows)
+        form = format_written(ready.subject, False, to)
+        choices = Choices(
+            options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows, options.budget, form
+        )
         if to is not None and options.method != "auto":
-            check_ending(to, format_written(ready.subject, METHODS[options.method].in_place), options.method)
+            check_ending(to, format_written(ready.subject, METHODS[options.method].in_place, to), options.method)
         with _timed(seconds, "enforce"):
-            done = enforce_model(ready.subject, used, choices, provenance, Path(folder), rng, watch)
+            done = enforce_model(ready.subject, used, choices, provenance, folder, rng, watch)
+        settings = options.settings()
+        change = done.loss_change
+        if to is not None and change is not None and change.why and not options.force:
+            raise _worse(options, enforcement_of(ready, done, None, options.model, settings, environment), change.why)
         if to is not None:
             kept = done.method == "unchanged" or METHODS[done.method].in_place
-            check_ending(to, format_written(ready.subject, kept), done.method)
+            check_ending(to, format_written(ready.subject, kept, to), done.method)
             with appearing_whole(to) as part:
                 shutil.copyfile(done.path, part)
         if options.weights is not None:
@@ -85,7 +123,6 @@ def enforce(options: EnforceOptions, to: Path | None = None, progress: Progress 
             if not arrays:
                 raise UsageError(f"--weights: method {done.method} leaves the weights of the layers as they are")
             write_weights(Path(options.weights), arrays, {**provenance, "method": done.method})
-        settings = options.settings()
         written = None if to is None else str(to)
         document = enforcement_of(ready, done, written, options.model, settings, environment)
     return replace(document, timing=seconds)
@@ -98,7 +135,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
     sources = parse_grid(grid)
     environment = on_cpu_in_double(options, "enforce")
     rng, seconds = torch.Generator().manual_seed(options.seed), dict[str, float]()
-    with readable(options.model) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             model = load_model(path, trust=options.trust_model)
             x, y, _, messages = rows_for(model, options, None, rng)
@@ -106,22 +143,43 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
             group = grid_group(options.group, sources, x.shape[1:])
             subject = Subject(path, model, model.format, x, y, options.trust_model)
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
-        made = Path(folder) / f"project{path.suffix}"
+        made = folder / f"project{path.suffix}"
         if to is not None:
             check_ending(to, format_written(subject, True), "project")
         with _timed(seconds, "enforce"):
             projection, measured = enforce_kernels(subject, group, made, provenance, rng)
-        if to is not None:
+        kept = measured.obeyed(options.tolerance)
+        why = "" if kept else measured.worse(options.tolerance)
+        if to is not None and not (why and not options.force):
             with appearing_whole(to) as part:
-                shutil.copyfile(made, part)
+                shutil.copyfile(path if kept else made, part)
         if options.weights is not None:
             arrays = {f"layers/{i:03d}/weight": k.after.weight for i, k in enumerate(projection.layers)}
             write_weights(Path(options.weights), arrays, provenance)
         document = enforcement_on_grid(
             subject, group, projection, replace(measured, notes=(*messages, *measured.notes)),
-            None if to is None else str(to), options.model, options.settings(), environment,
+            None if to is None or (why and not options.force) else str(to),
+            options.model, options.settings(), environment,
         )  # fmt: skip
+        if kept:
+            document = as_it_was(document, options.tolerance)
+        elif to is not None and why and not options.force:
+            raise _worse(options, document, f"{why}: the network does not live on that grid")
     return replace(document, timing=seconds)
+
+
+def _worse(options: EnforceOptions, document: Enforcement, why: str) -> WorseThanBefore:
+    before, after = document.loss_before, document.loss_after
+    rise = ""
+    if before is not None and after is not None:
+        rise = (
+            f"{document.method} raises the held-out {before.kind} from {before.value:.4g} to {after.value:.4g} ({why})"
+        )
+    return WorseThanBefore(
+        f"{options.model}: not written: {rise or why}; leave the model as it is, name another --group, --rep-in or "
+        "--rep-out, or give --force",
+        document,
+    )
 
 
 def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
+from symfind.data.files import check_apart
 from symfind.errors import UsageError
-from symfind.options.option import ComputeOptions
+from symfind.options.option import ComputeOptions, Options
 from symfind.schema.document import Environment
 from symfind.version import __version__
 
@@ -30,6 +33,18 @@ def device_named(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda was asked for and torch sees no GPU; take --device cpu or auto")
     return torch.device(name)
+
+
+def check_outputs(options: Options, to: Path | None = None) -> None:
+    """Refuse options that name an output that is an input, or one file for two outputs; before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        Naming the two.
+    """
+    own = {} if to is None else {"--output": str(to)}
+    check_apart(own | options.files(written=True), options.files(written=False))
 
 
 def on_cpu_in_double(options: ComputeOptions, verb: str) -> Environment:

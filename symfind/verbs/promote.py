@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from symfind.answers.compose import report_of_finding
 from symfind.answers.discrete import with_discrete
 from symfind.data.files import appearing_whole, readable
+from symfind.data.scratch import scratch_folder
 from symfind.decision.finding import decide
 from symfind.equivariance.writing import save_module
 from symfind.errors import InputError, UsageError
@@ -28,7 +28,8 @@ from symfind.promotion.reading import Ready, ReportedFields, ready
 from symfind.schema.document import Environment, Fit, Report, Source
 from symfind.schema.promotion import HeldOut, Promotion
 from symfind.schema.store import read_report
-from symfind.verbs.machine import on_cpu_in_double
+from symfind.verbs.in_memory import guessed
+from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.verbs.promote_kernel import pairs_of_fields, promote_kernel
 from symfind.version import __version__
 
@@ -40,6 +41,7 @@ _ABOUT = (
 )
 
 
+@guessed(PromoteOptions, "data")
 def promote(options: PromoteOptions, to: Path | None = None, progress: Progress | None = None) -> Report:
     """The model with as much symmetry as the data allow, and the report of what survived.
 
@@ -64,10 +66,11 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
     """
     if to is not None and to.suffix.lower() not in _MODEL_ENDINGS:
         raise UsageError(f"--output {to}: promote writes TorchScript; give a name that ends in .pt")
+    check_outputs(options, to)
     environment = on_cpu_in_double(options, "promote")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
-    with readable(options.data) as path, tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with readable(options.data) as path, scratch_folder() as folder:
         pairs = pairs_of_fields(options, path)
         if pairs is not None:
             return promote_kernel(options, pairs, to, environment, clock)
@@ -79,7 +82,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
         chosen = chosen_fit(options, prepared, clock, generator)
         compared = held_out(chosen.predict, chosen.predict_plain, prepared.test)
         worse = against(compared)
-        model_file = Path(folder) / "model.pt"
+        model_file = folder / "model.pt"
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
         save_module(chosen.module, model_file, provenance)
         with clock.phase("certify"), one_thread():
@@ -130,7 +133,12 @@ def _certified(
     evidence = replace(evidence, doubts=tuple(doubts), messages=(*prepared.messages, *chosen.messages, _ABOUT))
     finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
-        path=options.data, sha256=prepared.sha256, kind=prepared.kind, shapes=prepared.shapes, names=prepared.names
+        path=options.data,
+        sha256=prepared.sha256,
+        kind=prepared.kind,
+        shapes=prepared.shapes,
+        names=prepared.names,
+        read_as=prepared.read_as,
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     if options.discrete is not None:

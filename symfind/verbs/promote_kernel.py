@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from symfind.answers.compose import report_of_finding
 from symfind.data.dataset import Dataset
 from symfind.data.files import appearing_whole
+from symfind.data.scratch import scratch_folder
 from symfind.decision.evidence import Evidence
 from symfind.decision.finding import decide
 from symfind.decision.halves import rows_with_duplicates_grouped
@@ -56,7 +56,12 @@ _ABOUT = (
 def pairs_of_fields(options: PromoteOptions, path: Path) -> Dataset | None:
     """The dataset, if it holds pairs of fields."""
     dataset = open_dataset(
-        path, kind=options.kind, input=options.input, output_name=options.output_name, mapping=options.mapping
+        path,
+        kind=options.kind,
+        input=options.input,
+        output_name=options.output_name,
+        mapping=options.mapping,
+        transpose=options.transpose,
     )
     return dataset if KINDS[dataset.kind].promoted == "kernel" else None
 
@@ -124,15 +129,20 @@ def promote_kernel(
         )  # fmt: skip
         finding = decide(evidence, options.tolerance, options.alpha, 40, options.seed)
     source = Source(
-        path=options.data, sha256=dataset.sha256(), kind=dataset.kind, shapes=dataset.shapes, names=frame.names
+        path=options.data,
+        sha256=dataset.sha256(),
+        kind=dataset.kind,
+        shapes=dataset.shapes,
+        names=frame.names,
+        read_as=dataset.inferred,
     )
     report = report_of_finding(finding, source, options.settings(), environment, close=False)
     if to is not None:
         module = KernelModule(fit, done.promoted, tuple(v.shape[1:]))
-        with tempfile.TemporaryDirectory(prefix="symfind-") as folder, appearing_whole(to) as part:
+        with scratch_folder() as folder, appearing_whole(to) as part:
             provenance = {"symfind": __version__, "source_sha256": dataset.sha256(), "promoted": fit.name}
-            save_module(module, Path(folder) / "model.pt", provenance)
-            shutil.copyfile(Path(folder) / "model.pt", part)
+            save_module(module, folder / "model.pt", provenance)
+            shutil.copyfile(folder / "model.pt", part)
     promotion = Promotion(
         model=fit.name,
         gamma=done.gamma,

@@ -187,7 +187,7 @@ def test_a_fault_shows_its_trace_on_request(run: Run, api: ModuleType, monkeypat
         (["discover", "x", "--shape", "2"], "--shape goes with --sample"),
         (["discover", "x", "--data", "d.h5", "--sample", "normal"], "give one of them"),
         (["discover", "x", "--format", "jsn"], "did you mean json"),
-        (["discover", "x", "y"], "unexpected extra argument"),
+        (["inspect", "x", "y"], "unexpected extra argument"),
     ],
 )
 def test_usage_errors_are_one_line_with_the_remedy(run: Run, api: ModuleType, arguments: list[str], hint: str) -> None:

@@ -93,10 +93,7 @@ def test_unknown_kind_names_the_nearest(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("datasets", "kind"),
-    [
-        ({"x": np.zeros((4, 1, 8, 8)), "y": np.zeros(4, dtype=np.int64)}, "image"),
-        ({"x": X, "x_moved": X}, "pairs"),
-    ],
+    [({"x": np.zeros((4, 1, 8, 8)), "y": np.zeros(4, dtype=np.int64)}, "image"), ({"x": X, "x_moved": X}, "pairs")],
 )
 def test_images_and_pairs_are_recognised(path: Path, datasets: dict[str, np.ndarray], kind: str) -> None:
     assert open_dataset(store(path, **datasets)).kind == kind

@@ -111,12 +111,7 @@ def test_soft_links_in_a_loop(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        np.array([b"a", b"b"]),
-        np.zeros(3, dtype=complex),
-        np.zeros(3, dtype=[("a", "f8"), ("b", "i4")]),
-    ],
+    "data", [np.array([b"a", b"b"]), np.zeros(3, dtype=complex), np.zeros(3, dtype=[("a", "f8"), ("b", "i4")])]
 )
 def test_dtype_that_is_not_real_numbers(path: Path, data: np.ndarray) -> None:
     with h5py.File(path, "w") as file:

@@ -23,7 +23,7 @@ from symfind.equivariance.choose import yardstick_for
 from symfind.fields.plane import image_space
 from symfind.fits.surrogate import Samples, fold_labels
 from symfind.kinds import search
-from symfind.kinds.field import field
+from symfind.kinds.field import identification
 from symfind.kinds.image import image
 from symfind.kinds.image import lconv as image_lconv
 from symfind.kinds.operator import extent, operator
@@ -276,7 +276,7 @@ def test_solutions_that_are_stored_twice_lie_on_one_side(
         groups.append(data.groups)
         raise Seen
 
-    monkeypatch.setattr(field, "jets", seen)
+    monkeypatch.setattr(identification, "jets", seen)
     u = normal(3, 20, 32)
     path = tmp_path / "fields.h5"
     axes = {"t": torch.linspace(0, 1, 20).numpy(), "x": torch.arange(32.0).double().numpy()}

@@ -44,7 +44,7 @@ def task_of(group: str, rep_in: str, rep_out: str, shape: tuple[int, ...], out: 
 
 
 def projected(steps: list[Step], task: Equivariance, hidden: str | None = None) -> Projection:
-    return project_network(steps, True, task.input_shape, task, hidden)
+    return project_network(steps, "", task.input_shape, task, hidden)
 
 
 def error(steps: tuple[Step, ...], task: Equivariance) -> float:
@@ -204,7 +204,7 @@ def test_odd_nonlinearities_allow_signs_and_others_do_not() -> None:
 def test_what_cannot_be_projected_is_named(steps: list[Step], sequential: bool, what: str) -> None:
     task = task_of("so3", "3V", "1", (9,), 1)
     with pytest.raises(UsageError, match=what):
-        project_network(steps, sequential, (9,), task)
+        project_network(steps, "" if sequential else "add", (9,), task)
 
 
 def test_the_number_of_hidden_representations_must_fit() -> None:

@@ -6,13 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.fits.features import (
-    Features,
-    FourierFeatures,
-    MultiquadricFeatures,
-    PolynomialFeatures,
-    Standardiser,
-)
+from symfind.fits.features import Features, FourierFeatures, MultiquadricFeatures, PolynomialFeatures, Standardiser
 
 G = torch.Generator()
 

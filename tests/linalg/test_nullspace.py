@@ -33,9 +33,7 @@ def dense_spectrum(blocks: list[Pencil], columns: int) -> GeneralisedSpectrum:
 
 
 @pytest.mark.parametrize("solver", [dense_spectrum, streamed_pencil_spectrum])
-def test_values_and_vectors_of_a_known_pencil(
-    solver: Callable[[list[Pencil], int], GeneralisedSpectrum],
-) -> None:
+def test_values_and_vectors_of_a_known_pencil(solver: Callable[[list[Pencil], int], GeneralisedSpectrum]) -> None:
     m, s, t = known_pencil([0.0, 1e-9, 0.3, 2.0])
     blocks = [Pencil(a[:, None], b[:, None]) for a, b in zip(m.split(17), s.split(17), strict=True)]
     found = solver(blocks, 4)

@@ -72,8 +72,7 @@ def test_formats(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "word"),
-    [(zoo.Saving, "torch.save"), (zoo.Waking, "__setstate__"), (zoo.Printing, "print")],
+    ("network", "word"), [(zoo.Saving, "torch.save"), (zoo.Waking, "__setstate__"), (zoo.Printing, "print")]
 )
 def test_code_that_reaches_out_is_refused_unless_trusted(
     network: type[torch.nn.Module], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -169,8 +169,7 @@ def test_layer_used_twice_is_listed_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["scripted", "traced", "exported"])
 @pytest.mark.parametrize(
-    "make",
-    [zoo.Skipping, Split, zoo.Radius, lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Tanh())],
+    "make", [zoo.Skipping, Split, zoo.Radius, lambda: nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Tanh())]
 )
 def test_other_graphs_are_not_called_sequential(make: Callable[[], nn.Module], form: str, tmp_path: Path) -> None:
     network = zoo.seeded(make)

@@ -172,13 +172,7 @@ def test_requests_that_cannot_be_met(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [
-        ("rigid_body", "rigid-body"),
-        ("kepler", "kepler"),
-        ("shell", "shell"),
-        ("no_symmetry", "noise"),
-        ("o5", "o5"),
-    ],
+    [("rigid_body", "rigid-body"), ("kepler", "kepler"), ("shell", "shell"), ("no_symmetry", "noise"), ("o5", "o5")],
 )
 def test_committed_samples_are_those_the_program_makes(file: str, name: str) -> None:
     with h5py.File(SAMPLE_DATA / f"{file}.h5") as stored:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import symfind
 from symfind.errors import UsageError
-from symfind.options.of_verbs import DiscoverOptions, SampleOptions
+from symfind.options.of_files import SampleOptions
+from symfind.options.of_verbs import DiscoverOptions
 from symfind.options.option import ComputeOptions, Options, read_settings
 
 ROOT = Path(__file__).parents[2]

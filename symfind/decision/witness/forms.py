@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
-from symfind.decision.witness.regression import SymmetricFit, design, fitted
+from symfind.decision.witness.fitting.regression import SymmetricFit, design, fitted
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.trial import Rows, features_of
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from symfind.decision.witness.fitting.regression import SymmetricFit, fitted
 from symfind.decision.witness.forms import refined, start_from_gradient, start_from_moments, symmetric_basis, with_form
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import general
-from symfind.decision.witness.regression import SymmetricFit, fitted
 from symfind.decision.witness.structure import Block, LogIndex, Screw, Structure, SymmetricClass, euclidean
 from symfind.decision.witness.trial import Rows, features_of, rough_error
 from symfind.errors import NumericalError

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from symfind.decision.witness.families import Standard, additive_features, polynomial_features
-from symfind.decision.witness.parts import parts_of
+from symfind.decision.witness.fitting.parts import parts_of
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,9 @@ class WitnessSettings:
     faint
         … and if of neither less than this share is left beside what a move of the centre explains (0.02 to 0.3): F does
         not depend on the one, or turns about a far point, which is a shift.
+    exchanged
+        The halves are exchanged where one half bounds η by less than so many tolerances: both together bound it by a
+        factor of 2^(1/4) less, and by chance by more (1.3 to 2: more costs fits that decide nothing).
     trials
         Most candidates that are judged on the other half.
     step
@@ -78,6 +81,7 @@ class WitnessSettings:
     simple: float = 1.05
     screw: float = 0.7
     faint: float = 0.1
+    exchanged: float = 1.6
     trials: int = 6
     scaled: int = 5
     step: float = 0.35

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.regression import SymmetricFit
+from symfind.decision.witness.fitting.regression import SymmetricFit
 from symfind.decision.witness.structure import Scaling, Structure
 from symfind.decision.witness.trial import Rows, Trial
 from symfind.linalg.nullspace import generalised_spectrum

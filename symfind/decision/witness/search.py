@@ -10,10 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.learned import learned_forms, learned_index
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import catalogue, general
-from symfind.decision.witness.regression import fitted
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
@@ -87,10 +87,6 @@ class Outcome:
     whole: Trial | None = None
 
 
-# Twice the rows bound η by a factor of 2^(1/4) less, and by chance by more.
-_TWICE = 1.6
-
-
 def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
     """The verdict on all rows, as they are judged by the fits of the other half.
 
@@ -110,12 +106,7 @@ def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
 
 
 def searched(
-    problem: Problem,
-    rows: Rows,
-    halves: tuple[Tensor, Tensor],
-    tolerance: float,
-    seed: int,
-    settings: WitnessSettings,
+    problem: Problem, rows: Rows, halves: tuple[Tensor, Tensor], tolerance: float, seed: int, settings: WitnessSettings
 ) -> Outcome:
     """The search over rows, given the row numbers of both halves."""
     p, q = rows.take(halves[0]), rows.take(halves[1])
@@ -232,7 +223,7 @@ def _judged(
     told = verdict(first, min(best, first.share), tolerance, settings.judges, lost)
     kept = kept_share(problem, candidate.algebra, q, settings)
     second = None
-    if told.word in ("certified", "approximate") or told.upper < _TWICE * tolerance:
+    if told.word in ("certified", "approximate") or told.upper < settings.exchanged * tolerance:
         second = trial(candidate.structure, q, p, seed + 1, settings.regression, settings.judges)
         if second is not None:
             other = verdict(second, min(best, second.share), tolerance, settings.judges, lost)

@@ -101,19 +101,22 @@ def symmetries(
     invariants = slope_i @ moves  # (n, r, p)
     unknowns = space.dim + action.extra
     top = torch.cat([invariants, invariants.new_zeros(*invariants.shape[:2], action.extra)], -1)
-    size = top.square().sum(2).mean(0).sqrt().clamp(min=1e-300)[None, :, None]
+    white = torch.einsum("nkpd,rd->nkrp", fields, whiten).reshape(-1, space.dim)
+    # What the fields move by, in units of the data's spread: changes are told for one such unit, whatever x's own is.
+    moves_by = white.square().sum(1).mean().sqrt().clamp(min=1e-300)
+    size = top.square().sum(2).mean(0).sqrt().clamp(min=1e-300)[None, :, None] / moves_by
     parts = [(top / size).reshape(-1, unknowns)]
     moved = torch.einsum("namd,ndp->namp", slope_k, moves)
     moved = torch.cat([moved, moved.new_zeros(*moved.shape[:3], action.extra)], -1)
     if columns is not None:
         moved = moved - columns.reshape(n, a, -1, unknowns)
-    scale = (covariants.square().sum(2).mean(0).sqrt() + moved.square().sum((2, 3)).mean(0).sqrt()).clamp(min=1e-300)
+    moved_by = moved.square().sum((2, 3)).mean(0).sqrt() / moves_by
+    scale = (covariants.square().sum(2).mean(0).sqrt() + moved_by).clamp(min=1e-300)
     parts.append((moved / scale[None, :, None, None]).reshape(-1, unknowns))
     if fixed:
         still = torch.cat([fields[..., list(fixed)], fields.new_zeros(n, k, action.extra, len(fixed))], 2)
         parts.append(still.transpose(2, 3).reshape(-1, unknowns))
     m = torch.cat(parts)
-    white = torch.einsum("nkpd,rd->nkrp", fields, whiten).reshape(-1, space.dim)
     s = torch.cat([white, white.new_zeros(white.shape[0], action.extra)], 1) / (n * k) ** 0.5
     if action.extra:
         # The unknowns of the action on y have the size of what they do to the covariants.

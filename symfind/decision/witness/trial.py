@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
-from symfind.decision.witness.labels import Labels
+from symfind.decision.witness.fitting.labels import Labels
+from symfind.decision.witness.fitting.regression import SymmetricFit, fitted
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
-from symfind.decision.witness.regression import SymmetricFit, fitted
 from symfind.decision.witness.structure import SymmetricClass
 
 

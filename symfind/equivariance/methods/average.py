@@ -19,11 +19,18 @@ from symfind.lie.groups.haar import HaarQuadrature
 # Numbers of one activation held at once: 8 MB of float64, which caches like and memory does not notice.
 _NUMBERS_AT_ONCE = 2**20
 
-# Degrees of quadrature that are tried in turn. Each step costs about twice the one before.
-DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38)
+# Degrees of quadrature that are tried in turn, as far as nodes go; on SO(3) each step costs about twice the one before,
+# and the last within 20,000 nodes is 31. Turns of a plane have one node a degree, and kinks want hundreds of them.
+DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38, 64, 128, 256, 512)
 
 # The largest of a few errors underestimates that of the 256 of the report, which are to be below the tolerance.
 _MARGIN = 0.2
+
+# Nodes of one call in an exported graph, whose loops are written out: few copies of F, and batches that fit.
+_NODES_IN_A_GRAPH = 512
+
+# The network is evaluated at every node of a rule: with more than these a call takes seconds for the smallest network.
+MOST_NODES = 20_000
 
 # Sampled rules: the error falls like 1/√q, so many more would cost without helping.
 SAMPLES = 4096
@@ -68,18 +75,25 @@ class AveragedNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """F̄(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""
         n = x.shape[0]
-        flat = x.reshape(n, -1)
-        step = max(1, self.rows_at_once // max(1, n))
+        flat = x.unsqueeze(-1).flatten(1)
+        step = self.nodes_at_once(n)
         total = torch.zeros(0, dtype=x.dtype, device=x.device)
         shape: list[int] = []
         for start in range(0, self.count, step):
             stop = min(self.count, start + step)
             moved = self.orbit(flat, start, stop)
             y = self.model(moved.reshape([n * (stop - start)] + self.fed_shape))
-            part = self.inverse.sum(y.reshape(n, stop - start, -1), self.weights, start, stop)
+            wide = y.unsqueeze(-1).flatten(1)
+            part = self.inverse.sum(wide.reshape(n, stop - start, wide.shape[1]), self.weights, start, stop)
             total = part if start == 0 else total + part
             shape = list(y.shape)[1:]
         return total.reshape([n] + shape)
+
+    def nodes_at_once(self, n: int) -> int:
+        """How many nodes are put through F in one call of n rows."""
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return max(1, self.rows_at_once // max(1, n))
+        return nodes_in_python(self.rows_at_once, n)
 
 
 class LiftedNetwork(nn.Module):
@@ -124,19 +138,31 @@ class LiftedNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """F̄(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""
         n = x.shape[0]
-        flat = x.reshape(n, -1)
+        flat = x.unsqueeze(-1).flatten(1)
         h = self.weight.shape[1]
-        step = max(1, self.rows_at_once // max(1, n))
+        step = self.nodes_at_once(n)
         total = torch.zeros(0, dtype=x.dtype, device=x.device)
         shape: list[int] = []
         for start in range(0, self.count, step):
             stop = min(self.count, start + step)
-            lifted = flat @ self.weight[start:stop].reshape((stop - start) * h, -1).t()
+            lifted = flat @ self.weight[start:stop].reshape((stop - start) * h, flat.shape[1]).t()
             y = self.rest(lifted.reshape(n * (stop - start), h) + self.bias)
-            part = self.inverse.sum(y.reshape(n, stop - start, -1), self.weights, start, stop)
+            wide = y.unsqueeze(-1).flatten(1)
+            part = self.inverse.sum(wide.reshape(n, stop - start, wide.shape[1]), self.weights, start, stop)
             total = part if start == 0 else total + part
             shape = list(y.shape)[1:]
         return total.reshape([n] + shape)
+
+    def nodes_at_once(self, n: int) -> int:
+        """How many nodes are put through the rest in one call of n rows."""
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return max(1, self.rows_at_once // max(1, n))
+        return nodes_in_python(self.rows_at_once, n)
+
+
+def nodes_in_python(rows: int, n: int) -> int:
+    """Nodes in one call; while a graph is exported n is a symbol, and the loop over nodes becomes part of the graph."""
+    return _NODES_IN_A_GRAPH if torch.compiler.is_exporting() else max(1, rows // max(1, n))
 
 
 def first_layer_orbit(weight: Tensor, task: Equivariance, rule: HaarQuadrature) -> Tensor:
@@ -190,7 +216,7 @@ def rule_for(
     *,
     fed_shape: tuple[int, ...] | None = None,
     rows: int = 2**14,
-    max_nodes: int = 20_000,
+    max_nodes: int = MOST_NODES,
 ) -> ChosenRule:
     """The smallest quadrature of the group whose measured equivariance error is below ``tolerance``.
 
@@ -222,12 +248,14 @@ def rule_for(
     elements = group.sample(24, rng)
     best: ChosenRule | None = None
     seen: list[tuple[int, float]] = []
-    for degree in (0,) if group.is_finite else DEGREES:
+    count = group.node_count
+    degrees = [d for d in DEGREES if count is None or count(d) <= max_nodes] or [DEGREES[0]]
+    for degree in [0] if group.is_finite else degrees:
         rule = group.haar(degree, rng, max_nodes)
         if not rule.exact and best is not None:
             break  # an exact rule of lower degree is there, and samples are no match for it
         if not rule.exact:
-            rule = group.haar(degree, rng, SAMPLES)
+            rule = group.haar(degree, rng, min(SAMPLES, max_nodes))
         averaged = AveragedNetwork(model, task, rule, fed_shape, rows)
         with torch.no_grad():
             error = equivariance_error(averaged, task, x, elements, unit).largest
@@ -235,13 +263,13 @@ def rule_for(
         if best is None or error < best.error:
             best = found
         seen.append((degree, max(error, 1e-300)))
-        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance):
+        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance, degrees[-1]):
             break
     assert best is not None
     return best
 
 
-def _hopeless(seen: list[tuple[int, float]], tolerance: float) -> bool:
+def _hopeless(seen: list[tuple[int, float]], tolerance: float, last: int) -> bool:
     """Whether the error falls too slowly to reach the tolerance at the last degree: activations with kinks.
 
     Judged from the last three degrees once quadratures of a few hundred nodes have been tried, for the rate at which
@@ -251,4 +279,4 @@ def _hopeless(seen: list[tuple[int, float]], tolerance: float) -> bool:
         return False
     (low, before), (high, now) = seen[-3], seen[-1]
     rate = (math.log(now) - math.log(before)) / (high - low)
-    return math.log(now) + rate * (DEGREES[-1] - high) > math.log(tolerance)
+    return math.log(now) + rate * (last - high) > math.log(tolerance)

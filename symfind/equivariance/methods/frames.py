@@ -2,8 +2,9 @@
 
 The frames of x are the principal axes of its vectors: eigenvectors of Σ xᵢxᵢᵀ, in all choices of their signs (Puny et
 al. 2022, arXiv 2110.03336). Translations are taken out by the mean of the points; of the Lorentz group the boost to
-the rest frame of Σ xᵢ comes first. Where two eigenvalues meet, the axes are not defined: such rows are averaged over
-the whole rotation group, and F̄ jumps there.
+the rest frame of Σ xᵢ comes first. Where two eigenvalues meet, the axes are not defined: as their gap closes, the mean
+over the whole rotation group takes over with a weight that goes to one, so that F̄ has no jump there (weighted frames:
+Dym et al. 2024, arXiv 2402.16077).
 
 Axis letters: n points, k vectors of d coordinates, e of them turned (d − 1 for the Lorentz group), s frames.
 """
@@ -22,11 +23,15 @@ from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import CompactGroup, parse_group
 from symfind.lie.groups.representations import Representation
 
-# Eigenvectors are known to rounding divided by the relative gap: below 1e-6 an error of 1e-10 would be exceeded.
+# Eigenvectors are known to rounding divided by the gap, relative to the larger of the two eigenvalues: an error of √ε
+# is reached at √ε. In float64 the mean over rotations is the worse one from 1e-6 on.
 GAP = 1e-6
 
+# The weight of the frames grows from 0 to 1 over this factor of the gap (smoothly, in its logarithm).
+_FADE = 10.0
+
 # Eigenvalues below this share of the largest are zero to rounding (squares of 1e-6 of the size): all choices of axes
-# there see the same coordinates, zero, so they need not be told apart.
+# there see the same coordinates, zero, so they need not be told apart. In float32 it is the square of 16 ε.
 _NULL = 1e-12
 
 # Rows without a frame of their own are averaged over so many rotations at most.
@@ -142,7 +147,7 @@ class FrameAveragedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """F̄(x): ``(n, *input_shape)`` → ``(n, *output_shape)``."""
-        flat = x.reshape(x.shape[0], -1)
+        flat = x.unsqueeze(-1).flatten(1)
         vectors = flat.index_select(1, self.places).reshape(-1, self.k, self.d)
         centre = vectors.mean(1, keepdim=True)
         if self.centred:
@@ -160,15 +165,17 @@ class FrameAveragedNetwork(nn.Module):
         turns = axes.unsqueeze(1) * self.signs.to(x.dtype).unsqueeze(0).unsqueeze(2)
         y = self.framed(flat, vectors, turns)
         shape = list(y.shape)[2:]
-        merged = y.reshape(y.shape[0], y.shape[1], -1)
+        merged = y.unsqueeze(-1).flatten(2)
         weights = torch.full([turns.shape[1]], 1.0 / turns.shape[1], dtype=x.dtype, device=x.device)
         out = self.returned(merged, turns, weights)
-        rows = torch.nonzero(gap < 1e-6).reshape(-1)
-        if rows.numel() > 0:
+        weight = self.weight_of_frames(gap)
+        rows = torch.nonzero(weight < 1.0).reshape(-1)
+        if self.any_or_unknown(rows):
             whole = self.nodes.to(x.dtype).unsqueeze(0).expand(rows.shape[0], -1, -1, -1)
             y = self.framed(flat.index_select(0, rows), vectors.index_select(0, rows), whole)
-            meant = self.returned(y.reshape(y.shape[0], y.shape[1], -1), whole, self.weights.to(x.dtype))
-            out = out.index_copy(0, rows, meant)
+            meant = self.returned(y.unsqueeze(-1).flatten(2), whole, self.weights.to(x.dtype))
+            share = weight.index_select(0, rows).unsqueeze(1)
+            out = out.index_copy(0, rows, share * out.index_select(0, rows) + (1.0 - share) * meant)
         if self.k_out > 0:
             moved = out.index_select(1, self.places_out).reshape(-1, self.k_out, self.d)
             if self.boosted:
@@ -176,10 +183,23 @@ class FrameAveragedNetwork(nn.Module):
             moved = moved @ self.change_back.to(x.dtype).t()
             if self.points_out:
                 moved = moved + centre
-            out = out.index_copy(1, self.places_out, moved.reshape(moved.shape[0], -1))
+            out = out.index_copy(1, self.places_out, moved.flatten(1))
         if self.boosted:
             out = torch.where(lost.unsqueeze(1), torch.full_like(out, float("nan")), out)
         return out.reshape([x.shape[0]] + shape)
+
+    def weight_of_frames(self, gap: Tensor) -> Tensor:
+        """3t² − 2t³ of t = log(gap/g₀)/log 10 in [0, 1]: what the frames count beside the mean over rotations."""
+        low = 1e-6 if gap.dtype == torch.float64 else 3.5e-4
+        t = (torch.log(gap.clamp_min(1e-30) / low) / 2.302585).clamp(0.0, 1.0)
+        out: Tensor = t * t * (3.0 - 2.0 * t)
+        return out
+
+    def any_or_unknown(self, rows: Tensor) -> bool:
+        """Whether there are rows; while a graph is exported that is not known, and the graph must serve both."""
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return rows.numel() > 0
+        return torch.compiler.is_exporting() or rows.numel() > 0
 
     def rest_frame(self, vectors: Tensor) -> Tensor:
         """The boost ``(n, d, d)`` that brings Σ xᵢ to rest; NaN where that sum is not timelike."""
@@ -201,22 +221,26 @@ class FrameAveragedNetwork(nn.Module):
         return out
 
     def principal_axes(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Eigenvectors of Σ xᵢxᵢᵀ as columns ``(n, e, e)``, and the smallest relative gap ``(n,)`` that matters."""
+        """Eigenvectors of Σ xᵢxᵢᵀ as columns ``(n, e, e)``, and the smallest relative gap ``(n,)`` that matters.
+
+        A gap is relative to the larger of its two eigenvalues: what the axes of small ones do to the coordinates is
+        as small as they are. Sums are taken in float64, so that squares keep what the rows know.
+        """
         n = vectors.shape[0]
         part = vectors[:, :, self.d - self.e :]
         if not self.turned:
             axes = torch.eye(self.e, dtype=vectors.dtype, device=vectors.device).expand(n, self.e, self.e)
             return axes, torch.ones(n, dtype=vectors.dtype, device=vectors.device)
-        values, axes = torch.linalg.eigh(part.transpose(1, 2) @ part)
+        exact = part.double()
+        values, axes = torch.linalg.eigh(exact.transpose(1, 2) @ exact)
         if self.proper:
             handed = torch.sign(torch.linalg.det(axes))
             axes = torch.cat([axes[:, :, :-1], axes[:, :, -1:] * handed.unsqueeze(1).unsqueeze(2)], 2)
-        largest = values[:, -1:]
-        gaps = (values[:, 1:] - values[:, :-1]) / largest
-        null = values[:, 1:] <= 1e-12 * largest
+        null = values[:, 1:] <= (1e-12 if vectors.dtype == torch.float64 else 3.7e-12) * values[:, -1:]
+        gaps = (values[:, 1:] - values[:, :-1]) / values[:, 1:].clamp_min(1e-300)
         gaps = torch.where(null, torch.ones_like(gaps), gaps)
-        first = torch.ones(n, 1, dtype=vectors.dtype, device=vectors.device)
-        return axes, torch.cat([first, gaps], 1).amin(1)
+        first = torch.ones(n, 1, dtype=torch.float64, device=vectors.device)
+        return axes.to(vectors.dtype), torch.cat([first, gaps], 1).amin(1).to(vectors.dtype)
 
     def framed(self, flat: Tensor, vectors: Tensor, turns: Tensor) -> Tensor:
         """F(U⁻¹x) for frames U ``(n, s, e, e)`` → ``(n, s, …)``."""
@@ -227,8 +251,8 @@ class FrameAveragedNetwork(nn.Module):
             time = vectors[:, :, :lead].unsqueeze(1).expand(n, s, self.k, lead)
             moved = torch.cat([time, moved], 3)
         moved = moved @ self.change_back.to(flat.dtype).t()
-        rows = flat.unsqueeze(1).expand(n, s, flat.shape[1]).reshape(n * s, -1)
-        rows = rows.index_copy(1, self.places, moved.reshape(n * s, -1))
+        rows = flat.unsqueeze(1).expand(n, s, flat.shape[1]).reshape(n * s, flat.shape[1])
+        rows = rows.index_copy(1, self.places, moved.reshape(n * s, self.k * self.d))
         y: Tensor = self.model(rows.reshape([n * s] + self.fed_shape))
         return y.reshape([n, s] + list(y.shape)[1:])
 
@@ -242,7 +266,7 @@ class FrameAveragedNetwork(nn.Module):
             moved = y.index_select(2, self.places_out).reshape(n, s, self.k_out, self.d)
             moved = moved @ self.change.to(y.dtype).t()
             back = moved[:, :, :, lead:] @ turns.transpose(2, 3)
-            moved = torch.cat([moved[:, :, :, :lead], back], 3).reshape(n, s, -1)
+            moved = torch.cat([moved[:, :, :, :lead], back], 3).reshape(n, s, self.k_out * self.d)
             out = out.index_copy(1, self.places_out, (moved * w).sum(1))
         return out
 
@@ -254,7 +278,7 @@ class FrameSupport:
     Attributes
     ----------
     degenerate
-        Share of rows averaged over all rotations, as two eigenvalues meet.
+        Share of rows in which the mean over all rotations counts, as two eigenvalues meet.
     nearest
         The smallest relative gap among the others; None if there are none.
     missing
@@ -279,9 +303,10 @@ def frame_support(network: FrameAveragedNetwork, x: Tensor) -> FrameSupport:
         missing = ~boost.flatten(1).isfinite().all(1)
         vectors = vectors[~missing] @ boost[~missing].mT
     gap = network.principal_axes(vectors)[1]
-    clear = gap[gap >= GAP]
+    whole = network.weight_of_frames(gap) == 1
+    clear = gap[whole]
     return FrameSupport(
-        float((gap < GAP).double().sum()) / len(x),
+        float((~whole).double().sum()) / len(x),
         float(clear.min()) if len(clear) else None,
         float(missing.double().mean()),
     )
@@ -293,8 +318,8 @@ def discontinuities(task: Equivariance) -> tuple[str, ...]:
     out = []
     if kind.turned:
         out.append(
-            "frames: the output jumps where two principal moments of the vectors meet (the axes change their order); "
-            f"rows with a relative gap below {GAP:g} are averaged over rotations in place of frames"
+            "frames: where two principal moments of the vectors meet, the output changes fast: from a relative gap of "
+            f"{_FADE * GAP:g} on (3.5e-3 in float32) the mean over rotations takes over, exact to its quadrature only"
         )
     if kind.boosted:
         out.append("frames: rows whose vectors have no timelike sum have no rest frame; their output is NaN")

@@ -20,17 +20,20 @@ from torch import Tensor
 
 from symfind.data.axes import AxisSource
 from symfind.equivariance.equivariance import Function, error_of, spread
-from symfind.equivariance.measure import loss_of, relative_change
+from symfind.equivariance.measure import relative_change, task_loss, worse_by
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import save_projection
 from symfind.errors import UsageError
 from symfind.models.network import Layer, Step
-from symfind.schema.enforcement import ErrorMeasured, LossMeasured
+from symfind.schema.enforcement import ErrorMeasured, LossChange, LossMeasured
 
 _TURNS = ("", "c4", "d4", "so2")
 _NAMES = {"p4": "translations+c4", "p4m": "translations+d4", "se2": "translations+so2"}
 # Squared distances on a lattice of unit step are whole numbers, or halves for kernels of even width.
 _DIGITS = 6
+# Beyond this multiple of its own error a projection is not near the model. Layers add up what one mean would do.
+_FAR = 10.0
+_UNLIKE = "the layers of this network are no kernels on that grid, or the task does not follow the group"
 # Rows and moves on which errors are measured.
 _ROWS, _ELEMENTS = 64, 64
 
@@ -299,6 +302,30 @@ class GridMeasured:
     loss_after: LossMeasured | None
     change: float
     notes: tuple[str, ...]
+    loss_change: LossChange | None = None
+    whole: bool = True
+
+    def obeyed(self, tolerance: float) -> bool:
+        """Whether the model commutes already; the ends of an open axis hide whether it does."""
+        return self.whole and self.before.largest <= tolerance
+
+    def worse(self, tolerance: float) -> str:
+        """Why the projection is of no use: an error or a loss that it raised, or what it did to F; else empty.
+
+        The mean over the group moves F by at most its error (Jensen); a projection that moves it by far more reads the
+        layers as something that they are not.
+        """
+        if self.after.largest > max(self.before.largest, tolerance):
+            return f"the error over moves of the grid rises from {self.before.largest:.2g} to {self.after.largest:.2g}"
+        if self.whole and self.change > _FAR * max(self.before.rms, tolerance):
+            return (
+                f"the model misses the group by {self.before.rms:.2g} of its spread, and the projection changes it by "
+                f"{self.change:.2g}: hidden layers are not laid out as channels × grid"
+            )
+        if self.loss_change is not None and self.loss_change.why and self.loss_before and self.loss_after:
+            before, after = self.loss_before, self.loss_after
+            return f"the held-out {before.kind} rises from {before.value:.4g} to {after.value:.4g}"
+        return ""
 
 
 def enforce_kernels(
@@ -326,8 +353,13 @@ def enforce_kernels(
     unit = spread(values)
     elements = group.elements(_ELEMENTS, rng)
     losses: list[LossMeasured | None] = [None, None]
+    loss_change: LossChange | None = None
     if y is not None:
-        losses = [loss_of(model(subject.x), y) for model in (subject.model, projected)]
+        outs = [model(subject.x) for model in (subject.model, projected)]
+        loss = task_loss(outs[0], y, str(subject.path))
+        losses = [loss.measured(out, y) for out in outs]
+        mean, error = worse_by(loss.rows(outs[1], y), loss.rows(outs[0], y), subject.dtype)
+        loss_change = LossChange(mean=mean, standard_error=error, why="" if mean <= error else _UNLIKE)
     notes = [f"errors over {_ELEMENTS} moves of the grid itself"]
     if not all(group.periodic):
         notes.append("an open axis is not shifted: its kernels depend on x − y, which is exact in the interior")
@@ -340,5 +372,7 @@ def enforce_kernels(
         losses[1],
         relative_change(moved, values, unit),
         tuple(notes),
+        loss_change,
+        all(group.periodic),
     )
     return projection, measured

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from symfind.equivariance.candidates import Made, Yardstick
     from symfind.equivariance.equivariance import Equivariance
+    from symfind.equivariance.made import Made, Yardstick
     from symfind.equivariance.subject import Subject
     from symfind.models.model import Model
     from symfind.progress import Advance
@@ -35,6 +35,10 @@ class Choices:
         Of the training of a distillation.
     given_rows
         Whether the rows are the user's data, not samples.
+    budget
+        Calls of the model, for one row, that the result may make; None for any number.
+    form
+        The kind of file in which a new module is written: ``torchscript`` or ``torch.export``.
     """
 
     method: str = "auto"
@@ -42,6 +46,8 @@ class Choices:
     rep_hidden: str | None = None
     steps: int = 800
     given_rows: bool = False
+    budget: int | None = None
+    form: str = "torchscript"
 
 
 @dataclass(frozen=True, eq=False)

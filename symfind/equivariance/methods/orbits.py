@@ -80,7 +80,7 @@ class Orbit(nn.Module):
         d = self.matrices.shape[2]
         stacked = self.matrices[start:stop].to(x.dtype).reshape(count * d, d)
         moved = x.index_select(1, self.order).reshape(-1, d) @ stacked.t()  # (n k, count d)
-        moved = moved.reshape(n, -1, count, d).transpose(1, 2).reshape(n, count, x.shape[1])
+        moved = moved.reshape(n, x.shape[1] // d, count, d).transpose(1, 2).reshape(n, count, x.shape[1])
         return moved.index_select(2, self.back)
 
     def sum(self, y: Tensor, weights: Tensor, start: int, stop: int) -> Tensor:
@@ -94,5 +94,6 @@ class Orbit(nn.Module):
             return (moved * w.reshape(1, count, 1)).sum(1)
         d = self.matrices.shape[2]
         stacked = (self.matrices[start:stop].to(y.dtype) * w.reshape(count, 1, 1)).transpose(1, 2).reshape(count * d, d)
-        parts = y.index_select(2, self.order).reshape(n, count, -1, d).transpose(1, 2).reshape(-1, count * d)
+        blocks = y.index_select(2, self.order).reshape(n, count, y.shape[2] // d, d)
+        parts = blocks.transpose(1, 2).reshape(-1, count * d)
         return (parts @ stacked).reshape(n, y.shape[2]).index_select(1, self.back)

@@ -102,7 +102,7 @@ class _State:
 
 def project_network(
     steps: Sequence[Step],
-    sequential: bool,
+    blocked: str,
     fed_shape: tuple[int, ...],
     task: Equivariance,
     rep_hidden: str | None = None,
@@ -114,8 +114,8 @@ def project_network(
     ----------
     steps
         Layers, activations and rearrangements in execution order.
-    sequential
-        Whether the network is nothing but these.
+    blocked
+        The first operation that makes the network more than these, by name; empty if there is none.
     fed_shape
         Shape of a row as the network takes it.
     task
@@ -133,7 +133,7 @@ def project_network(
         representation given; the message names it.
     """
     layers = [step for step in steps if isinstance(step, Layer)]
-    _check_projectable(layers, sequential)
+    _check_projectable(layers, blocked)
     hidden = None if rep_hidden is None else given_hidden(task.group, rep_hidden, len(layers) - 1)
     state = _State(tuple(fed_shape), task.rep_in)
     done: list[ProjectedLayer] = []
@@ -171,13 +171,13 @@ def project_network(
     return Projection(tuple(out), tuple(done))
 
 
-def _check_projectable(layers: Sequence[Layer], sequential: bool) -> None:
+def _check_projectable(layers: Sequence[Layer], blocked: str) -> None:
     if not layers:
         raise UsageError("the network has no linear or convolution layer to project; use --method average or frames")
-    if not sequential:
+    if blocked:
         raise UsageError(
-            "the network is more than one layer after another (skip connections, pooling, other operations), which "
-            "cannot be projected layer by layer; use --method average or frames"
+            f"'{blocked}' makes the network more than one layer after another, which cannot be projected layer by "
+            "layer; use --method average or frames"
         )
     for i, layer in enumerate(layers):
         if layer.path is None:

@@ -9,8 +9,8 @@ from symfind.names import ENFORCEMENT_NAMES
 from symfind.registry import Registry
 
 if TYPE_CHECKING:
-    from symfind.equivariance.candidates import Made
     from symfind.equivariance.equivariance import Equivariance
+    from symfind.equivariance.made import Made
 
 
 def _projected(attempt: Attempt) -> Made:
@@ -23,13 +23,14 @@ def _projected(attempt: Attempt) -> Made:
 def _averaged(attempt: Attempt) -> Made:
     from symfind.equivariance.candidates import averaged
 
-    return averaged(attempt.subject, attempt.task, attempt.yardstick, attempt.choices.tolerance, attempt.rng)
+    asked = attempt.choices
+    return averaged(attempt.subject, attempt.task, attempt.yardstick, attempt.rng, asked.budget, asked.form)
 
 
 def _framed(attempt: Attempt) -> Made:
     from symfind.equivariance.candidates import framed
 
-    return framed(attempt.subject, attempt.task, attempt.yardstick)
+    return framed(attempt.subject, attempt.task, attempt.yardstick, attempt.choices.budget, attempt.choices.form)
 
 
 def _distilled(attempt: Attempt) -> Made:

@@ -20,8 +20,9 @@ from symfind.errors import InputError
 from symfind.fields.space import VectorFieldSpace
 from symfind.fits.surrogate import Samples
 from symfind.kinds.field.equation import Equation
-from symfind.kinds.field.equation_fit import IdentifiedEquation, Measured, Points, Windows, refits
+from symfind.kinds.field.equation_fit import IdentifiedEquation, Measured, Points, Windows, explained, refits
 from symfind.kinds.field.grid.jet_sample import JetSample
+from symfind.kinds.field.one_solution import indistinct
 from symfind.kinds.field.prolongation import Prolongation, Scales
 from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.superposition import EquationExtent
@@ -49,16 +50,20 @@ class Judged:
         Δ.
     identified
         How it was found; None if it was given.
+    alone
+        Whether all points are of one solution, its blocks of space-time in place of solutions.
     """
 
     equation: Equation
     identified: IdentifiedEquation | None
+    alone: bool = False
 
     def unexplained(self, jets: JetSample, measured: Measured) -> float:
         """The share of the terms' mean square that is residual beyond the errors of the derivatives."""
         if isinstance(measured, Windows):
             value, _, size = measured.linear(self.equation)
-            return float((value.square().mean(0) / size.square()).max())
+            allowed = (SETTINGS.trusted * measured.expected(self.equation)) ** 2
+            return float((value.square().mean(0) / size.square() - allowed).clamp(min=0).max())
         residual, expected = self.equation.residual(jets)
         return float((residual.square() - (SETTINGS.trusted * expected).square()).clamp(min=0).max())
 
@@ -106,12 +111,7 @@ class EquationSide:
     """
 
     def __init__(
-        self,
-        judged: Judged,
-        prolongation: Prolongation,
-        jets: JetSample,
-        block: Tensor,
-        generator: torch.Generator,
+        self, judged: Judged, prolongation: Prolongation, jets: JetSample, block: Tensor, generator: torch.Generator
     ) -> None:
         self._count = int(block.max()) + 1
         self.identified = judged.identified
@@ -297,7 +297,7 @@ def evidence_of_equation(
     at = probed(jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
     obeyed = _obeyed(judged, jets)
-    doubts = _doubts(judged, obeyed)
+    doubts = _doubts(judged, obeyed, jets)
     index = torch.arange(jets.rows, dtype=torch.float64)[:, None]
     split = halves(Samples(index, index[:, :0], jets.group), generator)
     sides = None
@@ -325,8 +325,9 @@ def evidence_of_equation(
         given=judged.identified is None,
         doubts=tuple(doubts),
         rank=spectrum.values.shape[0],
-        messages=tuple(
-            f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients
+        messages=(
+            *_scope(judged),
+            *(f"coefficient of {c.term}: {c.value:.6g} [{c.lower:.6g}, {c.upper:.6g}]" for c in obeyed.coefficients),
         ),
         equation=obeyed,
         exactness=SETTINGS.exact,
@@ -338,29 +339,46 @@ def _obeyed(judged: Judged, jets: JetSample) -> EquationEntry:
     found = judged.identified
     if found is None:
         residual, expected = (float(v.max()) for v in judged.equation.residual(jets))
-        return EquationEntry(text=judged.equation.text, given=True, residual=residual, expected=expected)
+    else:
+        residual, expected = found.residual, found.expected
     return EquationEntry(
-        text=found.text,
-        given=False,
-        residual=found.residual,
-        expected=found.expected,
-        coefficients=found.coefficients,
-        library=found.library,
+        text=judged.equation.text if found is None else found.text,
+        given=found is None,
+        residual=residual,
+        expected=expected,
+        explained=explained(residual, expected),
+        coefficients=() if found is None else found.coefficients,
+        library=() if found is None else found.library,
     )
 
 
-def _doubts(judged: Judged, obeyed: EquationEntry) -> list[str]:
+def _doubts(judged: Judged, obeyed: EquationEntry, jets: JetSample) -> list[str]:
     """Reasons not to certify anything."""
     doubts = []
-    if obeyed.residual > SETTINGS.poor:
+    if not obeyed.explained:
         what = "the data do not satisfy the equation" if obeyed.given else "no equation of the library fits the data"
         doubts.append(
             f"{what}: residual {_percent(obeyed.residual)} of its terms, {_percent(obeyed.expected)} from the errors "
             "of the derivatives"
         )
+    if judged.identified is not None and not judged.equation.parameters:
+        doubts.append("u does not change in time: whatever keeps it still is not told by its rate")
     if judged.identified is not None and judged.identified.frequency < SETTINGS.unstable:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
+    if judged.alone and (reason := indistinct(jets, judged.identified)):
+        doubts.append(f"{reason}; another solution is needed")
     return doubts
+
+
+def _scope(judged: Judged) -> tuple[str, ...]:
+    """What a verdict from one solution is about."""
+    if not judged.alone:
+        return ()
+    which = "given" if judged.identified is None else "identified"
+    return (
+        f"one solution: the symmetries are those of the {which} equation, which blocks of space-time obey that its "
+        "numbers were not fitted to",
+    )
 
 
 def _percent(share: float) -> str:

@@ -18,6 +18,10 @@ from symfind.kinds.field.settings import SETTINGS
 
 # The highest derivative that can be measured from a grid with any confidence.
 MOST_ORDER = 5
+# Of derivatives: 40 components on four axes; listing them takes 0.2 s.
+_MOST_NAMES = 60_000
+# Of a system; each has at least one unknown.
+_MOST_EQUATIONS = 64
 # A Newton step is exact for equations that are linear in their highest derivatives; a few more serve the others.
 _STEPS = 12
 # Residual, relative to the equation's terms, below which a point lies on the equation.
@@ -210,19 +214,21 @@ def parse_equation(text: str | Sequence[str], independent: Sequence[str], depend
     parts = [part for part in parts if part.strip()]
     if not parts:
         raise UsageError('the equation is empty; give one such as "u_t + u*u_x + u_xxx = 0"')
+    if len(parts) > _MOST_EQUATIONS:
+        raise UsageError(f"{len(parts)} equations are given, at most {_MOST_EQUATIONS} are read; give fewer")
     names = _jet_names(tuple(independent), tuple(dependent))
     return make_equation("; ".join(p.strip() for p in parts), parts, independent, dependent, names, ())
 
 
 def make_equation(
     text: str,
-    parts: Sequence[str],
+    parts: Sequence[str | Sequence[str]],
     independent: Sequence[str],
     dependent: Sequence[str],
     names: Mapping[str, tuple[int, MultiIndex]] | None,
     parameters: tuple[tuple[str, float], ...],
 ) -> Equation:
-    """An equation from its formulas, which may use the names of parameters."""
+    """An equation from its formulas, which may use names of parameters; several in place of one are its summands."""
     names = _jet_names(tuple(independent), tuple(dependent)) if names is None else names
     free = (*independent, *(a for a, _ in parameters))
     sides = tuple(_side(part, names, free, dependent) for part in parts)
@@ -240,6 +246,12 @@ def make_equation(
 
 def _jet_names(independent: tuple[str, ...], dependent: tuple[str, ...]) -> dict[str, tuple[int, MultiIndex]]:
     """Every way to write a derivative up to :data:`MOST_ORDER`, with (component, J)."""
+    count = len(dependent) * sum(len(independent) ** order for order in range(MOST_ORDER + 1))
+    if count > _MOST_NAMES:
+        raise UsageError(
+            f"{len(dependent)} components on {len(independent)} axes have {count:,} derivatives, at most "
+            f"{_MOST_NAMES:,} are named; give fewer components"
+        )
     out: dict[str, tuple[int, MultiIndex]] = {}
     for c, name in enumerate(dependent):
         out[name] = (c, (0,) * len(independent))
@@ -250,14 +262,25 @@ def _jet_names(independent: tuple[str, ...], dependent: tuple[str, ...]) -> dict
 
 
 def _side(
-    part: str, names: Mapping[str, tuple[int, MultiIndex]], free: Sequence[str], dependent: Sequence[str]
+    part: str | Sequence[str],
+    names: Mapping[str, tuple[int, MultiIndex]],
+    free: Sequence[str],
+    dependent: Sequence[str],
 ) -> Expression:
     """Left minus right, names of derivatives in their standard order."""
+    if not isinstance(part, str):
+        summands = [_side(piece, names, free, dependent) for piece in part]
+        total = summands[0].tree
+        for summand in summands[1:]:
+            total = ast.BinOp(left=total, op=ast.Add(), right=summand.tree)
+        return Expression(" + ".join(part), summands[0].variables, total)
     known = [*free, *dependent, *(f"{dependent[0]}_{x}" for x in free[:3]), "…"]
     pieces = part.split("=")
     if len(pieces) > 2:
         column = len(pieces[0]) + len(pieces[1]) + 1
-        raise UsageError(f"an equation has one '=': '{part}' at column {column + 1}\n    {part}\n    {' ' * column}^")
+        raise UsageError(
+            f"an equation has one '=': '{part}' at column {column + 1}", (f"    {part}", f"    {' ' * column}^")
+        )
     variables = [*free, *names]
     parsed, start = [], 0
     for piece in pieces:

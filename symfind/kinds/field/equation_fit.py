@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement, product
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import gram_by_block
 from symfind.errors import InputError
+from symfind.fits.surrogate import fold_labels
 from symfind.kinds.field.equation import Equation, make_equation
-from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
+from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.sparse_regression import Regression, Shape, chosen_terms
+from symfind.kinds.field.term_library import Library, libraries
 from symfind.kinds.field.weak_form import WeakRows
 from symfind.schema.equation import CoefficientEntry
 
@@ -38,9 +40,9 @@ class IdentifiedEquation:
     coefficients
         With intervals.
     residual
-        rms of Δ over the size of its terms.
+        rms of Δ over the size of its terms, on the half of the solutions that its numbers were not fitted to.
     expected
-        What the errors of the derivatives would give.
+        What the errors of the derivatives, or the noise of sums over windows, would give.
     frequency
         The least share of draws in which a chosen term was chosen.
     library
@@ -63,42 +65,15 @@ class IdentifiedEquation:
         """The equation with its numbers."""
         return self.equation.text
 
-
-def library_terms(independent: Sequence[str], dependent: Sequence[str]) -> tuple[str, ...]:
-    """Products of powers of u with one space derivative; a few squares of derivatives."""
-    space = independent[1:]
-    most = 4 if len(space) == 1 and len(dependent) == 1 else 2
-    factors = ["", *dependent, *("*".join(p) for p in combinations_with_replacement(dependent, 2))]
-    slopes = [
-        f"{u}_{''.join(letters)}"
-        for u in dependent
-        for order in range(1, most + 1)
-        for letters in combinations_with_replacement(space, order)
-    ]
-    terms = ["1", *(f for f in factors if f)]
-    if len(dependent) == 1:
-        terms.append("*".join([dependent[0]] * 3))
-    terms += [f"{f}*{s}" if f else s for f, s in product(factors, slopes)]
-    if len(dependent) == 1:
-        first = [s for s in slopes if len(s.partition("_")[2]) == 1]
-        terms += ["*".join(p) for p in combinations_with_replacement(first, 2)]
-        terms += [f"{first[0]}*{first[0]}_{space[0]}".replace("_x_x", "_xx")] if len(space) == 1 else []
-    return tuple(dict.fromkeys(terms))
+    @property
+    def explained(self) -> bool:
+        """Whether errors of the derivatives explain what the equation leaves."""
+        return explained(self.residual, self.expected)
 
 
-def library_orders(independent: Sequence[str], dependent: Sequence[str], target: int = 1) -> tuple[MultiIndex, ...]:
-    """Every J that identification of ∂_t^target u and the determining equations of what it can find may need."""
-    q = len(independent)
-    most = 4 if q == 2 and len(dependent) == 1 else 2
-    found = set()
-    for j in product(range(most + 1), repeat=q - 1):
-        if sum(j) <= most:
-            found.add((0, *j))
-        if sum(j) < most:
-            found.add((1, *j))
-            found.add((target, *([0] * (q - 1))))
-            found.add((target - 1, *j) if sum(j) <= 1 else (1, *j))
-    return tuple(sorted(found, key=lambda j: (sum(j), j)))
+def explained(residual: float, expected: float) -> bool:
+    """Whether a residual is what errors would give, or below what is asked of an equation."""
+    return residual <= max(SETTINGS.trusted * expected, SETTINGS.resolution)
 
 
 class Measured(Protocol):
@@ -115,6 +90,10 @@ class Measured(Protocol):
 
     def linear(self, equation: Equation) -> tuple[Tensor, Tensor, Tensor]:
         """Δ ``(n, E)``, ∂Δ/∂a ``(n, E, P)`` and the size of its terms ``(E,)``."""
+        ...
+
+    def expected(self, equation: Equation) -> float:
+        """The share of its terms that errors of the measurement would leave."""
         ...
 
 
@@ -143,6 +122,10 @@ class Points:
         at = equation.linearised(self.jets)
         return at.value, at.by_parameter, equation.terms(self.jets, at)
 
+    def expected(self, equation: Equation) -> float:
+        """What the estimated errors of each derivative give."""
+        return float(equation.residual(self.jets)[1].max())
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -163,8 +146,8 @@ class Windows:
     def take(self, rows: Tensor) -> Windows:
         """Some of the windows."""
         r = self.rows
-        return Windows(replace(r, target=r.target[rows], columns=r.columns[rows], group=r.group[rows],
-                               centres=r.centres[rows]))  # fmt: skip
+        parts = {name: getattr(r, name)[rows] for name in ("target", "columns", "shaken", "group", "centres")}
+        return Windows(replace(r, **parts))
 
     def linear(self, equation: Equation) -> tuple[Tensor, Tensor, Tensor]:
         """∫ φΔ, ∂/∂a of it and the size of its terms."""
@@ -173,11 +156,17 @@ class Windows:
         size = (self.rows.target.square() + parts.square().sum(1)).mean().sqrt()
         return (self.rows.target - parts.sum(1))[:, None], -columns[:, None, :], size.clamp(min=1e-300)[None]
 
+    def expected(self, equation: Equation) -> float:
+        """What noise of the size that the data have changes in ∫ φΔ."""
+        columns = self.rows.shaken[:, [0, *(1 + int(name.partition("_")[2]) for name, _ in equation.parameters)]]
+        change = columns[:, 0] - columns[:, 1:] @ equation.theta
+        return float(change.square().mean().sqrt() / self.linear(equation)[2][0])
+
 
 def identify_equation(
-    jets: JetSample, generator: torch.Generator, target: int = 1, windows: WeakRows | None = None
+    jets: JetSample, generator: torch.Generator, library: Library | None = None, windows: WeakRows | None = None
 ) -> IdentifiedEquation:
-    """The sparsest u_t = Σ a_l f_l (u_tt for ``target`` 2) that the derivatives, or the windows, support.
+    """The sparsest u_t = Σ a_l f_l (u_tt for a library of ``target`` 2) that the derivatives, or the windows, support.
 
     Coefficients depend on time only where derivatives are used.
 
@@ -186,16 +175,21 @@ def identify_equation(
     InputError
         If u does not change in time, or there are fewer points than terms.
     """
-    terms = library_terms(jets.independent, jets.dependent) if windows is None else windows.terms
+    library = library or libraries(jets.independent, jets.dependent)[0]
+    terms = library.terms if windows is None else windows.terms
     data: Measured = Points(jets) if windows is None else Windows(windows)
     if data.times.numel() < 4 * len(terms):
         raise InputError(f"{data.times.numel()} points are too few for {len(terms)} terms; give more, or --equation")
-    names = [f"{u}_{jets.independent[0] * target}" for u in jets.dependent]
+    names = [f"{u}_{jets.independent[0] * library.target}" for u in jets.dependent]
     if windows is None:
         parts = [Regression.of_jets(jets, name, terms) for name in names]
     else:
         parts = [Regression(names[0], terms, windows.target, windows.columns)]
-    chosen = [chosen_terms(part, data.times, data.group, generator, may_move=windows is None) for part in parts]
+    may_move = windows is None and library.plain
+    chosen = [
+        chosen_terms(part, data.times, data.group, generator, may_move=may_move) if changes else ([], 1.0)
+        for part, changes in zip(parts, _changing(jets, library.target), strict=True)
+    ]
     shaped = [shapes for shapes, _ in chosen]
     frequency = min(f for _, f in chosen)
     equation, spread = _refined(_written(jets, parts, shaped, rich=False), data, generator)
@@ -205,22 +199,40 @@ def identify_equation(
     rich = _written(jets, parts, shaped, rich=True)
     known = dict(equation.parameters)
     rich = rich.with_parameters(torch.tensor([known.get(a, 0.0) for a, _ in rich.parameters], dtype=torch.float64))
-    value, _, size = data.linear(equation)
-    residual = float((value.square().mean(0).sqrt() / size).max())
-    # How much noise is left in sums over windows is not known: all of the residual counts as unexplained.
-    expected = float(equation.residual(jets)[1].max()) if windows is None else 0.0
-    coefficients = _intervals(equation, parts, shaped, spread)
     shown = _as_text(parts, shaped, equation)
     return IdentifiedEquation(
         replace(equation, text=shown),
         rich,
-        coefficients,
-        residual,
-        expected,
+        _intervals(equation, parts, shaped, spread),
+        held_out_residual(equation, data, generator),
+        data.expected(equation),
         frequency,
         terms,
         None if windows is None else Windows(windows),
     )
+
+
+def _changing(jets: JetSample, target: int) -> list[bool]:
+    """Which components change in time by more than rounding would make of their spread over the times."""
+    rate = jets.derivatives[(target, *[0] * (len(jets.independent) - 1))].square().mean(0).sqrt()
+    natural = jets.values.std(0, correction=0) / jets.points[:, 0].std(correction=0).clamp(min=1e-300) ** target
+    return (rate > SETTINGS.still * natural).tolist()
+
+
+def held_out_residual(equation: Equation, data: Measured, generator: torch.Generator) -> float:
+    """Rms of Δ over its terms, on each half of the solutions with the numbers of the other; the larger of all lines."""
+    if int(torch.unique(data.group).numel()) < 2:
+        fold = torch.arange(data.times.numel()) % 2
+    else:
+        fold = fold_labels(data.times.numel(), data.group, 2, generator)
+    other = torch.eye(2, dtype=torch.float64).flip(0)
+    theta = refits(equation, data, fold, other) if equation.parameters else torch.zeros(2, 0, dtype=torch.float64)
+    squares, count = torch.zeros(len(equation.sides), dtype=torch.float64), 0
+    for i in (0, 1):
+        value, _, size = data.take(fold == i).linear(equation.with_parameters(theta[i]))
+        squares += (value / size).square().sum(0)
+        count += value.shape[0]
+    return float((squares / count).sqrt().max())
 
 
 def _written(
@@ -234,16 +246,23 @@ def _written(
         for shape in shapes:
             i = part.terms.index(shape.term)
             a, b = f"a{e}_{i}", f"b{e}_{i}"
-            pieces.append(shape.formula(a, b, t))
+            pieces.append(f"-{shape.formula(a, b, t)}")
             parameters += [(name, value) for name, value in zip((a, b), shape.start, strict=False)]
         if rich:
             used = {shape.term for shape in shapes}
             for i, term in enumerate(part.terms):
                 if term not in used and bool(part.alive[i]):
-                    pieces.append(f"a{e}_{i}*({term})")
+                    pieces.append(f"-a{e}_{i}*({term})")
                     parameters.append((f"a{e}_{i}", 0.0))
-        texts.append(" - ".join(pieces))
-    return make_equation("; ".join(texts), texts, jets.independent, jets.dependent, None, tuple(parameters))
+        texts.append(pieces)
+    return make_equation(
+        "; ".join(" ".join(pieces) for pieces in texts),
+        texts,
+        jets.independent,
+        jets.dependent,
+        None,
+        tuple(parameters),
+    )
 
 
 def refits(equation: Equation, data: Measured, block: Tensor, weights: Tensor) -> Tensor:
@@ -254,11 +273,9 @@ def refits(equation: Equation, data: Measured, block: Tensor, weights: Tensor) -
     value, slopes, size = data.linear(equation)
     theta = equation.theta
     slopes, value = slopes / size[:, None], value / size
-    count, p = weights.shape[1], theta.numel()
-    gram = torch.zeros(count, p, p, dtype=torch.float64)
-    right = torch.zeros(count, p, dtype=torch.float64)
-    gram.index_add_(0, block, torch.einsum("nep,neq->npq", slopes, slopes))
-    right.index_add_(0, block, torch.einsum("nep,ne->np", slopes, value))
+    count = weights.shape[1]
+    gram = gram_by_block(slopes, slopes, block, count)
+    right = gram_by_block(slopes, value[..., None], block, count)[..., 0]
     scale = gram.sum(0).diagonal().clamp(min=1e-300).sqrt()
     whole = torch.einsum("rb,bpq->rpq", weights, gram) / (scale[:, None] * scale)
     # Terms that depend on one another on the data share what they explain.
@@ -302,16 +319,13 @@ def _refined(equation: Equation, data: Measured, generator: torch.Generator) -> 
 
 
 def _without_least(
-    equation: Equation,
-    parts: Sequence[Regression],
-    shaped: Sequence[Sequence[Shape]],
-    spread: Tensor,
-    data: Measured,
+    equation: Equation, parts: Sequence[Regression], shaped: Sequence[Sequence[Shape]], spread: Tensor, data: Measured
 ) -> list[list[Shape]] | None:
     """The shapes at their refined numbers without the least sure term; None if every term is needed.
 
-    A term goes if its number is within three standard errors of zero, or if it is a small ``share`` of u_t and not
-    known to one part in a hundred either: a small one that is known that well is part of the equation.
+    A term goes if its number is within three standard errors of zero, if it is a small ``share`` of u_t and not known
+    to one part in a hundred either (a small one that is known that well is part of the equation), or if it is below
+    the ``resolution`` of u_t, however well it is known.
     """
     values, widths = (
         dict(equation.parameters),
@@ -329,6 +343,8 @@ def _without_least(
             name = _names(e, part, shapes[i])[0]
             sure = abs(values[name]) / max(widths[name], 1e-300)
             share = abs(values[name]) * rms[name] / part.size
+            if share < SETTINGS.resolution:
+                sure = share
             if (sure < 3 or (share < SETTINGS.share and sure < 100)) and (worst is None or sure < worst[0]):
                 worst = (sure, e, i)
     if worst is None:

@@ -16,17 +16,35 @@ class FieldSettings:
         "A residual below so many times what the errors of the derivatives give is explained by them: these "
         "errors are estimates.",
     )
-    poor: float = tuned(
+    resolution: float = tuned(
+        1e-3,
+        "What leaves less than this share of its terms is explained, and a term of a smaller share is no part of an "
+        "equation: solvers that are called exact leave as much, and what such a term breaks is a fiftieth of the "
+        "tolerance of a symmetry.",
+    )
+    still: float = tuned(
+        1e-11,
+        "A field that changes in time by less than this share of its spread stands still: filters differentiate it to "
+        "a few units in the last place over a step, of which there may be thousands.",
+    )
+    better: float = tuned(
         0.5,
-        "An equation whose residual is beyond this share of its terms says nothing, whoever is to blame.",
+        "An equation of a richer library is preferred if it leaves less than this share of what a plainer one leaves.",
+    )
+    gap: float = tuned(
+        0.2,
+        "The share of a block of space-time of one solution that is left out around it, so that blocks that are held "
+        "out are no neighbours.",
+    )
+    change: float = tuned(
+        0.05,
+        "An equation that differs from the one found by this share of its terms has other symmetries: the tolerance.",
     )
     unstable: float = tuned(
-        0.5,
-        "A term that is chosen on fewer than this share of the halves of the data is not known to be there.",
+        0.5, "A term that is chosen on fewer than this share of the halves of the data is not known to be there."
     )
     least_signal: float = tuned(
-        0.01,
-        "A derivative keeps at least this share of its mean square, however large its errors.",
+        0.01, "A derivative keeps at least this share of its mean square, however large its errors."
     )
     exact: float = tuned(
         2e-3,
@@ -34,12 +52,12 @@ class FieldSettings:
         "exponential); above it, it has to stand out.",
     )
     over_the_domain: float = tuned(
-        1e-3,
-        "A coefficient that changes by less than this share over the times of the data is constant.",
+        1e-3, "A coefficient that changes by less than this share over the times of the data is constant."
     )
     not_first_order: float = tuned(
         0.1,
-        "u_t = … is given up for u_tt = … where it leaves more than this share, and more than errors explain.",
+        "u_tt = … is tried where u_t = … leaves more than this share: of an equation of first order it has every "
+        "consequence.",
     )
     noisy: float = tuned(
         3e-3,
@@ -49,8 +67,7 @@ class FieldSettings:
     chance: float = tuned(0.15, "Bands of some thousand numbers differ by a few per cent by chance.")
     decay: float = tuned(2.0, "A spectrum that falls by less than this factor over its last quarter is flat.")
     slowest_decay: float = tuned(
-        0.9,
-        "A spectrum that falls more slowly than this from shell to shell is extrapolated as if it fell so fast.",
+        0.9, "A spectrum that falls more slowly than this from shell to shell is extrapolated as if it fell so fast."
     )
     slowest_gain: float = tuned(
         0.9,
@@ -67,8 +84,7 @@ class FieldSettings:
         "The level of the noise is an estimate, good to a few per cent; a difference within that of it is no bias.",
     )
     unresolved: float = tuned(
-        1e-3,
-        "A time is left out where derivatives are less certain than this share of their size …",
+        1e-3, "A time is left out where derivatives are less certain than this share of their size …"
     )
     times_the_least: float = tuned(3.0, "… and so many times less certain than at the best fifth of all times.")
     width: float = tuned(3.0, "Errors of several entries add up where a basis is reduced.")
@@ -82,15 +98,12 @@ class FieldSettings:
         "error of the equation's numbers weighs more on translations and shifts, which have no other size.",
     )
     share: float = tuned(
-        1e-2,
-        "A term that explains less than this share of the rms of u_t is left out unless it makes the residual "
-        "fall sharply: what it breaks is far below the tolerance of a symmetry.",
+        1e-2, "A term that explains less than this share of the rms of u_t is left out unless its number is known well."
     )
     sharp: float = tuned(5.0, "A residual that falls by this factor falls sharply.")
     frequent: float = tuned(0.75, "A term is kept that is chosen on this share of the draws of the data.")
     slab_gain: float = tuned(
-        0.7,
-        "Slabs of time must leave less than this share of the residual of constant coefficients, to be believed.",
+        0.7, "Slabs of time must leave less than this share of the residual of constant coefficients, to be believed."
     )
     constant_is_good: float = tuned(3e-3, "Constant coefficients that leave less than this share of u_t need no slabs.")
     zero_component: float = tuned(1e-6, "A component below this share of a field's size is zero.")

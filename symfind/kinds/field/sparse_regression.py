@@ -24,6 +24,8 @@ from symfind.kinds.field.settings import SETTINGS
 # Draws of the data that a term must stand, and slabs of time in which coefficients are free.
 _DRAWS = 20
 _SLABS = 24
+# Above so many terms some are dropped together, and the draws choose among so many that are left.
+_MANY = 30
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,9 @@ class Regression:
     @classmethod
     def of_jets(cls, jets: JetSample, target: str, terms: tuple[str, ...]) -> Regression:
         """At the measured points."""
-        names = tuple((f"a{i}", 0.0) for i in range(len(terms)))
-        text = " - ".join([target, *(f"a{i}*({term})" for i, term in enumerate(terms))])
-        full = make_equation(text, [text], jets.independent, jets.dependent, None, names)
-        at = full.linearised(jets)
-        return cls(target, terms, at.value[:, 0], -at.by_parameter[:, 0, :])
+        every = (target, *terms)
+        value = make_equation(target, every, jets.independent, jets.dependent, None, ()).linearised(jets, slopes=False)
+        return cls(target, terms, value.value[:, 0], value.value[:, 1:])
 
     def __init__(self, target: str, terms: tuple[str, ...], y: Tensor, columns: Tensor) -> None:
         self.target, self.terms, self.y, self.columns = target, terms, y, columns
@@ -96,7 +96,7 @@ class _Path:
     def choose(self) -> int:
         """The smallest support that explains what all terms explain, but for little; then sharp falls."""
         count = len(self.supports)
-        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SETTINGS.share**2)
+        allowed = math.sqrt((1 + self.slack) * self.left[0] ** 2 + SETTINGS.resolution**2)
         best = max(i for i in range(count) if self.left[i] <= allowed)
         while True:
             for step in (1, 2):
@@ -108,27 +108,43 @@ class _Path:
 
 
 def _path(factors: Sequence[Tensor], alive: Tensor, rows: int) -> _Path:
-    """Backward elimination of terms shared by several regressions (slabs of time), each with its own numbers."""
+    """Backward elimination of terms shared by several regressions (slabs of time), each with its own numbers.
+
+    While there are many, a sixth of them goes at once, unless that costs more than one by one could.
+    """
     support = alive.nonzero()[:, 0].tolist()
-    supports, left = [], []
+    supports: list[tuple[int, ...]] = []
+    left: list[float] = []
     whole = torch.stack([_square(r) for r in factors])  # (S, L + 1, L + 1)
+    slack = 0.02 + 1.5 * len(factors) * len(support) / rows
+    at_once = len(support) // 6 if len(support) > _MANY else 1
+    last, least = support, [0]
     while True:
         a, y = whole[:, :, support], whole[:, :, -1:]
         cost = torch.zeros(0, dtype=torch.float64)
         if support:
-            u, s, vt = torch.linalg.svd(a, full_matrices=False)
+            # What all other terms leave is in the triangular factor of those that stay.
+            reduced = torch.linalg.qr(torch.cat([a, y], 2), mode="r").R if len(support) < whole.shape[2] - 1 else whole
+            k = len(support)
+            u, s, vt = torch.linalg.svd(reduced[:, : k + 1, :k], full_matrices=False)
             # Columns that depend on one another to rounding share what they explain.
             inverse = torch.where(s > 1e-12 * s[:, :1], 1.0 / s.clamp(min=1e-300), torch.zeros_like(s))
+            y = reduced[:, : k + 1, -1:]
             theta = vt.mT @ (inverse[:, :, None] * (u.mT @ y))
             spread = (vt.mT * inverse[:, None, :]).square().sum(2)
             cost = (theta[:, :, 0].square() / spread.clamp(min=1e-300)).sum(0)
-            y = y - a @ theta
-        total = float(y.square().sum())
+            y = y - reduced[:, : k + 1, :k] @ theta
+        total = math.sqrt(float(y.square().sum()) / len(factors))
+        if at_once > 1 and left and total**2 > (1 + 0.1 * slack) * left[-1] ** 2 + (0.1 * SETTINGS.resolution) ** 2:
+            support, at_once = [term for i, term in enumerate(last) if i != least[0]], 1
+            continue
         supports.append(tuple(support))
-        left.append(math.sqrt(total / len(factors)))
+        left.append(total)
         if not support:
-            return _Path(tuple(supports), tuple(left), 0.02 + 1.5 * len(factors) * int(alive.sum()) / rows)
-        support = [term for i, term in enumerate(support) if i != int(cost.argmin())]
+            return _Path(tuple(supports), tuple(left), slack)
+        last, least = support, cost.argsort().tolist()
+        at_once = min(at_once, len(support) // 6) if len(support) > _MANY else 1
+        support = [term for i, term in enumerate(support) if i not in least[:at_once]]
 
 
 def _square(factor: Tensor) -> Tensor:
@@ -172,9 +188,14 @@ def chosen_terms(
             return [part.factor(rows[label[rows] == i]) for i in range(len(slabs))]
 
     votes = torch.zeros(len(part.terms), dtype=torch.float64)
+    # What all the rows drop first while it costs nothing, their halves need not ask for again.
+    asked = torch.zeros_like(part.alive)
+    asked[list(next((s for s in path.supports if len(s) <= _MANY), path.supports[0]))] = True
+    if not asked[list(path.supports[path.choose()])].all():
+        asked = part.alive
     for _ in range(_DRAWS):
         rows = _half(group, generator)
-        drawn = _path(factors(rows), part.alive, rows.numel())
+        drawn = _path(factors(rows), asked, rows.numel())
         votes[list(drawn.supports[drawn.choose()])] += 1.0
     votes /= _DRAWS
     support = [i for i in range(len(part.terms)) if votes[i] >= SETTINGS.frequent]

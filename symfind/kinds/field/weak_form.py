@@ -39,6 +39,8 @@ class WeakRows:
         ``(n, L)``.
     terms
         The L terms fₗ as they are written in an equation.
+    shaken
+        What noise of the size that the data have changes in target and columns, ``(n, 1 + L)``.
     group
         The trajectory of each window, ``(n,)``.
     centres
@@ -48,14 +50,16 @@ class WeakRows:
     target: Tensor
     columns: Tensor
     terms: tuple[str, ...]
+    shaken: Tensor
     group: Tensor
     centres: Tensor
 
 
-def weak_rows(field: FieldData, order: int = 1, highest: int = 4) -> WeakRows:
+def weak_rows(field: FieldData, order: int = 1, highest: int = 4, noise: float = 0.0, seed: int = 0) -> WeakRows:
     """The rows of ∂_t^order u = Σ aₗ fₗ for fₗ = ∂^J u^m/m, |J| ≤ highest, m ≤ 3; of one component.
 
-    Of higher powers the derivatives go up to order 3 (m = 2) and 1 (m = 3).
+    Of higher powers the derivatives go up to order 3 (m = 2) and 1 (m = 3). ``noise`` is the standard deviation of that
+    of the data: as much is added once more, to see what it does to the sums.
 
     Raises
     ------
@@ -77,21 +81,31 @@ def weak_rows(field: FieldData, order: int = 1, highest: int = 4) -> WeakRows:
         [_windows(axis, middle, half, k) for k in range(highest + 1)]
         for axis, middle, half in zip(space, middles[1:], halves[1:], strict=True)
     ]
-    targets, columns, groups = [], [], []
-    for block, u in field.blocks():
-        v = u[..., 0]
-        targets.append(_integrals(v, [along[order], *(windows[0] for windows in across)]))
+
+    def sums(v: Tensor) -> Tensor:
+        """Target and columns ``(n, 1 + L)`` of some trajectories."""
+        first = _integrals(v, [along[order], *(windows[0] for windows in across)])
         integrals = [
             _integrals(v**m / m, [along[0], *(windows[k] for windows, k in zip(across, index, strict=True))])
             for m, index in kept
         ]
-        columns.append(torch.stack(integrals, dim=-1))
-        groups.append(field.groups[block].repeat_interleave(integrals[0].shape[1]))
+        return torch.stack([first, *integrals], dim=-1)
+
+    generator = torch.Generator().manual_seed(seed)
+    rows, changes, groups = [], [], []
+    for block, u in field.blocks():
+        v = u[..., 0]
+        found = sums(v)
+        more = noise * torch.randn(v.shape, generator=generator, dtype=v.dtype)
+        rows.append(found.flatten(0, 1))
+        changes.append((sums(v + more) - found if noise else torch.zeros_like(found)).flatten(0, 1))
+        groups.append(field.groups[block].repeat_interleave(found.shape[1]))
     centres = torch.cartesian_prod(*(axis.coordinates[m] for axis, m in zip(field.axes, middles, strict=True)))
     letters = [axis.name for axis in space]
     return WeakRows(
-        target=torch.cat(targets).flatten(),
-        columns=torch.cat(columns).flatten(0, 1),
+        target=torch.cat(rows)[:, 0],
+        columns=torch.cat(rows)[:, 1:],
+        shaken=torch.cat(changes),
         terms=tuple(_written(field.components[0], m, letters, index) for m, index in kept),
         group=torch.cat(groups),
         centres=centres.repeat(field.trajectories, 1),

@@ -17,33 +17,25 @@ class ImageSettings:
         "one after 20.",
     )
     support: float = tuned(
-        0.99,
-        "Share of the images' variance that their principal directions must hold to count as their support.",
+        0.99, "Share of the images' variance that their principal directions must hold to count as their support."
     )
     above_chance: float = tuned(
-        0.1,
-        "Better than always naming the commonest class by this much; else accuracy says nothing about images.",
+        0.1, "Better than always naming the commonest class by this much; else accuracy says nothing about images."
     )
     trivial: float = tuned(
-        1e-3,
-        "The span is known by its singular values: below this share of the largest it has no further direction.",
+        1e-3, "The span is known by its singular values: below this share of the largest it has no further direction."
     )
     first_slopes: float = tuned(
-        0.5,
-        "First-layer slopes: at 0.2 every untrained field is affine to 0.98, which would be an answer put in.",
+        0.5, "First-layer slopes: at 0.2 every untrained field is affine to 0.98, which would be an answer put in."
     )
-    rate: float = tuned(
-        6e-3,
-        "Step size of Adam; nothing finer than the sensitivity test was measured.",
-    )
+    rate: float = tuned(6e-3, "Step size of Adam; nothing finer than the sensitivity test was measured.")
     shortest: float = tuned(
         0.4,
         "Steps of a flow are drawn from here on, in spreads: shorter ones mix symmetries with what is none "
         "(at 0.3 the least divergence lies 0.12 away from an affine field, at 0.8 0.03).",
     )
     longest: float = tuned(
-        0.8,
-        "With steps up to 1 the sixth affine field of the digits had divergences of 0.2 to 0.4.",
+        0.8, "With steps up to 1 the sixth affine field of the digits had divergences of 0.2 to 0.4."
     )
     judged: float = tuned(0.6, "The step after which fields are compared, between these.")
     divergence_floor: float = tuned(1e-4, "A divergence that counts as none.")

@@ -166,10 +166,7 @@ def evidence_of_model(frame: Frame, model: DifferentiableMap, samples: Samples, 
         whole = GivenSide(_one_block(samples), derivative, model.input_shape)
         spectrum = whole.directions()
     else:
-        sides = (
-            GivenSide(split[0], derivative, model.input_shape),
-            GivenSide(split[1], derivative, model.input_shape),
-        )
+        sides = (GivenSide(split[0], derivative, model.input_shape), GivenSide(split[1], derivative, model.input_shape))
         spectrum = generalised_spectrum(
             torch.cat([side.m.factor() for side in sides]), torch.cat([side.s.factor() for side in sides])
         )

@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.finding import canonical_vectors, decide
 from symfind.decision.halves import half_labels
-from symfind.decision.witness.labels import labels_of
+from symfind.decision.witness.fitting.labels import labels_of
 from symfind.decision.witness.leftover import judged_alone
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape
@@ -303,6 +303,7 @@ class WitnessJudge:
         if not found:
             return []
         span = torch.cat([f.candidate.algebra.vectors for f in found], 1)
+        span = span / span.norm(dim=0).max()  # in x's own units, whatever these are
         if before:
             basis = torch.linalg.qr(torch.stack([g.vector for g in before], 1)).Q
             span = span - basis @ (basis.T @ span)

@@ -140,11 +140,7 @@ class OperatorFrame:
 
 
 def operator_frame(
-    asked: tuple[str | None, str, str],
-    axes: tuple[str, ...],
-    grid: SpatialGrid,
-    u: Tensor,
-    outputs: int,
+    asked: tuple[str | None, str, str], axes: tuple[str, ...], grid: SpatialGrid, u: Tensor, outputs: int
 ) -> OperatorFrame:
     """Shapes, candidates and weights from what is asked and the inputs.
 

@@ -143,11 +143,7 @@ def _dimension(
 
 
 def _axis(
-    file: h5py.File,
-    source: AxisSource,
-    arrays: Mapping[str, StoredArray],
-    n: int,
-    place: int,
+    file: h5py.File, source: AxisSource, arrays: Mapping[str, StoredArray], n: int, place: int
 ) -> tuple[Axis, str]:
     """Return one axis with what the data say of its ends."""
     name = source.name

@@ -21,8 +21,7 @@ class OperatorSettings:
     as_exact: float = tuned(1e-6, "… and so do those that leave no more than this.")
     poor: float = tuned(0.5, "Held-out share of the outputs' mean square beyond which the kernel says little about F.")
     noise: float = tuned(
-        2.0,
-        "White noise on the outputs leaves its own share in fits; up to so many times that counts as noise.",
+        2.0, "White noise on the outputs leaves its own share in fits; up to so many times that counts as noise."
     )
 
 

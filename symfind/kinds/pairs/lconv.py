@@ -23,12 +23,7 @@ from symfind.fields.plane import Grid, ImageFields, derivative_stencil, image_sp
 from symfind.fields.polynomial import PolynomialFields, matrix_fields
 from symfind.fields.typeset import sum_text
 from symfind.kinds.pairs.carried import Carried, Parametrisation, evidence_of_carried
-from symfind.kinds.pairs.registration import (
-    differences,
-    interpolation_floor,
-    register_apart,
-    register_together,
-)
+from symfind.kinds.pairs.registration import differences, interpolation_floor, register_apart, register_together
 from symfind.kinds.pairs.settings import SETTINGS
 from symfind.kinds.pairs.transport import (
     Candidates,

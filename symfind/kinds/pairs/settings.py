@@ -31,8 +31,7 @@ class PairSettings:
         "than the transformation.",
     )
     small_step: float = tuned(
-        1e-5,
-        "A step below this share of the coefficients ends a stage: a thousandth of what the images determine.",
+        1e-5, "A step below this share of the coefficients ends a stage: a thousandth of what the images determine."
     )
     damping: float = tuned(1e-6, "Of the normal equations, relative to their diagonal.")
     turns: int = tuned(16, "Turns to start from: within half of this spacing the coarsest images find their way.")

@@ -17,12 +17,7 @@ from symfind.decision.finding import canonical_in_span, decide
 from symfind.decision.witness.distribution.finer_waves import quiet_subspaces
 from symfind.decision.witness.distribution.finite_elements import AffineRows, flow_images
 from symfind.decision.witness.distribution.label_neighbours import label_shares
-from symfind.decision.witness.distribution.two_sample import (
-    Judgement,
-    TwoSampleSettings,
-    judged,
-    one_row_a_group,
-)
+from symfind.decision.witness.distribution.two_sample import Judgement, TwoSampleSettings, judged, one_row_a_group
 from symfind.decision.witness.distribution.weak_alignment import affine_part, homogeneous
 from symfind.fits.surrogate import Samples
 from symfind.kinds.frame import Frame
@@ -151,13 +146,7 @@ class TwoSampleJudge:
         return replace(finding, generators=generators, doubts=(*finding.doubts, doubt))
 
     def _finding(
-        self,
-        held: Judgement | None,
-        fallen: list[Judgement],
-        tolerance: float,
-        alpha: float,
-        refits: int,
-        seed: int,
+        self, held: Judgement | None, fallen: list[Judgement], tolerance: float, alpha: float, refits: int, seed: int
     ) -> Finding:
         # What is listed: the algebra that held, or else the largest one that is not refuted.
         shown = held or next((j for j in fallen if j.verdict == "undecided"), None)

@@ -69,10 +69,7 @@ class Atom:
             return self
         rho, drho = self.rho, self.drho
         return replace(
-            self,
-            rho=lambda g: torch.linalg.inv(rho(g)).mT,
-            drho=lambda a: -drho(a).mT,
-            is_dual=not self.is_dual,
+            self, rho=lambda g: torch.linalg.inv(rho(g)).mT, drho=lambda a: -drho(a).mT, is_dual=not self.is_dual
         )
 
     def __str__(self) -> str:
@@ -209,13 +206,7 @@ def irreducible(group: Group, twice: int, parity: str = "", factor: int = 0) -> 
         return sign * d if odd else d
 
     return Atom(
-        name,
-        dim,
-        rho,
-        lambda a: torch.einsum("...k,kij->...ij", vector(a), generators),
-        True,
-        group.key,
-        factor=factor,
+        name, dim, rho, lambda a: torch.einsum("...k,kij->...ij", vector(a), generators), True, group.key, factor=factor
     )
 
 

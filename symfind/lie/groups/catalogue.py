@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from symfind.cost import check_memory
 from symfind.errors import UsageError
 from symfind.lie.groups.families.affine import affine_families
 from symfind.lie.groups.families.family import Family
@@ -29,6 +30,11 @@ __all__ = [
     "product",
 ]
 
+
+# Python reads no number of 4,300 digits, and no group of a number of seven fits any memory.
+_MOST_DIGITS = 7
+# More factors than any data have axes.
+_MOST_FACTORS = 16
 
 _NAMED = {"lorentz": "so(1,3)", "poincare": "iso(1,3)", "minkowski": "so(1,3)"}
 
@@ -60,6 +66,8 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
     """
     parts = [p for p in _TIMES.split(name.strip().lower())]
     if len(parts) > 1:
+        if len(parts) > _MOST_FACTORS:
+            raise UsageError(f"group '{name}' has {len(parts)} factors, at most {_MOST_FACTORS} are read")
         return product([parse_group(p, dimension) for p in parts])
     text = re.sub(r"\s+", "", name.lower()).replace("é", "e").replace("_", "")
     text = _NAMED.get(text, text)
@@ -71,6 +79,8 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
         raise UsageError(
             f"unknown group '{name}'; nearest: {', '.join(_nearest(text, families))} ('symfind groups' lists all)"
         )
+    if max(map(len, digits.split(","))) > _MOST_DIGITS:
+        raise UsageError(f"group '{name}': no number of {_MOST_DIGITS} digits or more is known; take a smaller one")
     numbers = [int(n) for n in digits.split(",") if n]
     pairs = any(f.arguments == 2 for f in chosen)
     if pairs and len(numbers) == 1 and len(digits) == 2 and digits[1] != "0" and "(" not in text:
@@ -83,6 +93,7 @@ def parse_group(name: str, dimension: int | None = None) -> Group:
         raise UsageError(f"group '{name}' needs {chosen[0].arguments} number(s) in its name, like {spelling}")
     if (any(n < 1 for n in numbers) and family.arguments == 1) or sum(numbers) < 1:
         raise UsageError(f"group '{name}': its numbers must be 1 or more, like {family.example}")
+    check_memory(family.matrix_entries(*numbers), f"group '{name}'", "take a smaller one")
     return family.build(*numbers)
 
 

@@ -16,11 +16,7 @@ from torch import Tensor
 from symfind.errors import NumericalError
 from symfind.lie.groups.clebsch_gordan import ClebschGordan
 from symfind.lie.groups.finite_invariants import induced_invariants, orbit_labels
-from symfind.lie.groups.invariants import (
-    action_of,
-    component_invariants,
-    connected_invariants,
-)
+from symfind.lie.groups.invariants import action_of, component_invariants, connected_invariants
 from symfind.lie.groups.matrix_groups import CompactGroup, Group
 from symfind.lie.groups.representations import Word, word_dimension
 

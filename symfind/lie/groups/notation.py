@@ -9,12 +9,18 @@ from symfind.errors import UsageError
 from symfind.lie.groups import atoms
 from symfind.lie.groups.atoms import Atom
 from symfind.lie.groups.matrix_groups import Group
-from symfind.lie.groups.representations import Representation, defining, of_word, trivial
+from symfind.lie.groups.representations import Representation, check_dimension, defining, of_word, trivial
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<label>\d+[eo](?![A-Za-z(]))|(?P<half>\d+/2)|(?P<int>\d+)|(?P<times>[x×](?![a-z]))"
     r"|(?P<name>[A-Za-z]+\d*)|(?P<op>[-+^*⊗@(),⊕]))"
 )
+# Longer than any that is typed; brackets inside one another are read by a function in itself.
+_LONGEST = 300
+# The largest representation has 2^20 entries.
+_MOST_DIGITS = 7
+# Matrices of degree l take l³ numbers to make; beyond this frequency no data are sampled finely enough.
+_HIGHEST_DEGREE = 100
 _NAMES = "V, V*, T(p,q), L, points(k), det, regular, image(h,w)"
 
 
@@ -39,6 +45,8 @@ class _Parser:
     def __init__(self, group: Group, text: str) -> None:
         self.group, self.text, self.tokens, self.at = group, text, list[tuple[str, str]](), 0
         end = 0
+        if len(text) > _LONGEST:
+            raise UsageError(f"the representation has {len(text)} characters, at most {_LONGEST} are read; shorten it")
         stripped = text.rstrip()
         while end < len(stripped):
             match = _TOKEN.match(stripped, end)
@@ -46,6 +54,8 @@ class _Parser:
                 raise self.error(f"'{stripped[end:].strip()[:8]}' cannot be read")
             self.tokens.append((str(match.lastgroup), str(match.group(str(match.lastgroup)))))
             end = match.end()
+            if sum(c.isdigit() for c in match[0]) > _MOST_DIGITS:
+                raise self.error(f"'{match[0].strip()[:12]}…' is no number of a representation")
 
     def error(self, why: str) -> UsageError:
         return UsageError(
@@ -121,6 +131,8 @@ class _Parser:
         _, value = self.take()
         parity = value[-1] if value[-1] in "eo" else ""
         twice = int(value[:-2]) if value.endswith("/2") else 2 * int(value.rstrip("eo"))
+        if twice > 2 * _HIGHEST_DEGREE:
+            raise self.error(f"the degree is {twice / 2:g}, at most {_HIGHEST_DEGREE} is made")
         return self.on_factor(lambda g, i: atoms.irreducible(g, twice, parity, i), atoms.has_irreps)
 
     def on_factor(self, make: Callable[[Group, int], Atom], fits: Callable[[Group], bool]) -> Representation:
@@ -170,7 +182,9 @@ class _Parser:
         if name == "L":
             return of_word(group, (atoms.linear_part(group),))
         if name == "points":
-            return of_word(group, (atoms.points(group, ([*self.numbers(), 1])[0]),))
+            count = ([*self.numbers(), 1])[0]
+            check_dimension(count * group.degree)
+            return of_word(group, (atoms.points(group, count),))
         if name in ("det", "sign"):
             return self.on_factor(atoms.determinant, lambda f: len(f.components) > 0)
         if name == "regular":
@@ -178,5 +192,6 @@ class _Parser:
         if name == "image":
             sides = self.numbers()
             height, width = (sides * 2)[:2] if sides else (0, 0)
+            check_dimension(height * width)
             return self.on_factor(lambda g, i: atoms.image(g, height, width, i), lambda f: f.is_finite)
         raise self.error(f"'{name}' is not known")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
 from symfind.errors import UsageError
 from symfind.lie.groups.haar import HaarQuadrature
 from symfind.lie.groups.matrix_groups import MAX_NODES, CompactGroup, Group
@@ -37,6 +38,8 @@ def product(factors: Sequence[Group]) -> Group:
         out[:, start : start + sizes[index], start : start + sizes[index]] = blocks
         return out
 
+    count_of_matrices = 2 + sum(len(f.generators) + len(f.components) for f in factors)
+    check_memory(count_of_matrices * total**2, f"the product {name}", "take fewer or smaller factors")
     zero, one = torch.zeros(total, total, dtype=_F64), torch.eye(total, dtype=_F64)
     generators = torch.cat([embed(i, f.generators, zero) for i, f in enumerate(factors)])
     components = torch.cat([embed(i, f.components, one) for i, f in enumerate(factors)])

@@ -7,6 +7,7 @@ as "4x1+2x0" are read in :mod:`symfind.lie.groups.notation`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from symfind.cost import check_memory
 from symfind.errors import UsageError
 from symfind.lie.groups import atoms
 from symfind.lie.groups.atoms import Atom
@@ -22,6 +24,23 @@ from symfind.lie.groups.matrix_groups import Group
 _F64 = torch.float64
 
 Word = tuple[Atom, ...]
+
+
+# Entries of a vector, and summands: a layer of a large network has less than 10⁵ channels.
+_LARGEST = 2**20
+
+
+def check_dimension(dimension: int, words: int = 1) -> None:
+    """Refuse a representation that no vector of data or of a layer is in.
+
+    Raises
+    ------
+    UsageError
+        With its dimension.
+    """
+    if max(dimension, words) > _LARGEST:
+        size = f"{max(dimension, words):,}" if max(dimension, words) < 10**15 else "more than 10^15"
+        raise UsageError(f"the representation has {size} entries, at most {_LARGEST:,} are held; take a smaller one")
 
 
 def word_dimension(word: Word) -> int:
@@ -87,8 +106,15 @@ class Representation:
             out[..., index[:, None], index[None, :]] = part
         return out
 
+    def _check_matrices(self, g: Tensor) -> None:
+        count = math.prod(g.shape[:-2])
+        check_memory(
+            2 * count * self.dim**2, f"{count} matrices of dimension {self.dim}", "take a smaller representation"
+        )
+
     def rho(self, g: Tensor) -> Tensor:
         """ρ(g): elements ``(…, d, d)`` of the group ↦ ``(…, D, D)``."""
+        self._check_matrices(g)
         blocks = self.group.split(g)
         made: dict[object, Tensor] = {}
 
@@ -105,6 +131,7 @@ class Representation:
 
     def drho(self, a: Tensor) -> Tensor:
         """dρ(A): algebra elements ``(…, d, d)`` ↦ ``(…, D, D)``, linear in A."""
+        self._check_matrices(a)
         blocks = self.group.split(a)
 
         def of(word: Word) -> Tensor:
@@ -133,12 +160,14 @@ class Representation:
     def __add__(self, other: Representation) -> Representation:
         """V ⊕ W."""
         self._same_group(other)
+        check_dimension(self.dim + other.dim)
         positions = torch.cat([self.positions, other.positions + self.dim])
         return Representation(self.group, self.words + other.words, positions)
 
     def __mul__(self, other: Representation) -> Representation:
         """V ⊗ W, entries ordered as those of a Kronecker product."""
         self._same_group(other)
+        check_dimension(self.dim * other.dim, len(self.words) * len(other.words))
         words, places = [], []
         for w1, p1 in zip(self.words, self.slices, strict=True):
             for w2, p2 in zip(other.words, other.slices, strict=True):
@@ -150,6 +179,7 @@ class Representation:
         """V ⊕ … ⊕ V."""
         if count < 0:
             raise UsageError(f"{count} copies of a representation are not possible; give 0 or more")
+        check_dimension(count * self.dim, count * len(self.words))
         shifts = torch.arange(count)[:, None] * self.dim
         return Representation(self.group, self.words * count, (shifts + self.positions).reshape(-1))
 
@@ -157,6 +187,7 @@ class Representation:
         """V ⊗ … ⊗ V; V⁰ is the trivial representation."""
         if power < 0:
             raise UsageError(f"the tensor power {power} does not exist; use the dual V* for negative powers")
+        check_dimension(self.dim ** min(power, 64) if self.dim > 1 else 1, power)
         out = trivial(self.group)
         for _ in range(power):
             out = out * self
@@ -192,11 +223,13 @@ def _kron(a: Tensor, b: Tensor) -> Tensor:
 
 def of_word(group: Group, word: Word) -> Representation:
     """The tensor product of ``word``'s atoms as a representation of ``group``."""
+    check_dimension(word_dimension(word))
     return Representation(group, (word,), torch.arange(word_dimension(word)))
 
 
 def trivial(group: Group, count: int = 1) -> Representation:
     """R^count with ρ(g) = 1."""
+    check_dimension(count)
     return Representation(group, ((),) * count, torch.arange(count))
 
 

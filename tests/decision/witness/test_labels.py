@@ -5,7 +5,7 @@ import math
 import torch
 
 from symfind.decision.witness.families import RegressionSettings
-from symfind.decision.witness.labels import Labels, labels_of
+from symfind.decision.witness.fitting.labels import Labels, labels_of
 from symfind.decision.witness.leftover import JudgeSettings
 from symfind.decision.witness.proposals import Shape, catalogue
 from symfind.decision.witness.trial import Rows, Verdict, joined, trial, verdict

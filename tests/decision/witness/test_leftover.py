@@ -3,8 +3,8 @@
 import torch
 
 from symfind.decision.witness.families import RegressionSettings
+from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.leftover import JudgeSettings, judged_alone, leftover
-from symfind.decision.witness.regression import fitted
 
 SETTINGS = JudgeSettings()
 N = 3000

@@ -2,9 +2,9 @@
 
 import torch
 
-from symfind.decision.witness.parts import normal_equations, parts_of
+from symfind.decision.witness.fitting.parts import normal_equations, parts_of
+from symfind.decision.witness.fitting.regression import design
 from symfind.decision.witness.proposals import Shape, catalogue, general
-from symfind.decision.witness.regression import design
 
 
 def rows(n: int, d: int, seed: int = 1) -> torch.Tensor:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import RegressionSettings
+from symfind.decision.witness.fitting.regression import SymmetricFit
 from symfind.decision.witness.learned import learned_forms
 from symfind.decision.witness.leftover import Judged, JudgeSettings, Leftover
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape, catalogue
-from symfind.decision.witness.regression import SymmetricFit
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Screw, Structure, SymmetricClass, Volumes
 from symfind.decision.witness.trial import Rows, Trial, Verdict, joined, trial, verdict

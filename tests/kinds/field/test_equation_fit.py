@@ -11,9 +11,10 @@ from jet_samples import heat_jets
 
 from symfind.data.axes import Axis
 from symfind.errors import InputError
-from symfind.kinds.field.equation_fit import Windows, identify_equation, library_orders, library_terms
+from symfind.kinds.field.equation_fit import Windows, identify_equation
 from symfind.kinds.field.grid.field_data import FieldData
 from symfind.kinds.field.sparse_regression import course
+from symfind.kinds.field.term_library import LibrarySettings, libraries
 from symfind.kinds.field.weak_form import weak_rows
 
 
@@ -99,11 +100,24 @@ def test_nothing_that_changes_is_refused() -> None:
 
 
 def test_libraries_hold_what_is_stated() -> None:
-    terms = library_terms(("t", "x"), ("u",))
-    assert {"u*u_x", "u_xxx", "u_xxxx", "u", "u*u*u", "u_x*u_x", "1"} <= set(terms)
-    assert len(terms) == len(set(terms))
-    assert {"u_xy", "u_yy", "u*u_y"} <= set(library_terms(("t", "x", "y"), ("u",)))
-    assert {(0, 4), (1, 3)} <= set(library_orders(("t", "x"), ("u",)))
+    plain, rich, higher, explicit = (set(library.terms) for library in libraries(("t", "x"), ("u",)))
+    assert {"u_xxxxx", "u*u_xxx", "u_x*u_xx", "u*u*u_x"} <= higher
+    assert {"u*u_x", "u_xxx", "u_xxxx", "u", "u*u*u", "u_x*u_x", "1"} <= plain
+    assert {"u*u*u_x", "u*u_x*u_x", "u_x*u_x*u_xx"} <= rich - plain
+    assert {"x*u_x", "t*u", "x*x*u", "t*x*u_xx"} <= explicit
+    plane = libraries(("t", "x", "y"), ("u",))[0]
+    assert {"u_xy", "u_yy", "u*u_y"} <= set(plane.terms)
+    assert {(0, 4), (1, 3)} <= set(libraries(("t", "x"), ("u",))[0].orders(("t", "x"), ("u",)))
+    second = libraries(("t", "x"), ("u",), 2)[0]
+    assert {"u_t", "u_tx", "u*u_t"} <= set(second.terms) and (2, 0) in second.orders(("t", "x"), ("u",))
+
+
+def test_the_degree_and_a_users_terms_are_in_every_library() -> None:
+    settings = LibrarySettings(degree=2, user=("sin(x)*u_xx",))
+    asked = libraries(("t", "x"), ("u", "v"), settings=settings)
+    assert all("sin(x)*u_xx" in library.terms for library in asked)
+    assert not any("u*u*v" in library.terms for library in asked)
+    assert any("u*u*v" in library.terms for library in libraries(("t", "x"), ("u", "v")))
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def test_trajectories_come_a_block_at_a_time(tmp_path: Path) -> None:
     assert read.rounding == 2.0**-23 and blocks[0][1].dtype == torch.float64 and blocks[0][1].shape == (2, 20, 32, 1)
 
 
+def test_one_run_needs_no_axis_of_runs(tmp_path: Path) -> None:
+    """(nt, nx) on axes of those lengths is one run; (R, nt, nx) on the same axes stays R."""
+    path = tmp_path / "f.h5"
+    many = open_dataset(write(path, u=wave(), t=T, x=X))
+    one = open_dataset(write(path, u=wave()[0], t=T, x=X))
+    assert one.shapes["u"] == (1, *many.shapes["u"][1:])
+    assert np.array_equal(one.take(torch.tensor([0]))["u"][0, :, :, 0], wave()[0])
+
+
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     assert "x has shape (30,), u has 32 points along x" in refusal(write(path, u=wave(), t=T, x=X[:30]))
@@ -122,7 +131,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     assert "x[5] = 1 comes after x[4] = 1.25" in refusal(write(path, u=wave(), t=T, x=fallen))
     assert "t[1] = 2.84211 comes after t[0] = 3" in refusal(write(path, u=wave(), t=T[::-1], x=X))
     assert "t[3] is not finite" in refusal(write(path, u=wave(), t=np.where(np.arange(20) == 3, np.nan, T), x=X))
-    assert "u has shape (20, 32)" in refusal(write(path, u=wave()[0], t=T, x=X))
+    assert "u has shape (20,)" in refusal(write(path, u=wave()[0, :, 0], t=T, x=X))
     assert "at least 8 are needed" in refusal(write(path, u=wave()[:, :5], t=T[:5], x=X))
     assert "there is no x" in refusal(write(path, u=wave(), t=T)) and "--grid" in refusal(path)
     uneven = np.tile(X, (3, 1)) * np.array([[1.0], [1.1], [1.2]])

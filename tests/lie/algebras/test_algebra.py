@@ -7,12 +7,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import InputError
-from symfind.lie.algebras.algebra import (
-    LieAlgebra,
-    algebra_of_matrices,
-    algebra_of_structure_constants,
-    in_coordinates,
-)
+from symfind.lie.algebras.algebra import LieAlgebra, algebra_of_matrices, algebra_of_structure_constants, in_coordinates
 from symfind.lie.algebras.closure import MatrixBracket, closure_residual, nearest_subalgebra
 from symfind.lie.algebras.structure import Structure, direct_summands
 from symfind.lie.groups.catalogue import parse_group
@@ -155,12 +150,7 @@ def test_abstract_algebras_are_checked() -> None:
 
 @pytest.mark.parametrize(
     "matrices",
-    [
-        torch.zeros(2, 3, 4),
-        torch.eye(3).expand(2, 3, 3),
-        torch.full((1, 2, 2), float("inf")),
-        torch.zeros(1, 2, 2),
-    ],
+    [torch.zeros(2, 3, 4), torch.eye(3).expand(2, 3, 3), torch.full((1, 2, 2), float("inf")), torch.zeros(1, 2, 2)],
 )
 def test_bad_matrices_are_refused(matrices: Tensor) -> None:
     with pytest.raises(InputError):

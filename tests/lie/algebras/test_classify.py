@@ -8,16 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.names import (
-    affine,
-    catalogue,
-    direct_sum,
-    perturbed,
-    trial,
-    unit,
-    upper_triangular,
-    with_identity,
-)
+from benchmarks.names import affine, catalogue, direct_sum, perturbed, trial, unit, upper_triangular, with_identity
 from symfind.lie.algebras.algebra import algebra_of_matrices, algebra_of_structure_constants
 from symfind.lie.algebras.classify import identify
 from symfind.lie.algebras.simple import SimpleType, names_of, simple_type

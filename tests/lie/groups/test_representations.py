@@ -7,12 +7,7 @@ from rounding import rounding
 from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import group_from_generators, parse_group
 from symfind.lie.groups.notation import parse_representation
-from symfind.lie.groups.representations import (
-    data_shape,
-    defining,
-    natural_representation,
-    trivial,
-)
+from symfind.lie.groups.representations import data_shape, defining, natural_representation, trivial
 
 F64 = torch.float64
 

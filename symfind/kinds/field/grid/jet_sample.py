@@ -33,6 +33,8 @@ class JetSample:
         The trajectory each point was taken from, ``(n,)`` whole numbers.
     messages
         How the derivatives were taken and how large their errors are, a line each, for the report.
+    noise
+        Estimated standard deviation of independent noise on each component, ``(c,)``; none if it was not asked.
     """
 
     independent: tuple[str, ...]
@@ -42,6 +44,7 @@ class JetSample:
     errors: Mapping[MultiIndex, Tensor]
     group: Tensor
     messages: tuple[str, ...] = ()
+    noise: tuple[float, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -69,4 +72,5 @@ class JetSample:
             errors=self.errors,
             group=self.group[rows],
             messages=self.messages,
+            noise=self.noise,
         )

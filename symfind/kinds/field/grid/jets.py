@@ -104,6 +104,7 @@ def jets(
         derivatives=derivatives,
         errors=errors,
         group=torch.cat(groups),
+        noise=tuple(plan.noise for plan in plans),
     )
     return _with_messages(sample, plans, left_out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind.data.axes import AXES, Axis, AxisSource, check_increasing, closes, parse_grid, repeats_its_start
 from symfind.data.hdf5 import root_text
-from symfind.data.mapping import RoleMapping, Selection
+from symfind.data.mapping import NEW_AXIS, RoleMapping, Selection
 from symfind.data.rows import StoredArray, stored_array
 from symfind.errors import InputError
 
@@ -86,6 +86,8 @@ def field_rows(file: h5py.File, arrays: Mapping[str, StoredArray], given: RoleMa
     if given.axis is not None:
         t = AxisSource("t", None, (given.axis.start, given.axis.start + given.axis.step * (u.shape[1] - 1)), False)
         sources = (t, *sources[1:])
+    u = _with_runs(u, sources, arrays)
+    arrays = {**arrays, "u": u}
     names = ", ".join(source.name for source in sources)
     lengths = u.shape[1 : 1 + len(sources)]
     if len(u.shape) - 1 - len(sources) not in (0, 1):
@@ -103,6 +105,22 @@ def field_rows(file: h5py.File, arrays: Mapping[str, StoredArray], given: RoleMa
     axes, messages = _closed(file, u, sources, read)
     kept = {role: array for role, array in arrays.items() if role in ("u", "group")}
     return FieldRows(kept, axes, prod(u.shape[1 + len(axes) :]), messages)
+
+
+def _with_runs(u: StoredArray, sources: tuple[AxisSource, ...], arrays: Mapping[str, StoredArray]) -> StoredArray:
+    """One run of a field, stored without an axis for runs, gets one: where the axes leave no other reading."""
+    count = len(sources)
+    lengths = [max(arrays[s.name].shape) if s.name in arrays and s.dataset == s.name else None for s in sources]
+    fits = [
+        len(u.shape) >= start + count
+        and all(n in (None, size) for n, size in zip(lengths, u.shape[start : start + count], strict=True))
+        for start in (0, 1)
+    ]
+    if not fits[0] or fits[1] or u.selection.columns is not None:
+        return u
+    order = u.selection.order or tuple(range(len(u.shape) - (len(u.selection.datasets) > 1)))
+    selection = replace(u.selection, order=(NEW_AXIS, *order))
+    return replace(u, selection=selection, shape=(1, *u.shape), chunk_rows=1)
 
 
 def _named_axes(file: h5py.File, arrays: Mapping[str, StoredArray]) -> tuple[AxisSource, ...]:

@@ -6,9 +6,7 @@ import torch
 
 from symfind.lie.groups.families.family import Family
 from symfind.lie.groups.families.generators import F64, general_linear, reflection, so_generators, stack
-from symfind.lie.groups.families.standard import (
-    affine,
-)
+from symfind.lie.groups.families.standard import affine
 
 
 def affine_families() -> tuple[Family, ...]:

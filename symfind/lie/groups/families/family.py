@@ -42,6 +42,13 @@ class Family:
     arguments: int
     build: Callable[..., Group]
 
+    def matrix_entries(self, *numbers: int) -> int:
+        """At most so many numbers are in the generators of the group of these integers."""
+        n = 2 * sum(numbers) if "C^n" in self.defining else sum(numbers) + 1
+        if self.stem in ("c", "d"):
+            return 8
+        return n**3 if self.dimension in ("0", "1", "n") else n**4
+
     @property
     def stem(self) -> str:
         """The letters of the name."""

@@ -6,13 +6,7 @@ import torch
 
 from symfind.lie.groups.families.family import Family
 from symfind.lie.groups.families.generators import F64, reflection
-from symfind.lie.groups.families.standard import (
-    cycle,
-    finite,
-    permutations,
-    plane,
-    signed_permutations,
-)
+from symfind.lie.groups.families.standard import cycle, finite, permutations, plane, signed_permutations
 
 
 def finite_families() -> tuple[Family, ...]:

@@ -6,12 +6,7 @@ import torch
 
 from symfind.lie.groups.families.family import Family
 from symfind.lie.groups.families.generators import F64, general_linear, reflection, special_linear, stack, unit
-from symfind.lie.groups.families.standard import (
-    indefinite,
-    rotations,
-    symplectic_group,
-    unitary_group,
-)
+from symfind.lie.groups.families.standard import indefinite, rotations, symplectic_group, unitary_group
 from symfind.lie.groups.matrix_groups import Group
 
 

@@ -1,0 +1,1 @@
+"""Fits of exactly symmetric regressors: least squares, likelihoods of labels, parts without common covariants."""
