@@ -13,7 +13,7 @@ from symfind.decision.witness.learned import learned_forms
 from symfind.decision.witness.leftover import Judged, JudgeSettings, Leftover
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import Shape, catalogue
-from symfind.decision.witness.scalings import proposed_scalings
+from symfind.decision.witness.scalings import _roundings, proposed_scalings, scaling_of
 from symfind.decision.witness.structure import Screw, Structure, SymmetricClass, Volumes
 from symfind.decision.witness.trial import Rows, Trial, Verdict, joined, trial, verdict
 from symfind.fields.catalogue import make_space
@@ -142,3 +142,24 @@ def test_the_scaling_of_everything_is_tried_where_a_poor_fit_shows_none() -> Non
     [[scaling]] = proposed_scalings(found, poor, rows, 1, [], False, False)
     assert scaling.inputs.tolist() == [[1.0, 1.0, 1.0]]
     assert proposed_scalings(found, replace(poor, error=1e-4), rows, 1, [], False, False) == []
+
+
+def test_an_angle_has_the_scaling_of_everything_and_one_of_softened_lengths_has_not() -> None:
+    """uv/(u² + v² + c) of two differences: of degree zero for c = 0 alone."""
+    x = drawn(8, 2400, 3)
+    u, v = x[:, :1] - x[:, 2:], x[:, 1:2] - x[:, 2:]
+    [found] = [s for s in catalogue(problem((3, 1), "affine").shape) if s.name == "translations of all objects"]
+    assert isinstance(found, Structure)
+    one = torch.ones(1, 3, dtype=torch.float64)
+    scaling = scaling_of(found, one, torch.zeros(1, 1).double(), x)
+    assert scaling is not None
+    scaled = found.scaled("s", scaling)
+    assert problem((3, 1), "affine").algebra(scaled, x).dimension == 2
+    assert judged(scaled, rows_of(x, u * v / (u**2 + v**2))).word == "certified"
+    assert judged(scaled, rows_of(x, u * v / (u**2 + v**2 + 0.1))).word != "certified"
+
+
+def test_the_nearest_whole_exponents_are_tried_beside_what_slopes_say() -> None:
+    """σ = −2.55 of a field that falls as r⁻³, read off slopes at its steep end."""
+    [first, *_] = _roundings(torch.tensor([[0.2865, 0.3363, -0.8588]], dtype=torch.float64), 2)
+    assert first.tolist() == [[1.0, 1.0, -3.0]]
