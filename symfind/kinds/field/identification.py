@@ -139,7 +139,7 @@ def _windows(
     """The weak form of noisy data of one component, where every axis is long enough for it."""
     if found.expected <= SETTINGS.noisy or len(field.components) > 1 or min(a.points for a in field.axes) < 24:
         return None
-    windows = weak_rows(field, order=library.target, noise=sample.noise[0])
+    windows = weak_rows(field, order=library.target, highest=library.order, noise=sample.noise[0])
     if blocks is None:
         return windows
     group = blocks(windows.centres)

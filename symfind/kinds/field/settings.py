@@ -44,7 +44,9 @@ class FieldSettings:
         0.5, "A term that is chosen on fewer than this share of the halves of the data is not known to be there."
     )
     least_signal: float = tuned(
-        0.01, "A derivative keeps at least this share of its mean square, however large its errors."
+        0.5,
+        "A derivative keeps at least this share of its mean square, however large its errors: filters have left out "
+        "what drowns, and a term that is made to vanish cannot tell against a field.",
     )
     exact: float = tuned(
         2e-3,

@@ -11,7 +11,7 @@ from jet_samples import heat_jets, random_jets
 from symfind.decision.finding import decide
 from symfind.errors import InputError
 from symfind.fields.catalogue import make_space
-from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
+from symfind.kinds.field.determining_equations import Judged, evidence_of_equation, probed
 from symfind.kinds.field.equation import parse_equation
 from symfind.kinds.field.equation_fit import identify_equation
 from symfind.kinds.field.superposition import is_linear
@@ -83,6 +83,18 @@ def test_one_solution_alone_is_doubted() -> None:
     result = finding(heat_jets(groups=1))
     assert certified(result) == []
     assert any("one solution" in doubt for doubt in result.doubts)
+
+
+def test_a_derivative_that_drowns_can_still_tell_against_a_field() -> None:
+    """u_tx with an error of twice its size keeps half of its mean square, and u_t with one of a tenth nearly all."""
+    jets = heat_jets()
+    errors = {**jets.errors}
+    for j, share in (((1, 1), 2.0), ((1, 0), 0.1)):
+        errors[j] = share * jets.derivatives[j].square().mean(0).sqrt()
+    asked = probed(replace(jets, errors=errors), torch.Generator().manual_seed(0))
+    for j, kept in (((1, 1), 0.5), ((1, 0), 0.99)):
+        mean_square = float(jets.derivatives[j].square().mean())
+        assert float(asked.derivatives[j].square().mean()) == pytest.approx(kept * mean_square)
 
 
 def test_linearity() -> None:
