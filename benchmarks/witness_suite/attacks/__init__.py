@@ -15,6 +15,7 @@ def in_the_users_coordinates() -> list[Case]:
         *inputs.categorical(), *inputs.blind(), *flows.autocorrelated(), *inputs.duplicates(),
         *flows.near_integrable(), *flows.flow_waves(), *flows.map_cases(), *waves.anisotropies(), *structure.axes(),
         *structure.frames(), *structure.scales(), *structure.vectors(), *structure.labels(),
+        *structure.volumes(),
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from witness_suite.draws import apart, minkowski, normal, particles, positive, s
 from witness_suite.physics.bodies import softened
 from witness_suite.physics.builder import AFFINE, DIAGONAL, SAME
 from witness_suite.physics.particles import mass2
+from witness_suite.physics.potentials import helical
 
 # so(2) about z with all translations; with those along x and y alone.
 SHIFTED = la.so(2, 0, 1, dimension=3) + la.translations(3)
@@ -88,6 +89,20 @@ def scales() -> Iterator[Case]:
                      over_scalings(np.array([[1.0, 1.0]]) / 2**0.5,
                                    lambda x: -np.square(np.log(np.maximum(x, 1e-300))).sum(1) / (2 * 0.5**2), 3.0, 201),
                      *DIAGONAL, noise=0.01)  # fmt: skip
+
+
+def volumes() -> Iterator[Case]:
+    """A volume and a screw with a part that has mean zero on every orbit under normal rows."""
+    e = la.unit
+    # Matrices that leave the first coordinate of every vector alone.
+    still = la.linear(e(3, 1, 0), e(3, 2, 0), e(3, 1, 2), e(3, 2, 1), e(3, 1, 1) - e(3, 2, 2))
+    for epsilon in (0.03, 0.06, 0.15):
+        yield attack(f"volume of three vectors and {epsilon} of a coordinate", "volumes", normal(6000, 3, 3),
+                     lambda x, a=epsilon: np.tanh(np.linalg.det(x)) + a * x[:, 0, 0], still,
+                     known(lambda x: np.tanh(np.linalg.det(x)), "sl(3)"), noise=0.01)  # fmt: skip
+        yield attack(f"helical wave and {epsilon} of a height", "screws", normal(8000, 3),
+                     lambda x, a=epsilon: helical(x) + a * x[:, 2] / 2, la.none(3), known(helical, "a screw"),
+                     *AFFINE, noise=0.01)  # fmt: skip
 
 
 def vectors() -> Iterator[Case]:

@@ -52,6 +52,15 @@ class RegressionSettings:
         Most invariants for radial functions.
     network
         Held-out share of variance above which a network is tried as well: it costs seconds.
+    fewest
+        Rows on which families are compared at least, however many outputs a row has (200 to 800).
+    labelled
+        A label says little: families are told apart by so many times more rows (2 to 5).
+    label_ridges
+        Of likelihoods, which are flat where labels are sure: some ridge keeps the odds finite.
+    label_radial, label_features
+        Radial functions and features at most of a likelihood: what labels support is few, and each round of reweighting
+        costs their square (half to twice of each).
     hidden, network_steps
         Units of each of its two layers, and steps of its training.
     """
@@ -68,6 +77,11 @@ class RegressionSettings:
     rich: bool = True
     most_radial: int = 40
     network: float = 1e-3
+    fewest: int = 400
+    labelled: int = 3
+    label_ridges: tuple[float, ...] = (1e-6, 1e-3)
+    label_radial: int = 60
+    label_features: int = 130
     hidden: int = 48
     network_steps: int = 250
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import torch
@@ -11,7 +12,7 @@ from symfind.decision.witness.fitting.regression import SymmetricFit, fitted
 from symfind.decision.witness.forms import refined, start_from_gradient, start_from_moments, symmetric_basis, with_form
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import general
-from symfind.decision.witness.structure import Block, LogIndex, Structure, SymmetricClass, euclidean
+from symfind.decision.witness.structure import Block, LogIndex, Screw, Structure, SymmetricClass, euclidean
 from symfind.decision.witness.trial import Rows, features_of, rough_error
 from symfind.errors import NumericalError
 from symfind.lie.algebras.canonical import canonical_basis
@@ -103,6 +104,8 @@ def learned_forms(
         gradient = _gradient(fit, rows.x[:2000], rows)
         starts.append((structure, start_from_gradient(rows.x[:2000], gradient, centred), centred))
         starts.append((structure, start_from_moments(rows.x[:, None, :], y, centred), centred))
+        if shape.shifts:
+            out += _screws(problem, rows, gradient, seed, settings)
     else:
         structure = Structure("one form for all objects", (Block(view, euclidean(d)),), none, constant)
         starts.append((structure, start_from_moments(structure.blocks[0].vectors(rows.x), y, False), False))
@@ -135,6 +138,57 @@ def learned_forms(
             chosen = [pair for pair in kept if pair[1] <= 1.05 * least][-1]
             out.append((*chosen, noise))
     return out
+
+
+def _screws(
+    problem: Problem, rows: Rows, gradient: Tensor, seed: int, settings: WitnessSettings
+) -> list[tuple[SymmetricClass, float, float]]:
+    """Turns of a plane of axes that go with a shift along another, where slopes ``(n, d)`` of a fit show one.
+
+    (u∂v − v∂u)F = −κ⁻¹∂_zF on all rows: both sides are known up to a factor, the pitch, and the centre.
+    """
+    d = problem.shape.width
+    x = rows.x[: gradient.shape[0]]
+    best: tuple[float, int, int, int, Tensor] | None = None
+    for i, j in itertools.combinations(range(d), 2):
+        turned = x[:, i] * gradient[:, j] - x[:, j] * gradient[:, i]
+        about = torch.stack([gradient[:, j], gradient[:, i]], 1)
+        for z in sorted({*range(d)} - {i, j}):
+            both = torch.stack([turned, gradient[:, z]], 1)
+            rest = both - about @ torch.linalg.lstsq(about, both, driver="gelsd").solution
+            size = rest.norm(dim=0) / both.norm(dim=0).clamp(min=1e-300)
+            cosine = float((rest[:, 0] @ rest[:, 1]).abs() / (rest.norm(dim=0).prod()).clamp(min=1e-300))
+            if float(size.min()) > settings.faint and cosine > (settings.screw if best is None else best[0]):
+                columns = torch.cat([gradient[:, [z]], about], 1)
+                best = (cosine, i, j, z, torch.linalg.lstsq(columns, turned[:, None], driver="gelsd").solution[:, 0])
+    if best is None:
+        return []
+    _, i, j, z, start = best
+    eye = torch.eye(d, dtype=torch.float64)
+    scalars = eye[[a for a in range(d) if a not in (i, j, z)]]
+    length, width = float(rows.x[:, z].std()), float(rows.x[:, [i, j]].std())
+    # turned + (1/κ)∂_z F = 0 about 0; about c the slopes across it come with c_u and −c_v.
+    pitch = -1.0 / start[0]
+    kappa = pitch * length
+    titled = f"screw: a turn of axes {i + 1} {j + 1} with a shift along axis {z + 1}"
+    constant = torch.eye(1, dtype=torch.float64)
+    found: list[tuple[SymmetricClass, float, float]] = []
+    for centre in (None, torch.stack([start[1], -start[2]]) / width):
+
+        def make(theta: Tensor, centred: bool = centre is not None) -> Screw:
+            c = theta[1:] * width if centred else theta.new_zeros(2)
+            return Screw(titled, (i, j), z, theta[0] / length, c, scalars, constant)
+
+        begin = kappa[None] if centre is None else torch.cat([kappa[None], centre])
+        try:
+            got = refined(make, begin, rows, seed, settings.regression, 0)
+        except RuntimeError:
+            continue
+        error = rough_error(got.structure, rows, seed, settings.rough)
+        noise = max(float((got.errors / got.parameters.abs().clamp(min=1.0)).max()), 1e-9)
+        if error is not None and (not found or settings.simple * error < found[0][1]):
+            found = [(got.structure, error, noise)]
+    return found
 
 
 def _of_less_rank(structure: Structure, problem: Problem, noise: float) -> list[Structure]:

@@ -15,11 +15,6 @@ from symfind.decision.witness.symmetries import Symmetries, symmetries
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 
-# Rows at which fields are compared: more than enough for the coefficients of any space that is searched.
-_COMPARED = 400
-# Learned fields are known to some thousandths; what lies this near to a span is in it.
-_NEW = 0.05
-
 
 @dataclass(frozen=True)
 class WitnessSettings:
@@ -48,6 +43,19 @@ class WitnessSettings:
         A part of an algebra is set beside it where its rough fit leaves less than this share of what the whole leaves.
     simple
         Exponents of smaller denominators are taken unless they leave so many times more.
+    screw
+        A screw is refined from the slopes of a rough fit if what a turn and what a shift change agree over the rows by
+        at least this cosine (0.5 to 0.9): less spends seconds where there is none, more misses what is fitted badly.
+    faint
+        … and if of neither less than this share is left beside what a move of the centre explains (0.02 to 0.3): F does
+        not depend on the one, or turns about a far point, which is a shift.
+    exchanged
+        The halves are exchanged where one half bounds η by less than so many tolerances: both together bound it by a
+        factor of 2^(1/4) less, and by chance by more. More costs fits that decide nothing.
+    compared
+        Rows at which fields are compared: more than enough for the coefficients of any space that is searched.
+    new
+        Learned fields are known to some thousandths; what is so near to a span is in it.
     trials
         Most candidates that are judged on the other half.
     step
@@ -70,6 +78,11 @@ class WitnessSettings:
     better: float = 0.8
     named: float = 1.5
     simple: float = 1.05
+    screw: float = 0.7
+    faint: float = 0.1
+    exchanged: float = 1.6
+    compared: int = 400
+    new: float = 0.05
     trials: int = 6
     scaled: int = 5
     step: float = 0.35
@@ -125,17 +138,18 @@ class Problem:
 
         Coefficients do not compare fields where inputs are nearly collinear: what moves little has large ones.
         """
-        at = x[:_COMPARED].reshape(-1, self.objects[1])
+        at = x.reshape(-1, self.objects[1])
         fields = torch.einsum("npd,pc->ndc", self.space.evaluate(at), vectors[: self.space.dim])
         moved = torch.einsum("rd,ndc->nrc", self.whiten, fields).reshape(-1, vectors.shape[1])
         return torch.as_tensor(moved / moved.norm(dim=0).clamp(min=1e-300))
 
-    def new_beside(self, vectors: Tensor, span: Tensor, x: Tensor) -> Tensor:
+    def new_beside(self, vectors: Tensor, span: Tensor, x: Tensor, settings: WitnessSettings) -> Tensor:
         """The combinations of fields ``(P, c)`` that move rows ``(n, D)`` as none of a span ``(P, k)`` does."""
         if span.shape[1] == 0:
             return vectors
+        x = x[: settings.compared]
         basis = torch.linalg.qr(self.on_data(span, x)).Q
         own = self.on_data(vectors, x)
         _, sigma, vh = torch.linalg.svd(own - basis @ (basis.T @ own), full_matrices=False)
-        own = vh[sigma > _NEW].T
+        own = vh[sigma > settings.new].T
         return torch.as_tensor(vectors @ own)

@@ -6,18 +6,29 @@ Axis letters: k objects of dimension d in a row, D = k·d, m outputs.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from symfind.decision.witness.structure import Block, Structure, euclidean, minkowski, symplectic
+from symfind.decision.witness.structure import (
+    Block,
+    Structure,
+    SymmetricClass,
+    Volumes,
+    euclidean,
+    minkowski,
+    symplectic,
+)
 
 # All subsets of axes are tried up to here; beyond, only runs of neighbouring axes, whose number grows as a square.
 _SUBSETS = 4
 # Dimensions of one vector among several in a row of one object: planes and space.
 _COPIES = (2, 3)
+# More volumes than five vectors span are more numbers than the coordinates that they are made of.
+_MOST_VOLUMES = 10
 
 
 @dataclass(frozen=True)
@@ -128,12 +139,13 @@ def general(shape: Shape) -> Structure:
     return Structure("no symmetry", (), torch.eye(shape.width, dtype=torch.float64), eye)
 
 
-def catalogue(shape: Shape, fixed: Sequence[int] = ()) -> list[Structure]:
+def catalogue(shape: Shape, fixed: Sequence[int] = ()) -> list[SymmetricClass]:
     """Structures to try; the coordinates ``fixed`` of an object (categories) are scalars in all of them."""
     d = shape.objects[1]
     free = [i for i in range(d) if i not in fixed]
-    out: list[Structure] = []
+    out: list[SymmetricClass] = []
     if shape.matrices and len(free) >= 2:
+        out.extend(_volumes(shape, fixed))
         out.extend(_on_axes(shape, free, ""))
         for axes in _subsets(free):
             out.extend(_on_axes(shape, axes, f" of axes {' '.join(str(i + 1) for i in axes)}"))
@@ -162,6 +174,32 @@ def _on_axes(shape: Shape, axes: Sequence[int], where: str) -> Iterator[Structur
             block = Block(vectors, form, None, apart and not skew, crossed)
             title = f"{form_name}{' with translations' if apart else ''}{where}"
             yield from _with_outputs(shape, title, [(groups, block)], rest)
+    if k > 2 and len(axes) == d and not shape.vectors:
+        # The same invariants as distances, of one sign each: energies of pairs are sums of functions of one.
+        block = Block(torch.cat([view, _differences(view)]), euclidean(d), None, True)
+        yield from _with_outputs(shape, f"so({d}), by distances", [(groups, block)], rest)
+
+
+def _volumes(shape: Shape, fixed: Sequence[int]) -> Iterator[SymmetricClass]:
+    """sl(b) of at least b vectors in space, b > 2: in the plane volumes are areas, a form as others are."""
+    k, d = shape.objects
+    if shape.vectors or fixed:
+        return
+    constants, empty = torch.eye(shape.outputs, dtype=torch.float64), _rows([], shape.width)
+    eye = torch.eye(shape.width, dtype=torch.float64)
+    if k > 1 and d > 2:
+        view = eye.reshape(k, d, -1)
+        if _MOST_VOLUMES >= math.comb(k, d) > 0:
+            yield Volumes(f"sl({d})", view, empty, constants)
+        if shape.shifts and _MOST_VOLUMES >= math.comb(k - 1, d) > 0:
+            yield Volumes(f"sl({d}) with translations", view[:-1] - view[-1:], empty, constants)
+    elif k == 1 and d % 3 == 0 and _MOST_VOLUMES >= math.comb(d // 3, 3) > 0:
+        c = d // 3
+        yield Volumes(f"volumes of {c} vectors, stacked", eye.reshape(c, 3, d), empty, constants)
+        if c > 3:  # a determinant is that of the transpose, and keeps sl(3) from both sides
+            yield Volumes(
+                f"volumes of {c} vectors, interleaved", eye.reshape(3, c, d).transpose(0, 1), empty, constants
+            )
 
 
 def _subsets(free: Sequence[int]) -> list[tuple[int, ...]]:

@@ -13,9 +13,13 @@ from symfind.linalg.nullspace import generalised_spectrum
 _STEP = 1e-3
 # A witness whose error is 10 % in values has slopes wrong by several times that; a direction above this is none.
 _PROPOSED = 0.35
+# A scaling has at most so many times the root of what the fit leaves as its defect, where it is exact: an error that
+# changes over a fourth of the spread. One that leaves more than half speaks for nothing, and each trial costs seconds.
+_POOR, _NOTHING = 4.0, 0.5
 # Exponents of laws are whole numbers, halves and thirds; a rate of a hundredth more is another law's.
 _DENOMINATORS = (1, 2, 3)
-# A slope is known to a few tenths where noise is strong: what is rounded by more is another exponent.
+# A slope is known to a few tenths where noise is strong: what is rounded by more is another exponent, but the nearest
+# whole ones are tried whatever the slope says, as most laws have them and one rough fit tells.
 _ROUNDED = 0.25
 # Weights are rational: what differs by rounding is one weight.
 _EQUAL = 1e-9
@@ -122,6 +126,12 @@ def proposed_scalings(
                 variants.append(scaling)
         if variants:
             out.append(variants)
+    if not out and not common and fit.error < _NOTHING:
+        # The slopes of a poor fit rule nothing out: the one scaling that needs no exponents is tried all the same.
+        whole = stacked.sum(1).square().mean().sqrt()
+        alike = scaling_of(structure, parts.sum(0, keepdim=True), own.sum(0, keepdim=True), rows.x)
+        if alike is not None and float(whole) < _POOR * max(fit.error, 0.0) ** 0.5 * size:
+            out.append([alike])
     return out
 
 
@@ -146,7 +156,8 @@ def _roundings(span: Tensor, parts: int) -> list[Tensor]:
     out: list[Tensor] = []
     for whole in _DENOMINATORS:
         rounded = (basis * whole).round() / whole
-        if float((rounded - basis).abs().max()) < _ROUNDED and not any(torch.equal(rounded, each) for each in out):
+        near = whole == 1 or float((rounded - basis).abs().max()) < _ROUNDED
+        if near and not any(torch.equal(rounded, each) for each in out):
             out.append(rounded)
     return [*out, basis]
 

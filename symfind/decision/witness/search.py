@@ -87,10 +87,6 @@ class Outcome:
     whole: Trial | None = None
 
 
-# Twice the rows bound η by a factor of 2^(1/4) less, and by chance by more.
-_TWICE = 1.6
-
-
 def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
     """The verdict on all rows, as they are judged by the fits of the other half.
 
@@ -99,7 +95,7 @@ def of_both(halves: tuple[Verdict, Verdict], whole: Verdict) -> Verdict:
     """
     words = {v.word for v in halves}
     if words == {"refuted", "certified"}:
-        return replace(whole, word="undecided")
+        return replace(whole, word="undecided", lower=min(v.lower for v in halves))
     if whole.word == "certified" and "approximate" in words:
         worst = max(halves, key=lambda v: v.eta)
         return replace(
@@ -143,7 +139,7 @@ def searched(
     for candidate in candidates:
         if len(tried) >= settings.trials:
             break
-        if accepted and not _adds(problem, candidate, accepted, p.x):
+        if accepted and not _adds(problem, candidate, accepted, p.x, settings):
             continue
         parts = _parts(candidate, candidates, settings)
         judged = _judged(problem, candidate, parts, p, q, best, tolerance, seed, settings)
@@ -152,27 +148,29 @@ def searched(
         best = min(best, judged.trial.share)
         tried.append(judged)
         if judged.verdict.word == "certified" and _closes(problem, [*accepted, judged], p.x):
-            accepted.append(_less(problem, judged, accepted, p.x))
+            accepted.append(_less(problem, judged, accepted, p.x, settings))
     # What is broken a little is told beside what is exact, and never hides a smaller algebra that is exact.
     accepted += [
         f
         for f in tried
-        if f.verdict.word == "approximate" and (not accepted or _adds(problem, f.candidate, accepted, p.x))
+        if f.verdict.word == "approximate" and (not accepted or _adds(problem, f.candidate, accepted, p.x, settings))
     ][:1]
     return Outcome(tuple(accepted), tuple(tried), best, tuple((c.name, e) for c, e, _ in ranked), whole)
 
 
-def _adds(problem: Problem, candidate: Candidate, accepted: Sequence[Found], x: Tensor) -> bool:
+def _adds(
+    problem: Problem, candidate: Candidate, accepted: Sequence[Found], x: Tensor, settings: WitnessSettings
+) -> bool:
     """Whether an algebra has a direction that those accepted have not, on rows ``(n, D)``."""
     span = torch.cat([f.candidate.algebra.vectors for f in accepted], 1)
-    return bool(problem.new_beside(candidate.algebra.vectors, span, x).shape[1])
+    return bool(problem.new_beside(candidate.algebra.vectors, span, x, settings).shape[1])
 
 
-def _less(problem: Problem, found: Found, accepted: Sequence[Found], x: Tensor) -> Found:
+def _less(problem: Problem, found: Found, accepted: Sequence[Found], x: Tensor, settings: WitnessSettings) -> Found:
     """The same with the directions alone that those accepted have not."""
     algebra = found.candidate.algebra
     span = torch.cat([algebra.vectors[:, :0], *(f.candidate.algebra.vectors for f in accepted)], 1)
-    own = problem.new_beside(algebra.vectors, span, x)
+    own = problem.new_beside(algebra.vectors, span, x, settings)
     return replace(found, candidate=replace(found.candidate, algebra=Symmetries(own, algebra.blind)))
 
 
@@ -227,7 +225,7 @@ def _judged(
     told = verdict(first, min(best, first.share), tolerance, settings.judges, lost)
     kept = kept_share(problem, candidate.algebra, q, settings)
     second = None
-    if told.word in ("certified", "approximate") or told.upper < _TWICE * tolerance:
+    if told.word in ("certified", "approximate") or told.upper < settings.exchanged * tolerance:
         second = trial(candidate.structure, q, p, seed + 1, settings.regression, settings.judges)
         if second is not None:
             other = verdict(second, min(best, second.share), tolerance, settings.judges, lost)

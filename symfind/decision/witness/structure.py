@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Protocol
 
 import torch
@@ -280,6 +281,86 @@ class LogIndex:
     def usable(self, x: Tensor) -> bool:
         """Whether no coordinate changes its sign."""
         return bool(((x > 0).all(0) | (x < 0).all(0)).all())
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Functions of det(u_a, u_b, …) of vectors u_a = L_a x in space, which sl(b) leaves alone.
+
+    Attributes
+    ----------
+    name
+        In words.
+    view
+        L ``(q, b, D)``, q ≥ b.
+    scalars
+        S ``(s, D)``: linear functions of x that do not move.
+    constants
+        ``(t, m)``: outputs that do not move.
+    """
+
+    name: str
+    view: Tensor
+    scalars: Tensor
+    constants: Tensor
+
+    def invariants(self, x: Tensor) -> Tensor:
+        """``(n, r)``."""
+        q, b, _ = self.view.shape
+        u = torch.einsum("qbd,nd->nqb", self.view, x)
+        chosen = torch.tensor(list(combinations(range(q), b)))
+        return torch.cat([torch.linalg.det(u[:, chosen]), x @ self.scalars.T], 1)
+
+    def covariants(self, x: Tensor) -> Tensor:
+        """``(n, t, m)``."""
+        return self.constants.expand(x.shape[0], -1, -1)
+
+    def usable(self, x: Tensor) -> bool:
+        """Polynomials are finite everywhere."""
+        return bool(torch.isfinite(x).all())
+
+
+@dataclass(frozen=True)
+class Screw:
+    """Functions of r e^{i(φ − κz)} in a plane of axes: a turn about a point goes with a shift along another axis.
+
+    Attributes
+    ----------
+    name
+        In words.
+    plane, along
+        The axes (i, j) that turn, and the one that is shifted.
+    pitch
+        κ, the angle of a shift by one.
+    centre
+        c ``(2,)``.
+    scalars
+        S ``(s, D)``: linear functions of x that do not move.
+    constants
+        ``(t, m)``: outputs that do not move.
+    """
+
+    name: str
+    plane: tuple[int, int]
+    along: int
+    pitch: Tensor
+    centre: Tensor
+    scalars: Tensor
+    constants: Tensor
+
+    def invariants(self, x: Tensor) -> Tensor:
+        """``(n, r)``: r cos(φ − κz), r sin(φ − κz), which are smooth on the axis, and the scalars."""
+        u, v = x[:, self.plane[0]] - self.centre[0], x[:, self.plane[1]] - self.centre[1]
+        c, s = torch.cos(self.pitch * x[:, self.along]), torch.sin(self.pitch * x[:, self.along])
+        return torch.cat([torch.stack([u * c + v * s, v * c - u * s], 1), x @ self.scalars.T], 1)
+
+    def covariants(self, x: Tensor) -> Tensor:
+        """``(n, t, m)``."""
+        return self.constants.expand(x.shape[0], -1, -1)
+
+    def usable(self, x: Tensor) -> bool:
+        """Finite wherever x is."""
+        return bool(torch.isfinite(x).all())
 
 
 def euclidean(b: int) -> Tensor:

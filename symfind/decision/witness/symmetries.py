@@ -19,6 +19,8 @@ from symfind.linalg.nullspace import generalised_spectrum
 # logarithms near zero of their argument a few digits above.
 _NULL = 1e-8
 _POINTS = 160
+# An invariant that all fields move by less than this share of what they could is moved by none: rounding is 1e-16.
+_UNMOVED = 1e-6
 # A direction this near an axis, in units of the spread, is the axis: learned forms know it to about a thousandth.
 _AXIS = 0.9999
 
@@ -104,7 +106,10 @@ def symmetries(
     white = torch.einsum("nkpd,rd->nkrp", fields, whiten).reshape(-1, space.dim)
     # What the fields move by, in units of the data's spread: changes are told for one such unit, whatever x's own is.
     moves_by = white.square().sum(1).mean().sqrt().clamp(min=1e-300)
-    size = top.square().sum(2).mean(0).sqrt().clamp(min=1e-300)[None, :, None] / moves_by
+    # What every field of the space leaves alone moves by rounding, which is no unit.
+    most = (slope_i.square().sum(2) * moves.square().sum((1, 2))[:, None]).mean(0).sqrt()
+    changed = torch.maximum(top.square().sum(2).mean(0).sqrt(), _UNMOVED * most)
+    size = changed.clamp(min=1e-300)[None, :, None] / moves_by
     parts = [(top / size).reshape(-1, unknowns)]
     moved = torch.einsum("namd,ndp->namp", slope_k, moves)
     moved = torch.cat([moved, moved.new_zeros(*moved.shape[:3], action.extra)], -1)

@@ -205,6 +205,10 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings, 
         word = "refuted"
     else:
         word = "undecided"
+        if found.invariants > 1:
+            # What a poor fit leaves over is not broken for sure: as far as it is, a better predictor is known. In one
+            # invariant neighbours tell a misfit from what is broken.
+            lower = min(lower, max(finite, 0.0))
     return Verdict(max(eta, 0.0), lower, max(upper, lower), word, share, judge)
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# A weight 1/V grows without bound where a label is sure; rows that say nothing of chance shall not decide alone.
-_LEAST_VARIANCE = 0.2
 # Odds of e^12 are sure for any number of rows that are read.
 _FARTHEST = 12.0
 _ROUNDS = 12
@@ -32,6 +30,9 @@ class Labels:
         y = low + unit · (0, 1, 2 …).
     offset, weight
         What is fitted is (y − offset) · weight.
+    least_variance
+        Least V in units of its mean (0.15 to 0.3): a weight 1/V grows without bound where a label is sure, and rows
+        that say nothing of chance shall not decide alone.
     """
 
     counts: bool
@@ -39,6 +40,7 @@ class Labels:
     unit: float
     offset: float
     weight: float
+    least_variance: float = 0.2
 
     def mean(self, predictor: Tensor) -> Tensor:
         """P or μ of a linear predictor."""
@@ -60,7 +62,7 @@ class Labels:
         """1/√V of predicted values ``(n, 1)`` in the units that are fitted, a mean square of one."""
         mean = self.drawn(prediction).clamp(min=1e-6)
         v = self._variance(mean if self.counts else mean.clamp(max=1 - 1e-6))
-        weight = 1 / v.clamp(min=_LEAST_VARIANCE * float(v.mean()))
+        weight = 1 / v.clamp(min=self.least_variance * float(v.mean()))
         return (weight / weight.mean()).sqrt()
 
     def deviance(self, prediction: Tensor, y: Tensor) -> float:

@@ -27,14 +27,6 @@ from symfind.decision.witness.fitting.labels import Labels
 from symfind.decision.witness.fitting.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
 
 DEFAULT = RegressionSettings()
-# Rows on which families are compared at least.
-_FEWEST = 400
-# Likelihoods are flat where labels are sure: some ridge keeps the odds finite.
-_LIKELIHOOD_RIDGES = (1e-6, 1e-3)
-# A label says little: families are told apart by so many times more rows, …
-_LABELLED = 3
-# … and what they support is few features; each round of reweighting costs their square.
-_RADIAL, _MOST = 60, 130
 
 
 @dataclass(frozen=True)
@@ -111,8 +103,8 @@ def fitted(
     order = _order(z.shape[0], group, generator)
     # Every output of a part is an equation: as many equations rank families for vectors as for numbers.
     outputs = sum(part.outputs.shape[1] for part in parts)
-    most_rows = settings.selection_rows * (1 if labels is None or quick else _LABELLED)
-    chosen = order[: max(_FEWEST, most_rows // max(1, outputs // 2))]
+    most_rows = settings.selection_rows * (1 if labels is None or quick else settings.labelled)
+    chosen = order[: max(settings.fewest, most_rows // max(1, outputs // 2))]
     cut = max(1, int(settings.held_out * chosen.shape[0]))
     if group is not None:  # whole groups to one side
         sides = group[chosen]
@@ -174,11 +166,11 @@ def _by_likelihood(
     best: tuple[float, Family, float] | None = None
     for family in tried:
         standard = Standard.of(family.chart, z[train])
-        features = family.make(standard, standard(z[train]), _RADIAL)
-        if features(z[:1]).shape[1] > min(train.shape[0] // 10, _MOST):
+        features = family.make(standard, standard(z[train]), settings.label_radial)
+        if features(z[:1]).shape[1] > min(train.shape[0] // 10, settings.label_features):
             continue
         phi, held = design(features(z[train]), covariants[train]), design(features(z[test]), covariants[test])
-        for ridge in _LIKELIHOOD_RIDGES:
+        for ridge in settings.label_ridges:
             w = labels.fitted(phi, y[train], ridge)
             lost = labels.deviance(labels.value(held @ w), y[test].reshape(-1))
             if math.isfinite(lost) and (best is None or lost < best[0]):
@@ -188,7 +180,7 @@ def _by_likelihood(
         return plain
     _, family, ridge = best
     standard = Standard.of(family.chart, z[order])
-    features = family.make(standard, standard(z[order]), _RADIAL)
+    features = family.make(standard, standard(z[order]), settings.label_radial)
     w = labels.fitted(design(features(z[order]), covariants[order]), y[order], ridge * train.shape[0] / order.shape[0])
     what = "rate" if labels.counts else "odds"
     name = f"{family.name} in {family.chart} units, log {what}"
