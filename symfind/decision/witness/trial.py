@@ -13,6 +13,7 @@ from symfind.decision.witness.fitting.labels import Labels
 from symfind.decision.witness.fitting.regression import SymmetricFit, fitted
 from symfind.decision.witness.leftover import JudgeSettings, Leftover, leftover
 from symfind.decision.witness.structure import SymmetricClass
+from symfind.errors import NumericalError
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,14 @@ def trial(
     if not (structure.usable(fit_rows.x) and structure.usable(judge_rows.x)):
         return None
     z, k = features_of(structure, fit_rows)
-    fit = fitted(z, k, fit_rows.y, fit_rows.group, seed, settings, quick=quick, labels=fit_rows.labels)
+    try:
+        fit = fitted(z, k, fit_rows.y, fit_rows.group, seed, settings, quick=quick, labels=fit_rows.labels)
+    except NumericalError:  # sizes to a high power overflow
+        return None
     zq, kq = features_of(structure, judge_rows)
     value = fit(zq, kq)
+    if not bool(torch.isfinite(value).all()):
+        return None
     residual, centred = judge_rows.y - value, judge_rows.y - judge_rows.y.mean(0)
     if judge_rows.labels is not None:  # sure labels say more than doubtful ones
         scale = judge_rows.labels.scale(value)
@@ -217,4 +223,7 @@ def rough_error(structure: SymmetricClass, rows: Rows, seed: int, settings: Regr
     if not structure.usable(rows.x):
         return None
     z, k = features_of(structure, rows)
-    return fitted(z, k, rows.y, rows.group, seed, settings, quick=True).error
+    try:
+        return fitted(z, k, rows.y, rows.group, seed, settings, quick=True).error
+    except NumericalError:
+        return None

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.errors import NumericalError
+
 # Copies are made of the same numbers; they differ by rounding.
 _SAME = 1e-12
 
@@ -181,7 +183,15 @@ def _of_part(phi: Tensor, covariants: Tensor, y: Tensor, part: Part) -> tuple[Te
 
 
 def solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
-    """(G + λ)⁻¹ ``moment`` with columns scaled to one; the ridge is raised where a factorisation fails by rounding."""
+    """(G + λ)⁻¹ ``moment`` with columns scaled to one; the ridge is raised where a factorisation fails by rounding.
+
+    Raises
+    ------
+    NumericalError
+        G is not finite: invariants or covariants overflow on the rows.
+    """
+    if not bool(torch.isfinite(gram).all()):
+        raise NumericalError("the invariants of a class of functions are not finite on the rows")
     scale = gram.diagonal().clamp(min=0).sqrt()
     scale = torch.where(scale > 1e-12 * scale.max(), scale, torch.full_like(scale, torch.inf))
     unit = gram / scale[:, None] / scale[None, :]

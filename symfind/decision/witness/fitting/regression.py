@@ -25,6 +25,7 @@ from symfind.decision.witness.families import (
 )
 from symfind.decision.witness.fitting.labels import Labels
 from symfind.decision.witness.fitting.parts import Part, cost_of, equations_per_unknown, normal_equations, parts_of
+from symfind.errors import NumericalError
 
 DEFAULT = RegressionSettings()
 
@@ -97,6 +98,11 @@ def fitted(
         Whether the fit on the selection rows is enough.
     labels
         How y was drawn, if it was.
+
+    Raises
+    ------
+    NumericalError
+        Invariants or covariants are not finite on the rows.
     """
     parts = parts_of(covariants)
     generator = torch.Generator().manual_seed(seed)
@@ -130,7 +136,8 @@ def fitted(
                 best = (error, family, ridge)
         if best is not None and best[0] < settings.settled:
             break
-    assert best is not None
+    if best is None:
+        raise NumericalError("no family of functions of these invariants is finite on the rows")
     error, family, ridge = best
     if error > settings.network and settings.rich and z.shape[1] > 1 and not quick:
         learned = _network_family(z, covariants, y, parts, train, test, spread, seed, settings)
