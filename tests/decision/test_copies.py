@@ -141,6 +141,7 @@ def test_enforcement_judges_on_rows_that_it_does_not_distil(monkeypatch: pytest.
 
     monkeypatch.setattr(choose, "seconds_per_call", lambda model, x: 0.0)
     monkeypatch.setattr(choose, "evaluated", lambda path, x, trust: lambda rows: rows)
+    monkeypatch.setattr(choose, "rounding_of", lambda *_: 0.0)
     task: Any = SimpleNamespace(fresh_elements=lambda count, rng: None)
 
     def parted(x: Tensor) -> tuple[Tensor, Tensor]:
