@@ -30,6 +30,9 @@ _COPIES = (2, 3)
 # More volumes than five vectors span are more numbers than the coordinates that they are made of.
 _MOST_VOLUMES = 10
 
+# The name of the class of all functions.
+NOTHING = "no symmetry"
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -136,7 +139,7 @@ def _with_outputs(
 def general(shape: Shape) -> Structure:
     """Functions of all coordinates: no symmetry."""
     eye = torch.eye(shape.outputs, dtype=torch.float64)
-    return Structure("no symmetry", (), torch.eye(shape.width, dtype=torch.float64), eye)
+    return Structure(NOTHING, (), torch.eye(shape.width, dtype=torch.float64), eye)
 
 
 def catalogue(shape: Shape, fixed: Sequence[int] = ()) -> list[SymmetricClass]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.learned import learned_forms, learned_index
 from symfind.decision.witness.problem import Problem, WitnessSettings
-from symfind.decision.witness.proposals import catalogue, general
+from symfind.decision.witness.proposals import NOTHING, catalogue, general
 from symfind.decision.witness.scalings import proposed_scalings
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
@@ -252,7 +252,8 @@ def _with_scalings(
         fit = fitted(z, k, rows.y, rows.group, seed, settings.regression, quick=True)
         for variants in proposed_scalings(structure, fit, rows, problem.objects[1], slots, tied, problem.flow):
             count = variants[0].inputs.shape[0]
-            title = f"{structure.name}, {count} scaling{'s' * (count > 1)}"
+            title = f"{count} scaling{'s' * (count > 1)}"
+            title = title if structure.name == NOTHING else f"{structure.name}, {title}"
             tried = [structure.scaled(title, scaling) for scaling in variants]
             errors = [(each, rough_error(each, rows, seed, settings.rough)) for each in tried]
             kept = [(each, error) for each, error in errors if error is not None]

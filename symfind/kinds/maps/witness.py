@@ -236,9 +236,10 @@ class WitnessJudge:
                 if g.verdict == "certified" and _is_new(g.vector, [before.vector for before in generators]):
                     generators.append(g)
         generators += self._generators(evidence, approximate, "approximate", rows, tolerance, generators)
-        if not generators and undecided:
-            generators += self._generators(evidence, undecided[:1], "undecided", rows, tolerance, generators)
-        doubts = self._doubts(outcome, undecided if not generators or generators[0].verdict == "undecided" else [])
+        # Beside what is certified only what predicts as well, and leaves the data too soon to be sure of.
+        unsure = [f for f in undecided if f.verdict.upper < tolerance] if generators else undecided
+        generators += self._generators(evidence, unsure[:1], "undecided", rows, tolerance, generators)
+        doubts = self._doubts(outcome, unsure if generators else undecided)
         entries = [(g.defect, g.lower, g.upper) for g in generators]
         following = evidence.spectrum.values[len(generators) :].tolist()
         rest: list[tuple[float, float | None, float | None]] = [(float(v), None, None) for v in following]

@@ -19,8 +19,10 @@ from symfind.decision.witness.distribution.finite_elements import AffineRows, fl
 from symfind.decision.witness.distribution.label_neighbours import label_shares
 from symfind.decision.witness.distribution.two_sample import Judgement, TwoSampleSettings, judged, one_row_a_group
 from symfind.decision.witness.distribution.weak_alignment import affine_part, homogeneous
+from symfind.fields.readable import affine_entries
 from symfind.fits.surrogate import Samples
 from symfind.kinds.frame import Frame
+from symfind.lie.algebras.closure import MatrixBracket, closure_residual
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
 # A span is proposed where ρ rises by this factor behind it, and if it is not larger than this: blobs that the coarse
@@ -35,7 +37,9 @@ _SPARE = 3
 _FLOWED = 1.5
 # An entry is recognised within so many standard errors, for those are of a whole generator, shared among its entries,
 # and a centre takes more than its share; the generator as a whole may stray no further than it is known.
-_SURE, _STRAY = 2.0, 1.5
+_SURE, _STRAY = (2.0, 3.0, 4.0), 1.5
+# Brackets of recognised fields leave their span by rounding, or by what was not recognised.
+_CLOSED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class TwoSampleJudge:
             k = shown.coefficients.shape[1]
             evidence = replace(evidence, spectrum=_turned(evidence.spectrum, shown.coefficients))
             eye = torch.eye(k, dtype=torch.float64)
-            vectors, _ = canonical_in_span(evidence, 0, eye, _SURE * shown.error, _STRAY * shown.error)
+            vectors = self._recognised(evidence, eye, shown.error)
             entries = [(shown.eta, shown.lower, shown.upper)] * k
             generators = [
                 Generator(v, shown.eta, shown.lower, shown.upper, shown.verdict, None, shown.error)
@@ -175,6 +179,25 @@ class TwoSampleJudge:
         if held is not None and held.verdict == "certified":
             notes.append(f"finite elements of the algebra keep the distribution: {held.told}")
         return Finding(evidence, tuple(entries), tuple(generators), 0.0, tuple(doubts), (), tuple(notes))
+
+    def _recognised(self, evidence: Evidence, eye: Tensor, error: float) -> Tensor:
+        """The canonical vectors ``(P, k)``, with the narrowest width of recognition that leaves an algebra.
+
+        What was judged is one: where entries were recognised and their neighbours, a little further off, were not, the
+        brackets of the fields that are printed leave their span.
+        """
+        first: Tensor | None = None
+        for sure in _SURE:
+            vectors, _ = canonical_in_span(evidence, 0, eye, sure * error, _STRAY * error)
+            first = vectors if first is None else first
+            entries = affine_entries(self.frame.space, vectors[: self.frame.space.dim])
+            if entries is None:
+                break
+            rows = torch.linalg.qr(homogeneous(AffineRows(*entries)).T).Q.T
+            if closure_residual(rows, MatrixBracket(self.frame.space.d + 1)) < _CLOSED:
+                return vectors
+        assert first is not None
+        return first
 
     def _behind(
         self, first: int, alpha: float, refits: int, seed: int
