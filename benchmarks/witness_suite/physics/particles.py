@@ -66,7 +66,7 @@ def particle_cases() -> list[Case]:
                   lambda x: 0.25 / ((minkowski(x, x) - 1.5) ** 2 + 0.25), lorentz), 3.0),
         exact("relative rapidity", "lorentz", particles(8000, 2), relative_rapidity, lorentz + la.dilation(4)),
         exact("exchange of a boson", "lorentz", particles(8000, 2),
-              lambda x: 1 / (2.5 - minkowski(x[:, 0] - x[:, 1], x[:, 0] - x[:, 1])), lorentz),
+              lambda x: 1 / (2.5 - minkowski(x[:, 0] - x[:, 1], x[:, 0] - x[:, 1])), lorentz + la.translations(4)),
         exact("volume of three momenta", "lorentz", particles(20_000, 3), gram, lorentz),
         exact("two channels", "lorentz", particles(12_000, 3),
               lambda x: np.log(mass2(x, 0, 1)) * np.arctan(mass2(x, 1, 2) - 6), lorentz),
