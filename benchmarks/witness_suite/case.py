@@ -143,7 +143,7 @@ class Case:
     @property
     def space(self) -> str:
         """Name of the candidates."""
-        return self.option.get("--space", "affine" if self.kind == "points" else "linear")
+        return self.option.get("--space", "affine")
 
     @property
     def action(self) -> str:

@@ -119,7 +119,9 @@ from pathlib import Path
 from symfind.cli import main
 from symfind.data.files import appearing_whole
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+# Whoever runs the tests may have them ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def status():
     try:
