@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 
@@ -95,6 +95,36 @@ def open_dataset(
         names, units, warnings = _labels(file, given, labelled, chosen.input_role)
     inferred = "; ".join([inferred, *stored.notes, *found.told, *told])
     return Dataset(stored, chosen.name, inferred, names, units, rows, (*rows.warnings, *warnings))
+
+
+class ReadingOptions(Protocol):
+    """What the verbs that read data are asked about them; :func:`open_dataset` says what each is."""
+
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def input(self) -> str | None: ...  # noqa: D102
+    @property
+    def output_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def mapping(self) -> str | Mapping[str, Any] | None: ...  # noqa: D102
+    @property
+    def grid(self) -> str | None: ...  # noqa: D102
+    @property
+    def transpose(self) -> bool: ...  # noqa: D102
+
+
+def open_asked(path: Path | str, options: ReadingOptions) -> Dataset:
+    """:func:`open_dataset` with the options of a verb; raises what it raises."""
+    return open_dataset(
+        path,
+        kind=options.kind,
+        input=options.input,
+        output_name=options.output_name,
+        mapping=options.mapping,
+        grid=options.grid,
+        transpose=options.transpose,
+    )
 
 
 def _told_of_unread(file: h5py.File, found: Sources, used: Mapping[str, StoredArray], *, sure: bool) -> tuple[str, ...]:

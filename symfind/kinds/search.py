@@ -32,7 +32,7 @@ from symfind.kinds.maps.nullspace import (
 )
 from symfind.kinds.maps.witness import WitnessJudge, affine_space
 from symfind.kinds.question import Question, objects_of
-from symfind.kinds.reading import open_dataset
+from symfind.kinds.reading import open_asked, open_dataset
 from symfind.kinds.registry import KINDS
 from symfind.kinds.size import check_size
 from symfind.lie_derivative import LieDerivative, OutputAction
@@ -100,15 +100,7 @@ def _data_evidence(
     request: DiscoverOptions, path: Path, generator: torch.Generator, clock: Clock
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
-        dataset = open_dataset(
-            path,
-            kind=request.kind,
-            input=request.input,
-            output_name=request.output_name,
-            mapping=request.mapping,
-            grid=request.grid,
-            transpose=request.transpose,
-        )
+        dataset = open_asked(path, request)
         digest = dataset.sha256()
     kind = KINDS[dataset.kind]
     kind.check(request.method, request.output_type)

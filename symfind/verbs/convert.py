@@ -15,7 +15,7 @@ from symfind.data.memory import check_memory
 from symfind.kinds.field.grid.rows import FieldRows
 from symfind.kinds.maps.rows import TrajectoryRows
 from symfind.kinds.operator.rows import OperatorRows
-from symfind.kinds.reading import open_dataset
+from symfind.kinds.reading import open_asked
 from symfind.options.of_files import ConvertOptions
 
 
@@ -28,15 +28,7 @@ def convert(options: ConvertOptions, to: Path) -> str:
         The file cannot be used, does not say what is asked of it, or does not fit into memory.
     """
     with readable(options.source) as path:
-        dataset = open_dataset(
-            path,
-            kind=options.kind,
-            input=options.input,
-            output_name=options.output_name,
-            mapping=options.mapping,
-            grid=options.grid,
-            transpose=options.transpose,
-        )
+        dataset = open_asked(path, options)
         size = 8 * sum(prod(shape) for shape in dataset.shapes.values())
         check_memory(2 * size, f"{options.source}: converting it", "convert it in parts")
         arrays, periodic = _arrays(dataset)

@@ -8,7 +8,7 @@ from symfind.data.files import readable
 from symfind.data.memory import available_bytes
 from symfind.errors import UsageError
 from symfind.kinds.question import objects_of
-from symfind.kinds.reading import open_dataset
+from symfind.kinds.reading import open_asked
 from symfind.kinds.registry import KINDS
 from symfind.kinds.search import is_model
 from symfind.kinds.size import field_count, search_bytes
@@ -55,15 +55,7 @@ def plan(options: DiscoverOptions) -> Plan:
     with readable(options.source) as path:
         if is_model(path):
             raise UsageError(f"{options.source}: --dry-run is for data, this is a model; `symfind inspect` tells of it")
-        dataset = open_dataset(
-            path,
-            kind=options.kind,
-            input=options.input,
-            output_name=options.output_name,
-            mapping=options.mapping,
-            grid=options.grid,
-            transpose=options.transpose,
-        )
+        dataset = open_asked(path, options)
         kind = KINDS[dataset.kind]
         row = dataset.shapes[kind.input_role][1:]
         d = row[-1] + len(row) - 1 if kind.input_role == "u" else objects_of(row, options.acts_on)[1]
