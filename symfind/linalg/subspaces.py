@@ -14,6 +14,8 @@ from torch import Tensor
 from symfind.errors import InputError, NumericalError
 
 _EPS = torch.finfo(torch.float64).eps
+# Vectors whose smallest singular value is below this share of the largest differ in their last digits alone.
+DEPENDENT = 1e-10
 
 
 class UnclearRank(NumericalError):
@@ -149,9 +151,12 @@ def sparsest_basis(rows: Tensor, noise: float = 1e-9) -> Tensor:
     k, p = rows.shape
     if not bool(torch.isfinite(rows).all()):
         raise InputError("the vectors of a span must be finite; remove what is not")
-    basis = span_basis(rows, 1e-10)
+    basis = span_basis(rows, DEPENDENT)
     if basis.shape[0] != k:
-        raise InputError(f"{k} vectors of rank {basis.shape[0]} were given; give independent ones")
+        raise InputError(
+            f"{k} generators are {basis.shape[0]} but for the tenth digit of their entries, as happens where x is far "
+            "from its origin: subtract a place near the data from x, or measure it in units of its spread"
+        )
     if k == 0:
         return rows
     candidates = torch.cat([_least_norm_candidates(basis, noise), _echelon_candidates(basis)])

@@ -226,6 +226,13 @@ def _copies(shape: Shape, b: int) -> Iterator[Structure]:
             yield from _with_outputs(
                 shape, f"{form_name} on {name}", [(groups, Block(view, form, None, False, crossed))], empty
             )
+        if b == 3:  # in a field along an axis, gravity or a magnet's, all turn about it alone
+            for pair in itertools.combinations(range(3), 2):
+                flat = [[group[i] for i in pair] for group in groups]
+                along = [i for i in range(width) if not any(i in group for group in flat)]
+                block = Block(_view(flat, width), euclidean(2), None, False, True)
+                where = " ".join(str(i + 1) for i in pair)
+                yield from _with_outputs(shape, f"so(2) of axes {where} on {name}", [(flat, block)], _rows(along, width))
         if c == 2:
             halves = [[group for a in range(k) for group in [[a * d + i for i in inside[j]]]] for j in (0, 1)]
             blocks = [(half, Block(_view(half, width), euclidean(b), None, False, b in (2, 3))) for half in halves]

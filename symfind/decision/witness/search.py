@@ -231,8 +231,8 @@ def _judged(
             other = verdict(second, min(best, second.share), tolerance, settings.judges, lost)
             both = joined(first, second)
             told = of_both((told, other), verdict(both, min(best, both.share), tolerance, settings.judges, lost))
-        if kept < settings.kept:
-            told = replace(told, word="undecided")
+        if kept < settings.kept:  # rows that cannot speak of it do not bound it from below
+            told = replace(told, word="undecided", lower=0.0)
     return Found(candidate, first, second, told, kept)
 
 

@@ -238,7 +238,8 @@ def rounding_level(derivative: LieDerivative, x: Tensor, eps: float) -> float:
     """The ρ below which a given F cannot be told from an exactly symmetric one.
 
     √4096 times the change of dF, relative to its size, when inputs ``(n, *input_shape)`` move in their last digit, and
-    at least so many times that digit itself. Numbers far from zero and steep functions lose digits, and this sees it.
+    at least so many times that digit itself, in units of the spread: a displacement ξ(x) is not known better than x.
+    Numbers far from zero and steep functions lose digits, and this sees it.
 
     Parameters
     ----------
@@ -252,7 +253,11 @@ def rounding_level(derivative: LieDerivative, x: Tensor, eps: float) -> float:
         for points in (x, x * (1 + eps * signs))
     )
     size = float(at.norm())
-    return _ROUNDED_TERMS * max(eps, float((beside - at).norm()) / size if size else 0.0)
+    flat = x.flatten(1)
+    spread = flat.std(0, correction=0)
+    far = (flat.square().mean(0).sqrt() / spread)[spread > 0]
+    digit = eps * max(1.0, float(far.max()) if far.numel() else 1.0)
+    return _ROUNDED_TERMS * max(digit, float((beside - at).norm()) / size if size else 0.0)
 
 
 def _constant(derivative: LieDerivative) -> list[str]:
