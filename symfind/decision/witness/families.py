@@ -266,6 +266,17 @@ class Radial:
 
 
 @dataclass(frozen=True)
+class Additive:
+    """Splines in each invariant by itself: sums over pairs are such, in as many variables as there are pairs."""
+
+    intervals: int = 12
+
+    def __call__(self, standard: Standard, u: Tensor, most: int) -> Features:
+        """Fewer intervals where there are many invariants."""
+        return additive_features(standard, u, max(4, min(self.intervals, most // max(1, u.shape[1]))))
+
+
+@dataclass(frozen=True)
 class AdditiveAndRadial:
     """Splines in each invariant by itself, and Gaussian functions of all."""
 
@@ -324,6 +335,8 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
         out += [Family(f"polynomial, degree {p}", chart, Polynomial(p)) for p in chosen]
         if r <= settings.most_radial and (settings.rich or chart != "root"):
             out += _radial_families(chart, settings)
+        if chart == "plain":
+            out.append(Family("splines along each invariant", chart, Additive()))
     return out
 
 

@@ -27,6 +27,8 @@ from symfind.decision.witness.structure import (
 _SUBSETS = 4
 # Dimensions of one vector among several in a row of one object: planes and space.
 _COPIES = (2, 3)
+# Differences of all pairs are tried of so many coordinates: of more, splines in each have more unknowns than rows.
+_PAIRED = 8
 # More volumes than five vectors span are more numbers than the coordinates that they are made of.
 _MOST_VOLUMES = 10
 
@@ -76,6 +78,11 @@ def _view(groups: Sequence[Sequence[int]], width: int) -> Tensor:
 def _differences(view: Tensor) -> Tensor:
     q = view.shape[0]
     return torch.stack([view[a] - view[b] for a in range(q) for b in range(a + 1, q)])
+
+
+def _pairwise(eye: Tensor, places: Sequence[int]) -> Tensor:
+    """x_i − x_j of all pairs."""
+    return torch.stack([eye[i] - eye[j] for i, j in itertools.combinations(places, 2)])
 
 
 def _rows(indices: Sequence[int], width: int) -> Tensor:
@@ -265,6 +272,15 @@ def _translations(shape: Shape, free: Sequence[int]) -> Iterator[Structure]:
         others = _rows([j for j in range(d) if j not in free], width)
         common = torch.cat([eye[list(free[:-1])] - eye[free[-1]], others])
         yield from _with_outputs(shape, "common translation of all coordinates", [], common)
+        if 2 < len(free) <= _PAIRED:
+            # The same invariants as differences of all pairs: couplings are sums of functions of one.
+            pairs = torch.cat([_pairwise(eye, free), others])
+            yield from _with_outputs(shape, "common translation of all coordinates, by differences", [], pairs)
+        if d % 2 == 0 and 4 <= d <= 2 * _PAIRED and len(free) == d:
+            for order, places in (("first half", range(d // 2)), ("odd coordinates", range(0, d, 2))):
+                rest = [j for j in range(d) if j not in places]
+                pairs = torch.cat([_pairwise(eye, places), eye[rest]])
+                yield from _with_outputs(shape, f"common translation of the {order}", [], pairs)
         for size in (2, 3):
             if d % size == 0 and d > size and len(free) == d:
                 per = d // size

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import (
+    Additive,
     AdditiveAndRadial,
     Family,
     Features,
@@ -169,7 +170,7 @@ def _by_likelihood(
     settings: RegressionSettings,
 ) -> SymmetricFit:
     """The fit of the odds or the rate that predicts held-out rows best, if it predicts them better than squares do."""
-    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | AdditiveAndRadial)]
+    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | Additive | AdditiveAndRadial)]
     best: tuple[float, Family, float] | None = None
     for family in tried:
         standard = Standard.of(family.chart, z[train])
