@@ -154,8 +154,8 @@ def sparsest_basis(rows: Tensor, noise: float = 1e-9) -> Tensor:
     basis = span_basis(rows, DEPENDENT)
     if basis.shape[0] != k:
         raise InputError(
-            f"{k} generators are {basis.shape[0]} but for the tenth digit of their entries, as happens where x is far "
-            "from its origin: subtract a place near the data from x, or measure it in units of its spread"
+            f"{k} generators of rank {basis.shape[0]} were given, alike but for the tenth digit of their entries, as "
+            "happens where x is far from its origin: subtract a place near the data from x, or give independent ones"
         )
     if k == 0:
         return rows

@@ -49,6 +49,8 @@ class WitnessSettings:
     faint
         … and if of neither less than this share is left beside what a move of the centre explains (0.02 to 0.3): F does
         not depend on the one, or turns about a far point, which is a shift.
+    turned
+        Rows whose slopes propose a turn in oblique coordinates: four to six unknowns need no more.
     exchanged
         The halves are exchanged where one half bounds η by less than so many tolerances: both together bound it by a
         factor of 2^(1/4) less, and by chance by more. More costs fits that decide nothing.
@@ -80,6 +82,7 @@ class WitnessSettings:
     simple: float = 1.05
     screw: float = 0.7
     faint: float = 0.1
+    turned: int = 1500
     exchanged: float = 1.6
     compared: int = 400
     new: float = 0.05

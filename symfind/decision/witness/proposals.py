@@ -239,7 +239,9 @@ def _copies(shape: Shape, b: int) -> Iterator[Structure]:
                 along = [i for i in range(width) if not any(i in group for group in flat)]
                 block = Block(_view(flat, width), euclidean(2), None, False, True)
                 where = " ".join(str(i + 1) for i in pair)
-                yield from _with_outputs(shape, f"so(2) of axes {where} on {name}", [(flat, block)], _rows(along, width))
+                yield from _with_outputs(
+                    shape, f"so(2) of axes {where} on {name}", [(flat, block)], _rows(along, width)
+                )
         if c == 2:
             halves = [[group for a in range(k) for group in [[a * d + i for i in inside[j]]]] for j in (0, 1)]
             blocks = [(half, Block(_view(half, width), euclidean(b), None, False, b in (2, 3))) for half in halves]
@@ -277,9 +279,9 @@ def _translations(shape: Shape, free: Sequence[int]) -> Iterator[Structure]:
             pairs = torch.cat([_pairwise(eye, free), others])
             yield from _with_outputs(shape, "common translation of all coordinates, by differences", [], pairs)
         if d % 2 == 0 and 4 <= d <= 2 * _PAIRED and len(free) == d:
-            for order, places in (("first half", range(d // 2)), ("odd coordinates", range(0, d, 2))):
-                rest = [j for j in range(d) if j not in places]
-                pairs = torch.cat([_pairwise(eye, places), eye[rest]])
+            for order, moving in (("first half", range(d // 2)), ("odd coordinates", range(0, d, 2))):
+                rest = [j for j in range(d) if j not in moving]
+                pairs = torch.cat([_pairwise(eye, moving), eye[rest]])
                 yield from _with_outputs(shape, f"common translation of the {order}", [], pairs)
         for size in (2, 3):
             if d % size == 0 and d > size and len(free) == d:

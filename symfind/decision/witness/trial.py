@@ -206,7 +206,8 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings, 
     judge = found_by[0].judge if found_by else ""
     resolution = tolerance / 5
     if upper < tolerance:
-        word = "approximate" if found_by and (eta > resolution or lost) else "certified"
+        # For sure: what is seen at all has at least 0.6 η as its lower bound, so that η of twice the resolution shows.
+        word = "approximate" if found_by and (lower > resolution or lost) else "certified"
     elif lower > tolerance and (finite > tolerance or found.invariants == 1):
         # In one invariant neighbours tell a misfit from what is broken: rows of nearly its value are many.
         word = "refuted"
