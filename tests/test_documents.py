@@ -33,6 +33,14 @@ def test_the_picture_of_the_imports_is_current() -> None:
     )
 
 
+def test_every_pin_has_a_digest() -> None:
+    hashes = writer("write_hashes")
+    lines = hashes.TARGET.read_text(encoding="utf-8").splitlines()[1:]
+    assert all(re.fullmatch(r"[\w.-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    held = {line.split()[0].lower() for line in lines}
+    assert {pin.lower() for pin in hashes.pins()} <= held, "run make hashes"
+
+
 @pytest.mark.slow
 def test_the_first_steps_are_current() -> None:
     steps = writer("write_first_steps")
