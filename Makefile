@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: verified hashes demo test quick test-machines test-all lint documents licences clean
+.PHONY: verified hashes demo test quick test-machines test-all lint documents docs gallery licences clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +53,18 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+
+# The site, in build/site; a link that leads nowhere is an error.
+docs: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The gallery and the notebooks, with what their commands print now: ten minutes.
+gallery: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/write_gallery.py
+	$(BIN)/python docs/write_notebooks.py
+	$(BIN)/python docs/write_compare.py
 
 # The licences of all that symfind needs, as the installed packages state them.
 licences: $(STAMP)

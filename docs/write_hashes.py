@@ -1,6 +1,6 @@
-"""Write .ci/hashes.txt: of every pin of constraints.txt the digest of the file that pip takes here.
+"""Write .ci/hashes.txt: of every pin of constraints.txt that CI needs the digest of the file that pip takes here.
 
-The digests are those of wheels for this system and this Python, which its first line names; pip asks its index for each.
+The digests are those of wheels for this system and this Python, which its first line names; pip asks its index.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ _BUILD = ("hatchling", "editables")
 
 
 def pins() -> list[str]:
-    """The lines ``name==version`` of constraints.txt."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if "==" in line and not line.startswith("#")]
+    """The lines ``name==version`` of constraints.txt above its first comment: CI does without those below."""
+    return (ROOT / "constraints.txt").read_text(encoding="utf-8").partition("#")[0].split()
 
 
 def _asked(*arguments: str) -> list[dict[str, Any]]:

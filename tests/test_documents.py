@@ -48,6 +48,29 @@ def test_the_first_steps_are_current() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in sorted((DOCS / "gallery").glob("[!i]*.md"))])
+def test_a_page_of_the_gallery_is_current(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    gallery = writer("write_gallery")
+    path = gallery.FOLDER / f"{name}.md"
+    assert path.read_text(encoding="utf-8") == gallery.ran(path)[0], f"run python docs/write_gallery.py {name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in sorted((DOCS / "notebooks").glob("*.ipynb"))])
+def test_a_notebook_runs(name: str) -> None:
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("nbclient")
+    notebooks = writer("write_notebooks")
+    notebooks.executed(notebooks.FOLDER / f"{name}.ipynb")  # a cell that raises ends it
+
+
+def test_the_comparison_is_current() -> None:
+    compare = writer("write_compare")
+    assert compare.PAGE.read_text(encoding="utf-8") == compare.page(), "run python docs/write_compare.py"
+
+
+@pytest.mark.slow
 def test_the_walks_are_current() -> None:
     architecture = writer("write_architecture")
     assert architecture.PAGE.read_text(encoding="utf-8") == architecture.page(), "run python docs/write_architecture.py"
