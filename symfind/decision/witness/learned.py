@@ -148,15 +148,18 @@ def learned_turns(
     """Turns of a plane in oblique coordinates, u = (x₁, ax₁ + bx₂) − c, of vectors y that turn as x does.
 
     The start solves AF(x) = F′(x)(Ax + d) in slopes of a rough fit, in units of the spread; an A of complex eigenvalues
-    turns the plane of its eigenvectors.
+    turns the plane of its eigenvectors. Every linear flow that oscillates has such a turn: only what y has beyond its
+    linear part, above the noise, can speak for one.
     """
     shape = problem.shape
     if shape.objects != (1, 2) or shape.outputs != 2 or not (shape.moved_with and shape.matrices) or problem.fixed:
         return []
+    spread = rows.x.std(0)
+    if not bool((spread > 0).all() and (rows.weights > 0).all()):
+        return []
     general_class = general(shape)
     fit = fitted(*features_of(general_class, rows), rows.y, rows.group, seed, settings.rough, quick=True)
     found = Trial(general_class, fit, 0.0, 0.0)
-    spread = rows.x.std(0)
     unit = rows.x[: settings.turned] / spread
     weights = rows.weights * spread
     value = found(rows.x[: settings.turned], rows.weights) / weights
@@ -195,10 +198,17 @@ def learned_turns(
             continue
         error = rough_error(got.structure, rows, seed, settings.rough)
         noise = max(float((got.errors / got.parameters.abs().clamp(min=1.0)).max()), 1e-9)
-        if error is not None:
+        if error is not None and _linear_share(rows) > settings.beyond_linear * error:
             out.append((got.structure, error, noise))
         break
     return out
+
+
+def _linear_share(rows: Rows) -> float:
+    """The share of the variance of y that affine functions of x leave."""
+    columns = torch.cat([torch.ones_like(rows.x[:, :1]), (rows.x - rows.x.mean(0)) / rows.x.std(0)], 1)
+    residual = rows.y - columns @ torch.linalg.lstsq(columns, rows.y, driver="gelsd").solution
+    return float(residual.square().sum() / (rows.y - rows.y.mean(0)).square().sum().clamp(min=1e-300))
 
 
 def _screws(

@@ -51,6 +51,9 @@ class WitnessSettings:
         not depend on the one, or turns about a far point, which is a shift.
     turned
         Rows whose slopes propose a turn in oblique coordinates: four to six unknowns need no more.
+    beyond_linear
+        A turn in oblique coordinates is proposed if a linear function leaves so many times more (1.15 to 1.5): of a
+        flow that is nearly linear under noise any turn of its linear part would seem to be one.
     exchanged
         The halves are exchanged where one half bounds η by less than so many tolerances: both together bound it by a
         factor of 2^(1/4) less, and by chance by more. More costs fits that decide nothing.
@@ -83,6 +86,7 @@ class WitnessSettings:
     screw: float = 0.7
     faint: float = 0.1
     turned: int = 1500
+    beyond_linear: float = 1.2
     exchanged: float = 1.6
     compared: int = 400
     new: float = 0.05

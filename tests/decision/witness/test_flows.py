@@ -83,6 +83,14 @@ def test_a_broken_cycle_is_not_certified() -> None:
     assert all(judged(found, rows).word != "certified" for found, _, _ in learned)
 
 
+def test_a_flow_that_is_linear_but_for_its_noise_proposes_no_turn() -> None:
+    """A Duffing oscillator under 30 % noise: its linear part has a turn, as all that oscillate; its cubic has none."""
+    x = 2 * torch.rand(800, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64) - 1
+    y = torch.stack([x[:, 1], -x[:, 0] - 0.3 * x[:, 1] + 0.2 * x[:, 0] ** 3], 1)
+    rows = rows_of(x, y + 0.3 * y.std(0) * drawn(7, 800, 2))
+    assert learned_turns(problem(2, "affine"), rows, 0, WitnessSettings()) == []
+
+
 def test_oscillators_share_a_shift_unless_one_is_driven() -> None:
     x = math.pi * (2 * torch.rand(1600, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64) - 1)
     y = torch.linspace(-1, 1, 4).double() + 0.3 * torch.sin(x[:, None, :] - x[:, :, None]).sum(2)
