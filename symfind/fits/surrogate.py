@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fits.features import Features, FourierFeatures, MultiquadricFeatures, PolynomialFeatures, Standardiser
 from symfind.fits.settings import SETTINGS
-from symfind.linalg.tsqr import StreamedFactor
+from symfind.linalg.tsqr import StreamedFactor, triangular_factor
 from symfind.schema.document import Fit
 
 # Singular values of the features below this share of the largest belong to functions that the points cannot
@@ -217,7 +217,7 @@ def held_out_error(samples: Samples, family: Family, labels: Tensor, ridges: Seq
     for fold in range(int(labels.max()) + 1):
         train, test = labels != fold, labels == fold
         n_train = int(train.sum())
-        r = torch.linalg.qr(torch.cat([phi[train], y[train]], 1), mode="r").R
+        r = triangular_factor(torch.cat([phi[train], y[train]], 1))
         u, sigma, vh = torch.linalg.svd(r[:f, :f] / n_train**0.5, full_matrices=False)
         keep = sigma > FEATURE_CUT * sigma.max()
         moment = u[:, keep].T @ r[:f, f:] / n_train**0.5

@@ -10,10 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from symfind.linalg.threads import threads_for
+
 
 def triangular_factor(rows: Tensor) -> Tensor:
     """R (min(n, p), p) with RᵀR = AᵀA for rows A ``(n, p)``, in float64."""
-    factor: Tensor = torch.linalg.qr(rows.double(), mode="r").R
+    with threads_for(2.0 * rows.shape[0] * rows.shape[1] ** 2):
+        factor: Tensor = torch.linalg.qr(rows.double(), mode="r").R
     return factor
 
 
