@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symfind.answers.compose import report_of_finding
-from symfind.answers.discrete import with_discrete
 from symfind.data.files import readable
 from symfind.decision.finding import decide
 from symfind.kinds.search import is_model, search
@@ -107,6 +106,8 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     with clock.phase("algebra"):
         report = report_of_finding(finding, source, options.settings(), where, close=options.close)
     if options.discrete is not None:
+        from symfind.answers.discrete import with_discrete  # scipy comes with it, and it is seldom asked for
+
         with clock.phase("discrete"):
             least = max(options.bootstrap, 40)
             report = with_discrete(
