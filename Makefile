@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick test-machines test-all lint documents licences clean
+.PHONY: demo test quick test-machines test-all lint documents licences profile bench bench-quick bench-busy clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,13 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+
+# Ten commands: seconds by phase; alone and beside a busy process. Both write their part of docs/performance.md.
+profile: $(STAMP)
+	$(BIN)/python -m benchmarks.profile --write
+
+bench-busy: $(STAMP)
+	$(BIN)/python -m benchmarks.busy --write
 
 # The licences of all that symfind needs, as the installed packages state them.
 licences: $(STAMP)
