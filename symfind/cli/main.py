@@ -131,6 +131,8 @@ def _status() -> int:
         if arguments[0] == "help":
             arguments = [*arguments[1:2], "--help"]
         called = next((argument for argument in arguments if not argument.startswith("-")), "")
+        if called in VERBS and called != "discover" and os.environ.get("RANK", "0") != "0":
+            return 0  # under torchrun the first process does what is not shared out, and writes it once
         # A shell that asks for completions says what was typed in its environment.
         completing = _COMPLETION in os.environ
         result = application(None if completing else called)(arguments, prog_name="symfind", standalone_mode=False)

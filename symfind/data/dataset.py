@@ -140,9 +140,13 @@ class Dataset:
 
     def sample(self, n: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Return n rows drawn uniformly without replacement, in the order of the file; all rows if n ≥ N."""
+        return self.take(self.drawn(n, generator), dtype)
+
+    def drawn(self, n: int, generator: torch.Generator) -> Tensor:
+        """Numbers of n rows drawn uniformly without replacement, ascending; all if n ≥ N."""
         total = self.n_rows
         if n >= total:
-            return self.take(torch.arange(total), dtype)
+            return torch.arange(total)
         drawn = torch.empty(0, dtype=torch.int64)
         if n > total // 2:
             drawn = torch.randperm(total, generator=generator)[:n]
@@ -151,7 +155,7 @@ class Dataset:
             drawn = torch.unique(torch.cat([drawn, more]))
             if len(drawn) > n:  # by symmetry, dropping any at random leaves a uniform subset
                 drawn = drawn[torch.randperm(len(drawn), generator=generator)[:n]]
-        return self.take(drawn.sort().values, dtype)
+        return drawn.sort().values
 
     def validate(self) -> None:
         """Read every row once and raise if a number is NaN or infinite.
