@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,14 +23,7 @@ import torch
 
 from benchmarks.performance import write_function
 from benchmarks.speed_suite import peers
-from benchmarks.speed_suite.commands import (
-    SAMPLES,
-    python,
-    run,
-    symfind,
-    ten_commands,
-    write_ridge,
-)
+from benchmarks.speed_suite.commands import SAMPLES, python, run, symfind, ten_commands, write_ridge
 from benchmarks.speed_suite.document import machine, table, write_part
 
 KEPT = Path(__file__).parent / "speed_suite" / "ratios.json"
@@ -43,7 +37,10 @@ Row = tuple[str, str, float, float]
 def above_torch(command: list[str], folder: Path, repeats: int) -> float:
     """Processor seconds of a command above those of `import torch`, medians taken in turns."""
     both = [
-        (run(command, folder, OMP_NUM_THREADS="1").processor, run(python("import torch"), OMP_NUM_THREADS="1").processor)
+        (
+            run(command, folder, OMP_NUM_THREADS="1").processor,
+            run(python("import torch"), OMP_NUM_THREADS="1").processor,
+        )
         for _ in range(repeats)
     ]
     return statistics.median(a for a, _ in both) - statistics.median(b for _, b in both)
@@ -68,8 +65,6 @@ def gram_and_reading(path: Path) -> float:
         "        g = g + p.T @ p\n"
         "print(time.process_time() - s)"
     )
-    import subprocess
-
     return float(subprocess.run(python(code), capture_output=True, text=True, check=True).stdout)
 
 
@@ -186,7 +181,7 @@ def main() -> int:
         KEPT.write_text(json.dumps(kept | ratios, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     text = (
         "## Beside others\n\nProcessor seconds of one thread. Ours are whole commands above `import torch` (imports, "
-        "reading, fit, bounds or witness, report), a peer's are those of its solver alone. \"Own\" is the published "
+        'reading, fit, bounds or witness, report), a peer\'s are those of its solver alone. "Own" is the published '
         "algorithm, written here. The last column is the ratio that is kept in "
         f"`benchmarks/speed_suite/ratios.json`; beyond {FACTOR} times that a run fails.\n\n"
         + table(["what", "beside", "ours", "theirs", "ratio", "kept"], lines)

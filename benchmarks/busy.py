@@ -42,8 +42,9 @@ def main() -> int:
             rows.append([what, f"{one:.2f} s", f"{two:.2f} s", f"{two / one:.2f}"])
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
     text = (
-        "## Beside another program\n\nTen whole commands, alone and beside a process that multiplies matrices on two "
-        f"threads: medians of {given.repeats} runs each, taken in turns. No number of threads is set. Bound: {BOUND}.\n\n"
+        "## Beside another program\n\nTen whole commands, alone and beside a process that multiplies matrices on "
+        f"two threads: medians of {given.repeats} runs each, taken in turns. No number of threads is set. "
+        f"Bound: {BOUND}.\n\n"
         + table(["command", "alone", "beside", "ratio"], rows)
         + f"\n\nLargest ratio {worst:.2f}. {machine(load)}"
     )

@@ -63,7 +63,7 @@ def symfind(*words: str) -> list[str]:
 
 
 def write_radial(path: Path, rows: int, d: int = 3, seed: int = 1) -> None:
-    """sin r + 0.3 r² of r = |x|, x ∈ R^d, with 1 % noise: so(d)."""
+    """Y = sin r + 0.3 r² of r = |x|, x ∈ R^d, with 1 % noise: so(d)."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, d))
     r = np.linalg.norm(x, axis=1)

@@ -19,11 +19,9 @@ def write_part(name: str, command: str, text: str, document: Path = DOCUMENT) ->
     part = f"{begin}\n{text.strip()}\n{end}"
     whole = document.read_text(encoding="utf-8") if document.exists() else "# Speed and memory\n"
     pattern = re.compile(rf"<!-- {re.escape(name)}: written by .*?-->.*?{re.escape(end)}", re.DOTALL)
-    if pattern.search(whole):
-        whole = pattern.sub(lambda _: part, whole)
-    else:
-        whole = f"{whole.rstrip()}\n\n{part}\n"
-    document.write_text(whole, encoding="utf-8")
+    there = pattern.search(whole) is not None
+    text = pattern.sub(lambda _: part, whole) if there else f"{whole.rstrip()}\n\n{part}\n"
+    document.write_text(text, encoding="utf-8")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -37,6 +35,6 @@ def machine(load: tuple[float, float, float]) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("symfind", "torch", "numpy"))
     before, after = (", ".join(f"{value:.1f}" for value in of) for of in (load, os.getloadavg()))
     return (
-        f"{date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{versions}; load over 1, 5 and 15 minutes {before} before, {after} after."
+        f"{date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, {versions}; load over 1, 5 and 15 minutes {before} before, {after} after."
     )

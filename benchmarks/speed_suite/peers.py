@@ -1,4 +1,4 @@
-"""What others publish, made here from the published algorithms, and peers of the package index where they are installed.
+"""What others publish, made here from the published algorithms, and peers of the package index where installed.
 
 Each function returns processor seconds of the peer's own work: no imports, no reading of files.
 """
@@ -53,7 +53,7 @@ def liegg(model_file: Path, rows: int = 10_000) -> float:
 
 
 def regression_on_the_sphere(rows: Tensor, count: int, steps: int = 500, rate: float = 0.1) -> Tensor:
-    """symdisc's regression: w_k = argmin ‖M w‖², ‖w‖ = 1, w ⊥ w_1 … w_{k−1}, by gradient steps on the sphere.
+    """Regression of symdisc: w_k = argmin ‖M w‖², ‖w‖ = 1, w ⊥ w_1 … w_{k−1}, by gradient steps on the sphere.
 
     The step is in units of the largest eigenvalue of MᵀM, which is the largest step that surely descends.
     """
@@ -127,7 +127,7 @@ def liegan(steps: int, seed: int = 0) -> tuple[float, float]:
 
 
 def scs_cross_validated(data: Path) -> float | None:
-    """Seconds of cvxpy with SCS for min ‖ΘW − Y‖² + γ‖L(W)‖_*, translations, quadratics, over the path and the folds."""
+    """Seconds of cvxpy with SCS for min ‖ΘW − Y‖² + γ‖L(W)‖_* of quadratics, over the path and the folds."""
     if find_spec("cvxpy") is None or find_spec("scs") is None:
         return None
     import cvxpy as cp

@@ -28,8 +28,8 @@ VERBS = tuple(
 )
 # Set by a shell that asks how a line could go on (`symfind --install-completion` tells it to).
 _COMPLETION = "_SYMFIND_COMPLETE"
-# Before torch and NumPy are imported: a thread that waits for others sleeps, where by default it spins and takes the core
-# of another program; and NumPy's own pool, which nothing here has large products for, is not made.
+# Before torch and NumPy are imported: a thread that waits for others sleeps, where by default it spins and takes the
+# core of another program; and NumPy's own pool, which nothing here has large products for, is not made.
 _POOLS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 _WITH_A_FILE = ("enforce", "promote", "augment")
 

@@ -25,7 +25,7 @@ _PATIENCE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all.
+    """Which of the processes this is, and how many there are.
 
     Attributes
     ----------

@@ -268,9 +268,10 @@ def simplest_rational(low: float, high: float, largest_denominator: int = 1_000_
         raise InputError(f"an interval needs finite ends in order, got [{low}, {high}]")
     if low <= 0 <= high:
         return Fraction(0)
-    sign = 1 if low > 0 else -1
-    found = _simplest(*sorted((abs(low), abs(high))), largest_denominator)
-    return None if found is None else sign * found
+    if low > 0:
+        return _simplest(low, high, largest_denominator)
+    found = _simplest(-high, -low, largest_denominator)
+    return None if found is None else -found
 
 
 def _simplest(low: float, high: float, largest_denominator: int) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""Threads by size: one for many small operations, those that are free for large ones, independent tasks side by side."""
+"""Threads by size: one for many small operations, those that are free for large ones; tasks side by side."""
 
 from __future__ import annotations
 

@@ -39,8 +39,7 @@ from symfind.verbs.machine import check_outputs, on_cpu_in_double
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
-_JET_ROWS = 4096
-_SCORED = 400
+_JET_ROWS, _SCORED = 4096, 400
 # Combinations of the largest sizes that the window is found by: all signs of so many generators, else as many draws.
 _CORNERS = 5
 # Characters of a generator that a note repeats.

@@ -96,5 +96,7 @@ def test_columns_of_zeros_and_of_other_units_are_no_trouble() -> None:
     rows = torch.cat([rows * 1e9, rows[:, :1] * 1e-9, torch.zeros(len(rows), 1).double()], 1)
     r = streamed(rows)
     assert float(r[:, 9].abs().max()) == 0
-    torch.testing.assert_close(r.T @ r / rows.norm(dim=0)[:9].max() ** 2, rows.T @ rows / rows.norm(dim=0)[:9].max() ** 2)
+    torch.testing.assert_close(
+        r.T @ r / rows.norm(dim=0)[:9].max() ** 2, rows.T @ rows / rows.norm(dim=0)[:9].max() ** 2
+    )
     torch.testing.assert_close(r[:, 8].norm(), rows[:, 8].norm())
