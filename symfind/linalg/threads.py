@@ -1,10 +1,13 @@
-"""One thread for many small operations, and independent tasks side by side."""
+"""Threads by size: one for many small operations, those that are free for large ones; tasks side by side."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -12,6 +15,31 @@ import torch
 _T = TypeVar("_T")
 # More workers would share the memory's bandwidth; two are what a small machine has.
 _WORKERS = 2
+# Floating-point operations of one call that are worth a thread: some 10 ms of one core. What is cut in two ends when
+# the later half does, and where another program has a core that is a scheduler's slice (3 to 4 ms) later.
+WORTH_A_THREAD = 3e8
+# Processes that want a core now, as Linux counts them: the first part of the fourth word.
+_LOAD = Path("/proc/loadavg")
+# What the caller had before a verb went on to one thread: the most that a large operation takes.
+_ALLOWED: ContextVar[int] = ContextVar("allowed threads")
+
+
+def allowed_threads() -> int:
+    """The most threads that an operation may take: what torch has, or had before :func:`one_thread`."""
+    return _ALLOWED.get(torch.get_num_threads())
+
+
+def free_cores() -> int:
+    """Cores that no other process wants at this moment, at least one; those of this process where nobody counts."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    try:
+        wanting = int(_LOAD.read_text(encoding="ascii").split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return cores
+    return max(1, cores - max(0, wanting - 1))  # this process is one of them
 
 
 @contextmanager
@@ -20,10 +48,31 @@ def one_thread() -> Iterator[None]:
 
     Threads bring nothing on matrices of a few hundred rows, and where other programs want the cores, waiting for the
     second thread at the end of every operation takes ten times as long as the work (measured on the dimuon data:
-    33 s of processor time where 3 s are needed).
+    33 s of processor time where 3 s are needed). Every verb runs inside; :func:`threads_for` lets large operations out.
     """
+    token = _ALLOWED.set(allowed_threads())
+    with _threads(1):
+        try:
+            yield
+        finally:
+            _ALLOWED.reset(token)
+
+
+@contextmanager
+def threads_for(operations: float) -> Iterator[None]:
+    """Run operations of so many floating-point operations each on one thread for :data:`WORTH_A_THREAD` of them.
+
+    At most on :func:`allowed_threads`, and on those whose cores are free.
+    """
+    wanted = int(min(allowed_threads(), operations // WORTH_A_THREAD))
+    with _threads(min(wanted, free_cores()) if wanted > 1 else 1):
+        yield
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

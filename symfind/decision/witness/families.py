@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from symfind.fields.polynomial import Monomials, monomial_exponents
@@ -354,6 +353,8 @@ def network_features(
     standard: Standard, z: Tensor, covariants: Tensor, y: Tensor, seed: int, settings: RegressionSettings
 ) -> Features:
     """1, u and the second layer of a tanh network that was trained by L-BFGS on all rows at once."""
+    from scipy.optimize import minimize  # slow to import, and only what no spline holds needs it
+
     generator = torch.Generator().manual_seed(seed)
     u = standard.unbounded(z)
     r, a, h = u.shape[1], covariants.shape[1], settings.hidden

@@ -25,11 +25,13 @@ from symfind.fits.surrogate import Choice, Samples
 from symfind.kinds.frame import Frame, enough_rows
 from symfind.lie_derivative import LieDerivative, constant_slope, field_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.processes import Processes
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.models.differentiable_map import DifferentiableMap
 from symfind.progress import Advance
 from symfind.tensor_actions import TensorAction
 
+_ALONE = Processes()
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
 _REACH_POINTS = 200
@@ -130,8 +132,10 @@ def _live_inputs(frame: Frame, geometry: Geometry, function: DifferentiableMap, 
     return torch.eye(d).to(whiten) - unseen
 
 
-def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance) -> GeneralisedSpectrum:
-    """Generalised singular values over all rows, block by block."""
+def streamed_spectrum(
+    derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance, processes: Processes = _ALONE
+) -> GeneralisedSpectrum:
+    """Generalised singular values over all rows, block by block; each process has blocks of its own."""
     q = derivative.monomials
     m, s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
     monomials = StreamedFactor(q or 0)
@@ -150,7 +154,7 @@ def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advan
         advance(x.shape[0])
     if q is not None:
         s.add(derivative.lifted(monomials.factor()))
-    return generalised_spectrum(m.factor(), s.factor())
+    return generalised_spectrum(processes.joined_factor(m.factor()), processes.joined_factor(s.factor()))
 
 
 def evidence_of_model(frame: Frame, model: DifferentiableMap, samples: Samples, generator: torch.Generator) -> Evidence:

@@ -26,7 +26,6 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.kinds.maps.symmetric_model import SymmetricModel, WitnessMap, record_of
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
-from symfind.linalg.threads import one_thread
 from symfind.progress import Clock
 from symfind.schema.witness import Witness
 
@@ -95,7 +94,7 @@ class WitnessJudge:
         constant = not float(self.samples.y.std(0, correction=0).max()) > 1e-13 * float(self.samples.y.abs().max())
         if constant or (self.evidence.sides is None and self.samples.group is not None):
             return decide(self.evidence, tolerance, alpha, refits, seed)
-        with self.clock.phase("witness"), one_thread():
+        with self.clock.phase("witness"):
             problem, rows, fixed = self._problem(seed)
             generator = torch.Generator().manual_seed(seed + 5)
             label = half_labels(len(rows), rows.group, generator)

@@ -130,9 +130,9 @@ def fitted(
             continue
         equations = normal_equations(features, z[train], covariants[train], y[train], parts)
         held = features(z[test])
-        for ridge in settings.ridges:
-            value = torch.einsum("na,nam->nm", held @ equations.solved(ridge), covariants[test])
-            error = float((value - y[test]).square().mean() / spread)
+        values = torch.einsum("rna,nam->rnm", held @ equations.solved_for(settings.ridges), covariants[test])
+        errors = (values - y[test]).square().mean((1, 2)) / spread
+        for ridge, error in zip(settings.ridges, errors.tolist(), strict=True):
             if math.isfinite(error) and (best is None or error < 0.99 * best[0]):
                 best = (error, family, ridge)
         if best is not None and best[0] < settings.settled:
