@@ -1,13 +1,14 @@
-"""Threads by size: one for many small operations, those that are free for large ones; tasks side by side."""
+"""Threads by size: one for many small operations, all that are allowed for large ones; tasks side by side.
+
+How many does not depend on what else the machine does: the last digits of a sum are those of how it was cut.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -18,8 +19,6 @@ _WORKERS = 2
 # Floating-point operations of one call that are worth a thread: some 10 ms of one core. What is cut in two ends when
 # the later half does, and where another program has a core that is a scheduler's slice (3 to 4 ms) later.
 WORTH_A_THREAD = 3e8
-# Processes that want a core now, as Linux counts them: the first part of the fourth word.
-_LOAD = Path("/proc/loadavg")
 # What the caller had before a verb went on to one thread: the most that a large operation takes.
 _ALLOWED: ContextVar[int] = ContextVar("allowed threads")
 
@@ -27,19 +26,6 @@ _ALLOWED: ContextVar[int] = ContextVar("allowed threads")
 def allowed_threads() -> int:
     """The most threads that an operation may take: what torch has, or had before :func:`one_thread`."""
     return _ALLOWED.get(torch.get_num_threads())
-
-
-def free_cores() -> int:
-    """Cores that no other process wants at this moment, at least one; those of this process where nobody counts."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        cores = os.cpu_count() or 1
-    try:
-        wanting = int(_LOAD.read_text(encoding="ascii").split()[3].partition("/")[0])
-    except (OSError, ValueError, IndexError):
-        return cores
-    return max(1, cores - max(0, wanting - 1))  # this process is one of them
 
 
 @contextmanager
@@ -62,10 +48,9 @@ def one_thread() -> Iterator[None]:
 def threads_for(operations: float) -> Iterator[None]:
     """Run operations of so many floating-point operations each on one thread for :data:`WORTH_A_THREAD` of them.
 
-    At most on :func:`allowed_threads`, and on those whose cores are free.
+    At most on :func:`allowed_threads`.
     """
-    wanted = int(min(allowed_threads(), operations // WORTH_A_THREAD))
-    with _threads(min(wanted, free_cores()) if wanted > 1 else 1):
+    with _threads(max(1, int(min(allowed_threads(), operations // WORTH_A_THREAD)))):
         yield
 
 
