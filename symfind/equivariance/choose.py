@@ -18,6 +18,7 @@ from symfind.equivariance.measure import relative_change, seconds_per_call, task
 from symfind.equivariance.methods.method import Attempt, Choices, Method
 from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.orientation import seen_in_one_orientation
+from symfind.equivariance.settings import SETTINGS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import ENDING, format_written
 from symfind.errors import InputError, UsageError
@@ -28,19 +29,6 @@ from symfind.schema.enforcement import ErrorMeasured, LossChange, LossMeasured
 
 ELEMENTS = 256
 """Fresh group elements on which errors are measured."""
-
-# Rows for the loss; a change of the function, where there are no targets, is seen on fewer.
-_MOST_HELD_OUT = 256
-_MOST_SEEN = 64
-_HELD_OUT = 0.5
-
-# Without targets a projection is alive when it keeps at least half of the variance of the function.
-_ALIVE = 0.5**0.5
-
-_PLAINLY = 0.9
-
-# The largest of a few hundred errors is so many times their root mean square.
-_ROUNDINGS = 8.0
 
 
 @dataclass(frozen=True)
@@ -103,19 +91,18 @@ class Enforced:
 def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, tolerance: float) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
-    most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
+    most = SETTINGS.seen if subject.y is None else SETTINGS.most_held_out
     flat = subject.x.flatten(1)
     copies = with_duplicates_grouped(Samples(flat, flat[:, :0])).group
-    held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
+    held, rest = part_held_out(n, max(1, min(most, round(SETTINGS.held_out * n))), copies, rng)
     rest = rest if len(rest) else held
     x = subject.x[held]
     own = evaluated(subject.path, x, subject.trust)
     values = own(x)
     loss = None
     if subject.y is not None:
-        loss = task_loss(
-            subject.model(subject.x[rest[:_MOST_HELD_OUT]]), subject.y[rest[:_MOST_HELD_OUT]], str(subject.path)
-        )
+        some = rest[: SETTINGS.most_held_out]
+        loss = task_loss(subject.model(subject.x[some]), subject.y[some], str(subject.path))
     unit = spread(values)
     elements = task.fresh_elements(ELEMENTS, rng)
     return Yardstick(
@@ -128,7 +115,7 @@ def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, to
         elements,
         unit,
         seconds_per_call(own, x),
-        max(tolerance, _ROUNDINGS * rounding_of(own, task, x, elements, unit)),
+        max(tolerance, SETTINGS.roundings * rounding_of(own, task, x, elements, unit)),
     )
 
 
@@ -282,7 +269,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     first = _tried(trial, layerwise)
     verdicts = [first]
     if first.candidate is not None:
-        if first.candidate.dead is None and loss is None and first.candidate.change <= _ALIVE:
+        if first.candidate.dead is None and loss is None and first.candidate.change <= SETTINGS.alive:
             return verdicts, 0, "project: the layerwise projection keeps the model alive"
         verdicts[0] = Verdict(first.method, first.candidate, first.candidate.dead or _lost(first.candidate, loss))
     for method in others:
@@ -316,7 +303,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     best = exact[0]
     for i in exact[1:]:
         # The average is the nearest in mean square over the group; samples of x and g decide no smaller difference.
-        if _candidate(verdicts[i]).change < _PLAINLY * _candidate(verdicts[best]).change:
+        if _candidate(verdicts[i]).change < SETTINGS.plainly * _candidate(verdicts[best]).change:
             best = i
     why = f"{verdicts[best].method} changes the function least{among} (no targets to compare a loss by)"
     return verdicts, best, why

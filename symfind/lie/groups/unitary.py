@@ -1,8 +1,8 @@
 """∫_{U(n)} and ∫_{SU(n)} as sums: one column after another, each a point of a complex sphere.
 
-g = R(ζ) h with h in the group of one dimension less and R(ζ) e_n = ζ ∈ S^{2n−1}. The mean over h of a polynomial of degree
-L in the entries of g and their conjugates is a polynomial in ζ, ζ̄ of no higher degree, so that a rule for the sphere
-times one for h is exact. On the sphere ζ_k = √t_k e^{iφ_k} with t uniform on the simplex and φ on the torus.
+g = R(ζ) h with h in the group of one dimension less and R(ζ) e_n = ζ ∈ S^{2n−1}. The mean over h of a polynomial of
+degree L in the entries of g and their conjugates is a polynomial in ζ, ζ̄ of no higher degree, so that a rule for the
+sphere times one for h is exact. On the sphere ζ_k = √t_k e^{iφ_k} with t uniform on the simplex and φ on the torus.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def _phases(n: int, degree: int) -> Tensor:
 
 
 def _sphere_count(n: int, degree: int) -> int:
-    return (torus_lattice(n, degree)[0] or (degree + 1) ** n) * (degree // 4 + 1) ** (n - 1)
+    turns: int = torus_lattice(n, degree)[0] or (degree + 1) ** n
+    return int(turns * (degree // 4 + 1) ** (n - 1))
 
 
 def unitary_node_count(n: int, special: bool, degree: int) -> int:
@@ -69,7 +70,7 @@ def unitary_node_count(n: int, special: bool, degree: int) -> int:
 def _sphere(n: int, degree: int) -> tuple[Tensor, Tensor]:
     """Nodes ζ on S^{2n−1} ⊂ C^n ``(q, n)`` and weights, exact up to ``degree`` in ζ and ζ̄.
 
-    After the phases only powers of t up to degree/2 remain: t_k = s_k Π_{i<k} (1 − s_i), s_k of density ∝ (1 − s)^{n−1−k}.
+    After the phases powers of t up to degree/2 remain: t_k = s_k Π_{i<k} (1 − s_i), s_k of density ∝ (1 − s)^{n−1−k}.
     """
     t, weights = torch.ones(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     left = torch.ones(1, dtype=torch.float64)
