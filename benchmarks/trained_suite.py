@@ -212,33 +212,58 @@ MODELS = (
 
 
 class Irreps(nn.Module):
-    """Two tensor products by e3nn with gates between: k vectors ↦ irreps of degree up to two."""
+    """By e3nn: radial functions of lengths and distances, vectors, two tensor products with gates between.
 
-    def __init__(self, vectors: int, out: str, size: int, cartesian: bool) -> None:
+    Parameters
+    ----------
+    vectors, x
+        How many vectors a row has, and rows for the unit.
+    out
+        Irreps of the value; as nine components of a matrix where ``cartesian``.
+    size
+        Parameters of the network it stands beside.
+    """
+
+    def __init__(self, vectors: int, x: Tensor, out: str, size: int, cartesian: bool) -> None:
         super().__init__()
         from e3nn import io, o3
         from e3nn import nn as gates
 
-        rows = o3.Irreps(f"{vectors}x1o")
-        c = 4
+        self.k, self.unit = vectors, float(x.square().mean().sqrt())
+        self.pairs = torch.triu_indices(vectors, vectors, 1)
+        self.number = 6 if vectors < 9 else 4
+        scalars = self.number * (vectors + self.pairs.shape[1])
+        self.mix = o3.Linear(f"{scalars}x0e", "16x0e")
+        rows = o3.Irreps(f"16x0e+{vectors}x1o")
+        c = 2
         while True:
-            scalars, both = f"{2 * c}x0e", f"{c}x1o+{c}x1e"
-            gate = gates.Gate(scalars, [nn.functional.silu], scalars, [torch.sigmoid], both)
-            first = o3.FullyConnectedTensorProduct(rows, rows, gate.irreps_in)
-            second = o3.FullyConnectedTensorProduct(gate.irreps_out, gate.irreps_out, gate.irreps_in)
-            last = o3.FullyConnectedTensorProduct(gate.irreps_out, rows + o3.Irreps("1x0e"), out)
-            if first.weight_numel + second.weight_numel + last.weight_numel > size or c >= 16:
+            gate = gates.Gate(f"{4 * c}x0e", [nn.functional.silu], f"{2 * c}x0e", [torch.sigmoid], f"{c}x1o+{c}x1e")
+            first = o3.FullyConnectedTensorProduct(rows, f"1x0e+{vectors}x1o", gate.irreps_in)
+            second = o3.FullyConnectedTensorProduct(gate.irreps_out, "4x0e+2x1o", gate.irreps_in)
+            if scalars * 16 + first.weight_numel + second.weight_numel > size or c >= 8:
                 break
-            c += 2
-        self.first, self.gate, self.second, self.last = first, gate, second, last
+            c += 1
+        self.first, self.gate, self.second = first, gate, second
+        self.narrow = o3.Linear(gate.irreps_out, "4x0e+2x1o")
+        self.last = o3.FullyConnectedTensorProduct(gate.irreps_out, f"1x0e+{vectors}x1o", out)
         self.change = io.CartesianTensor("ij") if cartesian else None
 
     def forward(self, x: Tensor) -> Tensor:
         """F(x)."""
-        h = self.gate(self.first(x, x))
-        h = self.gate(self.second(h, h)) + h
-        y = self.last(h, torch.cat([x, torch.ones_like(x[:, :1])], 1))
-        return y if self.change is None else self.change.to_cartesian(y).flatten(1)
+        from e3nn.math import soft_one_hot_linspace
+
+        p = x.reshape(len(x), self.k, 3) / self.unit
+        i, j = self.pairs
+        lengths = torch.cat([p, p[:, i] - p[:, j]], 1).norm(dim=2)
+        radial = soft_one_hot_linspace(lengths, 0.0, 5.0, self.number, "gaussian", cutoff=False).flatten(1)
+        flat = p.flatten(1)
+        one = torch.cat([torch.ones_like(flat[:, :1]), flat], 1)
+        h = self.gate(self.first(torch.cat([self.mix(radial), flat], 1), one))
+        h = h + self.gate(self.second(h, self.narrow(h)))
+        y = self.last(h, one)
+        if self.change is not None:
+            y = self.change.to_cartesian(y).flatten(1)
+        return y
 
 
 class OwnInvariants(nn.Module):
@@ -308,7 +333,7 @@ def native(model: TrainedModel, size: int, x: Tensor) -> tuple[str, nn.Module]:
                 from e3nn import io
 
                 out = str(io.CartesianTensor("ij"))
-            return "e3nn", Irreps(model.vectors, out, size, model.rep_out == "V^2")
+            return "e3nn", Irreps(model.vectors, x, out, size, model.rep_out == "V^2")
     if model.group == "s5":
         return "own", OverSets()
     if model.group == "c4":

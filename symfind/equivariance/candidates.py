@@ -185,8 +185,8 @@ def framed(
         )
     if support.missing == 1.0:
         raise UsageError(
-            "--method frames: no row has a timelike sum of vectors, so there is no rest frame; give --data with "
-            "physical momenta, or use --method distill"
+            "--method frames: the vectors of no row span a timelike direction, so there is no rest frame; give --data "
+            "with physical momenta, or use --method distill"
         )
     if support.missing:
         notes.append(f"frames: {100 * support.missing:.3g} % of the rows have no rest frame")

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from symfind.decision.halves import part_held_out, with_duplicates_grouped
 from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
-from symfind.equivariance.made import Candidate, Yardstick, measured
-from symfind.equivariance.measure import relative_change, seconds_per_call, task_loss, worse_by
+from symfind.equivariance.made import Candidate, Yardstick, measured, rounding_of
+from symfind.equivariance.measure import seconds_per_call, task_loss, worse_by
 from symfind.equivariance.methods.method import Attempt, Choices, Method
 from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.orientation import seen_in_one_orientation
@@ -115,16 +114,8 @@ def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, to
         elements,
         unit,
         seconds_per_call(own, x),
-        max(tolerance, SETTINGS.roundings * rounding_of(own, task, x, elements, unit)),
+        max(tolerance, rounding_of(own, task, x, elements, unit)),
     )
-
-
-def rounding_of(own: Model, task: Equivariance, x: Tensor, elements: Tensor, unit: float) -> float:
-    """√E‖F(ρ(g)⁻¹ρ(g)x) − F(x)‖² in the type of the file, in units of the spread: no error can be told below it."""
-    index = torch.arange(len(elements)) % len(x)
-    rows = x[index].to(own.dtype)
-    back = task.moved_input(torch.linalg.inv(elements), task.moved_input(elements, rows))
-    return relative_change(own(back), own(rows), unit)
 
 
 def enforce_model(
@@ -211,7 +202,7 @@ def _loss_change(chosen: Candidate, yardstick: Yardstick, task: Equivariance) ->
         return LossChange(mean=mean, standard_error=error)
     if seen_in_one_orientation(task, yardstick.x, yardstick.elements):
         why = "the rows are seen in one orientation: the mean over the group mixes in what the network never learned"
-    elif chosen.error.largest > yardstick.tolerance:
+    elif not chosen.is_exact:
         why = "the result is not exact under the group either"
     else:
         why = (
@@ -284,8 +275,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
         reasons = "; ".join(f"{v.method}: {v.why}" for v in verdicts)
         name = trial.task.group.name
         raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {name} ({reasons})")
-    tolerance = trial.yardstick.tolerance
-    exact = [i for i in live if _candidate(verdicts[i]).error.largest <= tolerance] or live
+    exact = [i for i in live if _candidate(verdicts[i]).is_exact] or live
     # An error above the tolerance may buy a smaller loss or change: who reads the table must not wonder.
     among = (
         f" of those with an error below {_tolerance(trial.yardstick, trial.choices)}" if len(exact) < len(live) else ""

@@ -70,8 +70,8 @@ class Invariants(nn.Module):
         self.register_buffer("spread", ones)
         self.register_buffer("size", ones)
         z = self.values(flat)[0]
-        spread = z.std(0)
-        varying = spread > 1e-9 * z.abs().amax(0).clamp_min(1e-300)
+        spread = (z - z.mean(0)).square().mean(0).sqrt()
+        varying = spread > 1e-9 * z.square().mean(0).sqrt().clamp_min(1e-300)
         if not bool(varying.any()):
             raise UsageError(f"{rep.group.name} has no polynomial invariants of {rep} up to degree two that vary")
         self.linear, self.forms = linear[varying[: len(linear)]], forms[varying[len(linear) :]]

@@ -31,6 +31,9 @@ class EnforceSettings:
     doubtful: float = tuned(
         0.707, "With a defect e, e²/2 of the variance does not follow the group: beyond a quarter the user is asked."
     )
+    most_rounding: float = tuned(
+        1e-4, "An error that rounding explains is none up to here: some times the worst seen in float32.", 2e-5, 1e-3
+    )
     margin: float = tuned(
         0.2, "The largest of 24 errors, by which a quadrature is chosen, underestimates that of the 256 that are told."
     )

@@ -377,7 +377,7 @@ def test_the_users_own_module_comes_back_and_stays_equivariant_in_training(metho
     made = symfind.enforce(own, group, (x, x[:, :1]), method=method, rep_in="V", rep_out="1", steps=5, force=True)
     assert type(made).__name__ == {
         "project": "Sequential", "average": "AveragedNetwork", "frames": "FrameAveragedNetwork",
-        "distill": "EquivariantMLP",
+        "distill": "InvariantMLP",
     }[method]  # fmt: skip
     optimiser = torch.optim.Adam(made.parameters(), 1e-2)
     first = made(x).detach()
