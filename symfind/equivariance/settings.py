@@ -23,7 +23,11 @@ class EnforceSettings:
         0.9, "Without targets a later method must move the function by so much less: the average is the nearest."
     )
     roundings: float = tuned(
-        8.0, "The largest of a few hundred errors of rounding was 3 to 6 times their root mean square.", 6.0, 16.0
+        16.0,
+        "The largest of a few hundred errors of rounding was 3 to 6 times their root mean square for rotations, 13 times "
+        "for boosts.",
+        8.0,
+        32.0,
     )
     guess_plainly: float = tuned(
         0.9, "A later guess at representations must have so much less of a defect: the first is the usual reading."
