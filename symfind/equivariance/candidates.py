@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from symfind.equivariance.distillation.distill import EquivariantNetwork, Lesson, Training, distilled_network
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Started
 from symfind.equivariance.made import Made, Yardstick
@@ -20,7 +21,6 @@ from symfind.equivariance.methods.average import (
     rows_at_once,
     rule_for,
 )
-from symfind.equivariance.methods.distill import EquivariantNetwork, Lesson, Training, distilled_network
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.equivariance.methods.project import Projection, project_network
 from symfind.equivariance.subject import Subject, stored_network

@@ -15,8 +15,8 @@ from symfind.equivariance.equivariance import Equivariance, equivariance_error, 
 from symfind.equivariance.made import Candidate, Yardstick, measured, rounding_of
 from symfind.equivariance.measure import seconds_per_call, task_loss, worse_by
 from symfind.equivariance.methods.method import Attempt, Choices, Method
+from symfind.equivariance.methods.orientation import seen_in_one_orientation
 from symfind.equivariance.methods.registry import METHODS
-from symfind.equivariance.orientation import seen_in_one_orientation
 from symfind.equivariance.settings import SETTINGS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import ENDING, format_written

@@ -24,8 +24,8 @@ class EnforceSettings:
     )
     roundings: float = tuned(
         16.0,
-        "The largest of a few hundred errors of rounding was 3 to 6 times their root mean square for rotations, 13 times "
-        "for boosts.",
+        "The largest of a few hundred errors of rounding was 3 to 6 times their root mean square for rotations, 13 for "
+        "boosts.",
         8.0,
         32.0,
     )

@@ -14,9 +14,9 @@ from torch.nn.utils import parametrize
 
 from symfind.data.hdf5 import write
 from symfind.equivariance.choose import Enforced, enforce_model
+from symfind.equivariance.distillation.invariant_modules import GradientMLP, InvariantMLP
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Intertwining
-from symfind.equivariance.invariant_modules import GradientMLP, InvariantMLP
 from symfind.equivariance.methods.average import AveragedNetwork
 from symfind.equivariance.methods.frames import FrameAveragedNetwork
 from symfind.equivariance.methods.project import Projection

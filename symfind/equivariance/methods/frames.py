@@ -63,7 +63,7 @@ def _kind(task: Equivariance) -> _Kind:
     return _Kind(letter in ("se", "e", "t"), match[3] is not None, letter != "t", letter in ("so", "se"))
 
 
-def _vectors_and_scalars(rep: Representation, what: str) -> tuple[Tensor, Tensor, bool]:
+def vectors_and_scalars(rep: Representation, what: str) -> tuple[Tensor, Tensor, bool]:
     """Positions of vectors ``(k, d)`` and scalars ``(c,)``, and whether the vectors are points."""
     vectors, scalars, points = [], [], False
     for word, index in zip(rep.words, rep.slices, strict=True):
@@ -113,8 +113,8 @@ class FrameAveragedNetwork(nn.Module):
     def __init__(self, model: nn.Module, task: Equivariance, fed_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
         kind = _kind(task)
-        vectors, _, points_in = _vectors_and_scalars(task.rep_in, "--rep-in")
-        vectors_out, _, points_out = _vectors_and_scalars(task.rep_out, "--rep-out")
+        vectors, _, points_in = vectors_and_scalars(task.rep_in, "--rep-in")
+        vectors_out, _, points_out = vectors_and_scalars(task.rep_out, "--rep-out")
         if len(vectors) == 0:
             raise UsageError(f"--method frames needs vectors in the input, but --rep-in is {task.rep_in}")
         d = vectors.shape[1]

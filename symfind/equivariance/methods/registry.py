@@ -37,7 +37,7 @@ def _framed(attempt: Attempt) -> Made:
 
 def _distilled(attempt: Attempt) -> Made:
     from symfind.equivariance.candidates import distilled
-    from symfind.equivariance.methods.distill import Training
+    from symfind.equivariance.distillation.distill import Training
     from symfind.equivariance.settings import SETTINGS
     from symfind.models.model import load_model
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from symfind.equivariance.distillation.invariant_modules import GradientMLP, InvariantMLP
 from symfind.equivariance.equivariance import Equivariance, equivariance_error
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Shaped
-from symfind.equivariance.invariant_modules import GradientMLP, InvariantMLP
 from symfind.equivariance.measure import TaskLoss
 from symfind.equivariance.settings import SETTINGS
 from symfind.errors import NumericalError, UsageError

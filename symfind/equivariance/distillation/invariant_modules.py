@@ -6,14 +6,19 @@ Axis letters: n points, D input width, r invariants, p features of them, k covar
 # No postponed annotations here: TorchScript reads the types of a class's attributes as they are.
 
 import math
+import re
 
 import torch
 from torch import Tensor, nn
 
 from symfind.equivariance.equivariant_modules import Shaped
+from symfind.equivariance.methods.frames import vectors_and_scalars
 from symfind.errors import UsageError
 from symfind.lie.groups.intertwiners import intertwiners, invariants
 from symfind.lie.groups.representations import Representation, trivial
+
+# Families whose only invariants are ratios.
+_SCALING = re.compile(r"(scalings|diagonal|gl|aff|sim)\(\d+\)")
 
 # 32 MB of float64: a network that is called row by row should not be larger than what it replaces.
 _MOST_NUMBERS = 2**22
@@ -107,6 +112,78 @@ class Invariants(nn.Module):
         return out[:, : flat.shape[1]] / self.scale
 
 
+class Ratios(nn.Module):
+    """Invariants of groups that scale: ``(n, …)`` → ``(n, p)``, unchanged under scalings, diagonal, gl, aff or sim.
+
+    With rows X ``(k, d)``: x/|x| for one scale; x_ai/√Σ_a x_ai² for a scale a coordinate; Gram matrix by its trace for
+    rotations and a scale; and for all linear maps the projection P = X(XᵀX)⁻¹Xᵀ, which XA shares with X and which for
+    k > d is all there is. Points are centred first.
+
+    Parameters
+    ----------
+    rep
+        k vectors or points, and scalars.
+    x
+        Rows for the units.
+
+    Raises
+    ------
+    UsageError
+        The group has other invariants; other summands; no invariant varies (k ≤ d: all rows are one orbit).
+    """
+
+    places: Tensor
+    rest: Tensor
+    pairs: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, rep: Representation, x: Tensor) -> None:
+        super().__init__()
+        known = _SCALING.fullmatch(rep.group.name)
+        if known is None:
+            raise UsageError(f"{rep.group.name} has polynomial invariants")
+        vectors, scalars, points = vectors_and_scalars(rep, "--rep-in")
+        flat = x.reshape(len(x), -1).double()
+        self.name, self.centred, self.k, self.d = known[1], points, len(vectors), vectors.shape[1]
+        self.homogeneous = rep.dim == flat.shape[1] + 1
+        self.scale = float(flat.square().mean().sqrt()) or 1.0
+        self.register_buffer("places", vectors.flatten())
+        self.register_buffer("rest", scalars)
+        pairs = torch.triu_indices(self.k, self.k)
+        self.register_buffer("pairs", pairs[0] * self.k + pairs[1])
+        z = self.values(flat)
+        self.register_buffer("mean", z.mean(0))
+        spread = (z - z.mean(0)).square().mean(0).sqrt()
+        if z.shape[1] == 0 or float(spread.max()) < 1e-9:
+            raise UsageError(f"{rep.group.name} has no invariants of {rep}: all rows are one orbit")
+        self.register_buffer("spread", spread.clamp_min(1e-3 * float(spread.max())))
+        self.width = z.shape[1]
+
+    def values(self, flat: Tensor) -> Tensor:
+        """Return the ratios, and the scalars as they are."""
+        x = flat.index_select(1, self.places).reshape(-1, self.k, self.d)
+        if self.centred:
+            x = x - x.mean(1, keepdim=True)
+        if self.name == "scalings":
+            z = (x / x.square().sum([1, 2], keepdim=True).sqrt()).flatten(1)
+        elif self.name == "diagonal":
+            z = (x / x.square().sum(1, keepdim=True).sqrt()).flatten(1)
+        else:
+            if self.name != "sim":
+                x = torch.linalg.qr(x)[0]
+            z = x @ x.transpose(1, 2)
+            if self.name == "sim":
+                z = z / z.diagonal(dim1=1, dim2=2).sum(1).reshape(-1, 1, 1)
+            z = z.flatten(1).index_select(1, self.pairs)
+        return torch.cat([z, flat.index_select(1, self.rest)], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """φ(x)."""
+        out: Tensor = (self.values(x.reshape(x.shape[0], -1)) - self.mean) / self.spread
+        return out
+
+
 def _layer(inputs: int, outputs: int, size: float, rng: torch.Generator) -> nn.Linear:
     layer = nn.Linear(inputs, outputs, dtype=torch.float64)
     with torch.no_grad():
@@ -152,7 +229,7 @@ class InvariantMLP(nn.Module):
         rng: torch.Generator,
     ) -> None:
         super().__init__()
-        self.features = Invariants(rep_in, x)
+        self.features = (Ratios if _SCALING.fullmatch(rep_in.group.name) else Invariants)(rep_in, x)
         d, m = rep_in.dim, rep_out.dim
         space = invariants(rep_out)
         constant = space.matrix(torch.eye(space.dim, dtype=torch.float64))[:, :, 0]
