@@ -202,6 +202,8 @@ def _loss_change(chosen: Candidate, yardstick: Yardstick, task: Equivariance) ->
         return LossChange(mean=mean, standard_error=error)
     if seen_in_one_orientation(task, yardstick.x, yardstick.elements):
         why = "the rows are seen in one orientation: the mean over the group mixes in what the network never learned"
+        if METHODS[chosen.made.method].trains:
+            why = "the rows are seen in one orientation, and what tells them apart may turn with the group"
     elif not chosen.is_exact:
         why = "the result is not exact under the group either"
     else:
@@ -283,7 +285,10 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     if loss is not None:
         best = min(exact, key=lambda i: _loss_value(_candidate(verdicts[i])))
         like = [i for i in exact if i == best or _as_good(_candidate(verdicts[i]), _candidate(verdicts[best]))]
-        cheapest = min(like, key=lambda i: _candidate(verdicts[i]).cost)
+        # Times of a busy machine tell no factor below this; of what costs the same the better one is taken.
+        least = SETTINGS.same_cost * min(_candidate(verdicts[i]).cost for i in like)
+        cheap = [i for i in like if _candidate(verdicts[i]).cost <= least]
+        cheapest = min(cheap, key=lambda i: _loss_value(_candidate(verdicts[i])))
         if cheapest == best:
             return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss{among}"
         why = (

@@ -29,6 +29,9 @@ class EnforceSettings:
         8.0,
         32.0,
     )
+    same_cost: float = tuned(
+        2.0, "Costs within this factor are one: on a busy machine times of the same call differed by more.", 1.5, 3.0
+    )
     guess_plainly: float = tuned(
         0.9, "A later guess at representations must have so much less of a defect: the first is the usual reading."
     )
