@@ -240,12 +240,19 @@ class InvariantMLP(nn.Module):
                 second = _dense(rep_in * rep_in, rep_out, "quadratic covariants")
         self.plain_output = rep_out.is_trivial
         count = len(constant) + len(first) + len(second)
-        if count == 0:
-            raise UsageError(f"{rep_out} has no covariants of {rep_in} up to degree two")
         self.register_buffer("constant", constant)
         self.register_buffer("first", first)
         self.register_buffer("second", second)
         self.register_buffer("unit", torch.ones(count, dtype=torch.float64))
+        if not self.plain_output:
+            # Some vanish on all rows, as x × x does; their unit would be rounding.
+            size = self.covariants(x.reshape(len(x), -1).double()).square().sum(2).mean(0).sqrt()
+            kept = size > 1e-6 * float(size.max()) if count else size > 0
+            one, two, three = torch.split(kept, [len(constant), len(first), len(second)])
+            self.constant, self.first, self.second = constant[one], first[two], second[three]
+            self.unit, count = size[kept], int(kept.sum())
+        if count == 0:
+            raise UsageError(f"{rep_out} has no covariants of {rep_in} up to degree two")
         self.body = nn.Sequential(
             _layer(self.features.width, width, 1.5, rng),
             nn.SiLU(),
@@ -253,8 +260,6 @@ class InvariantMLP(nn.Module):
             nn.SiLU(),
             _layer(width, m if self.plain_output else count, 0.3, rng),
         )
-        if not self.plain_output:
-            self.unit = self.covariants(x.reshape(len(x), -1)).square().sum(2).mean(0).sqrt().clamp_min(1e-12)
         self.last = Shaped(output_shape, 1.0, torch.zeros(m, dtype=torch.float64))
 
     def covariants(self, flat: Tensor) -> Tensor:
