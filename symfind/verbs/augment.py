@@ -26,7 +26,8 @@ from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.grid.moves import Motion, closing, flow, linear_motion, moved
 from symfind.kinds.field.identification import identified
 from symfind.kinds.field.prolongation import Prolongation, Scales
-from symfind.kinds.field.term_library import LibrarySettings, user_terms
+from symfind.kinds.field.right_side.fit import LEARNED
+from symfind.kinds.field.term_library import asked_library
 from symfind.kinds.field.transformed_jets import total_degree, transformed
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.threads import one_thread
@@ -360,22 +361,21 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             )
         with clock.phase("score"):
             independent = tuple(axis.name for axis in field.axes)
-            if options.equation is not None:
-                equation = parse_equation(options.equation, independent, field.components)
-            else:
-                asked = user_terms(options.library, independent, field.components)
-                settings = LibrarySettings(degree=options.library_degree, user=asked)
-                _, found = identified(field, generator, settings)
+            if options.equation == LEARNED:
+                raise UsageError("score moves solutions past those that an equation was learned from; give a formula")
+            if options.equation is None:
+                _, found = identified(field, generator, asked_library(options, independent, field.components))
                 equation = found.equation
+            else:
+                equation = parse_equation(options.equation, independent, field.components)
             wanted = {*equation.needed, *total_degree(len(independent), equation.order)}
             sample = jets(field, wanted, generator, _SCORED)
             residual = float(equation.residual(sample)[0].max())
             on, held = equation.solved(sample)
             entries = _scored(equation, on.take(held), movers)
-    text = options.equation or found.text
     return FieldScore(
-        source=options.model, sha256=digest, equation=text, given=options.equation is not None, residual=residual,
-        sizes=SIZES, generators=entries, notes=notes, settings=options.settings(), environment=environment,
+        source=options.model, sha256=digest, equation=options.equation or found.text,
+        given=options.equation is not None, residual=residual, sizes=SIZES, generators=entries, notes=notes, settings=options.settings(), environment=environment,
         timing=clock.seconds,
     )  # fmt: skip
 
