@@ -375,8 +375,8 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             entries = _scored(equation, on.take(held), movers)
     return FieldScore(
         source=options.model, sha256=digest, equation=options.equation or found.text,
-        given=options.equation is not None, residual=residual, sizes=SIZES, generators=entries, notes=notes, settings=options.settings(), environment=environment,
-        timing=clock.seconds,
+        given=options.equation is not None, residual=residual, sizes=SIZES, generators=entries, notes=notes,
+        settings=options.settings(), environment=environment, timing=clock.seconds,
     )  # fmt: skip
 
 
