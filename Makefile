@@ -43,6 +43,7 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+	$(BIN)/python docs/write_equations.py
 
 # The licences of all that symfind needs, as the installed packages state them.
 licences: $(STAMP)

@@ -55,6 +55,8 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.equation is not None and not report.equation.explained:
         yield "undecided", unexplained_text(report.equation)
     yield report.source.kind, _source_text(report.source, report.settings)
+    if report.source.units:
+        yield "units", units_text(report.source)
     if report.fit is not None:
         yield "fit", fit_text(report)
     if report.equation is not None:
@@ -64,6 +66,12 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.witness is not None:
         yield from witness_pairs(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
+
+
+def units_text(source: Source) -> str:
+    """``t [s], x [m], velocity [m s-1]``: what the numbers of the generators are in."""
+    pairs = zip(source.names, source.units, strict=True)
+    return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in pairs)
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind.data.axes import Axis
+from symfind.data.axes import AXES, Axis
 from symfind.data.files import appearing_whole, readable, sha256
 from symfind.data.hdf5 import growing
 from symfind.decision.halves import groups_with_copies
@@ -281,13 +281,11 @@ def _write(
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")
-        for axis in axes:
-            file[axis.name] = axis.coordinates.numpy()
-        file.attrs["kind"] = "field"
-        file.attrs["names"] = [*(axis.name for axis in axes), *field.components]
-        closed = [axis.name for axis in axes if axis.periodic]
-        if closed:
-            file.attrs["periodic"] = closed
+        for role, axis in zip(AXES, axes, strict=False):
+            file[role] = axis.coordinates.numpy()
+        closed = [role for role, axis in zip(AXES, axes, strict=False) if axis.periodic]
+        told = {"names": [*(axis.name for axis in axes), *field.components], "units": field.units, "periodic": closed}
+        file.attrs.update({"kind": "field"} | {key: words for key, words in told.items() if words})
         for numbers, block in field.blocks():
             for number, one in zip(numbers.tolist(), block, strict=True):
                 for _ in range(options.copies):
