@@ -36,6 +36,9 @@ from symfind.schema.equation import EquationEntry
 _POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
+# Errors of derivatives are known to a factor t (``SETTINGS.trusted``): what seems to be all of one may be a t-th of it,
+# so that at least 1 − 1/t² of its mean square is signal. What drowns may not vanish: it could not tell against a field.
+_LEAST_SIGNAL = 1.0 - 1.0 / SETTINGS.trusted**2
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
 
@@ -80,7 +83,7 @@ def probed(equation: Equation, jets: JetSample, generator: torch.Generator) -> J
     for j, value in jets.derivatives.items():
         if any(j):
             noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
-            value = value * (1.0 - noise).clamp(min=SETTINGS.least_signal).sqrt()
+            value = value * (1.0 - noise).clamp(min=_LEAST_SIGNAL).sqrt()
             exchanged = value if j in equation.tied else value[torch.randperm(jets.rows, generator=generator)]
         else:
             exchanged = value
