@@ -21,7 +21,7 @@ def symmetric_text(equation: EquationEntry) -> str:
         return ""
     return (
         f"an equation that has these symmetries to {witness.defect:.1g} leaves {100 * witness.residual:.2g} % of its "
-        "terms on held-out solutions"
+        f"terms on held-out solutions, {100 * witness.without:.2g} % without them"
     )
 
 

@@ -33,6 +33,8 @@ class SymmetricEquationEntry(Record):
     ----------
     residual
         What it leaves of its terms on solutions that it was not fitted to.
+    without
+        What a right side without the symmetries leaves, fitted and told on the same solutions.
     defect
         ρ of the symmetries on it.
     functions
@@ -40,6 +42,7 @@ class SymmetricEquationEntry(Record):
     """
 
     residual: float
+    without: float
     defect: float
     functions: int
 

@@ -95,8 +95,8 @@ def test_no_equation_with_a_false_symmetry_predicts() -> None:
     wanted = torch.stack([2 * jets.points[:, 0], jets.points[:, 1], 0 * jets.points[:, 0]], 1)
     vector = torch.linalg.lstsq(place.movedim(1, 2).flatten(0, 1), wanted.flatten()[:, None]).solution[:, 0]
     true = [g.vector for g in result.generators if g.verdict == "certified"]
-    honest = symmetric_equation(judge.prolongation, judge.jets, jets, true, 0)
-    forced = symmetric_equation(judge.prolongation, judge.jets, jets, [*true, vector], 0)
+    honest = symmetric_equation(judge.prolongation, judge.jets, jets, true, 0.0, 0)
+    forced = symmetric_equation(judge.prolongation, judge.jets, jets, [*true, vector], 0.0, 0)
     assert honest is not None and forced is not None
     assert honest.residual < 5e-3 and forced.residual > 0.05
 
