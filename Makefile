@@ -53,6 +53,7 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+	$(BIN)/python docs/write_equations.py
 
 # Ten commands: seconds by phase; alone and beside a busy process. Both write their part of docs/performance.md.
 profile: $(STAMP)

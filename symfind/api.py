@@ -101,6 +101,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         shapes=origin.shapes,
         names=origin.names,
         read_as=origin.read_as,
+        units=origin.units,
     )
     where = environment(str(device), options.dtype)
     with clock.phase("algebra"):

@@ -48,6 +48,18 @@ def test_the_first_steps_are_current() -> None:
 
 
 @pytest.mark.slow
+def test_the_walk_from_a_netcdf_file_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the seconds and sizes of a file, which another version of netCDF may change."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    walk = writer("write_equations")
+    kept = [
+        [line for line in text.splitlines() if not line.startswith("size ")]
+        for text in (walk.page(), walk.PAGE.read_text("utf-8"))
+    ]
+    assert kept[0] == kept[1], "run python docs/write_equations.py"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [path.stem for path in sorted((DOCS / "gallery").glob("[!i]*.md"))])
 def test_a_page_of_the_gallery_is_current(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS))

@@ -222,7 +222,8 @@ class EquationOptions(Options):
     """What fields obey."""
 
     equation: str | None = option(
-        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
+        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0", or `learned`: u_t = N(u, u_x, …) is '
+        "fitted without naming terms.",
         None,
         panel="Search",
         shown_as="TEXT",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
-from symfind.render.equation import equation_text, unexplained_text
+from symfind.render.equation import equation_text, symmetric_text, unexplained_text
 from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
@@ -55,13 +55,23 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.equation is not None and not report.equation.explained:
         yield "undecided", unexplained_text(report.equation)
     yield report.source.kind, _source_text(report.source, report.settings)
+    if report.source.units:
+        yield "units", units_text(report.source)
     if report.fit is not None:
         yield "fit", fit_text(report)
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
+        if report.equation.symmetric is not None:
+            yield "witness", symmetric_text(report.equation)
     if report.witness is not None:
         yield from witness_pairs(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
+
+
+def units_text(source: Source) -> str:
+    """``t [s], x [m], velocity [m s-1]``: what the numbers of the generators are in."""
+    pairs = zip(source.names, source.units, strict=True)
+    return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in pairs)
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,8 @@ class Source(Record):
         Names of the coordinates, as used in the expressions of the generators.
     read_as
         How the kind was found, and what is read as what; None where nothing was read.
+    units
+        Of the coordinates of a field, as many as names and empty where one has none; () where the file tells none.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Source(Record):
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     read_as: str | None = None
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,9 @@ from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.identification import ROWS, identified, sample_of
 from symfind.kinds.field.learned.search import learned_evidence, orders_of_variant
 from symfind.kinds.field.one_solution import space_time_blocks
-from symfind.kinds.field.term_library import LibrarySettings, user_terms
+from symfind.kinds.field.right_side.fit import LEARNED, learned
+from symfind.kinds.field.right_side.witness import judge_of
+from symfind.kinds.field.term_library import asked_library
 
 if TYPE_CHECKING:
     from symfind.options.of_verbs import DiscoverOptions
@@ -49,16 +51,24 @@ def evidence_of_field(
         raise UsageError(
             "--library names terms of an equation that is sought, and --equation gives one; give one of both"
         )
-    if request.equation is not None:
+    if request.equation == LEARNED:
+        if request.method == "validity":
+            raise UsageError(
+                "--method validity differentiates a formula, and --equation learned has none; take --method nullspace"
+            )
+        with clock.phase("fit"):
+            sample, found = learned(
+                independent, dependent, lambda orders: sample_of(field, orders, generator, blocks), generator
+            )
+        judged = Judged(found.equation, found, alone)
+    elif request.equation is not None:
         equation = parse_equation(request.equation, independent, dependent)
         with clock.phase("derivatives"):
             sample = sample_of(field, equation.needed, generator, blocks)
         judged = Judged(equation, None, alone)
     else:
-        settings = LibrarySettings(
-            degree=request.library_degree, user=user_terms(request.library, independent, dependent)
-        )
         with clock.phase("fit"):
+            settings = asked_library(request, independent, dependent)
             sample, found = identified(field, generator, settings, blocks)
         judged = Judged(found.equation, found, alone)
     z = torch.cat([sample.points, sample.values], 1)
@@ -66,6 +76,8 @@ def evidence_of_field(
     centred = space.centred(z.mean(0), torch.where(spread > 0, spread, torch.ones_like(spread)))
     with clock.phase("nullspace"):
         evidence = evidence_of_equation(judged, sample, centred, generator)
+    if request.equation == LEARNED:
+        evidence = replace(evidence, judge=judge_of(evidence, sample, generator))
     if request.method == "validity":
         sample = jets(field, orders_of_variant(request.variant, judged.equation), generator, ROWS)
         evidence = learned_evidence(request, judged, sample, evidence, generator, clock)
