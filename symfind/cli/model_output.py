@@ -19,8 +19,10 @@ class ModelOutput(Output):
 
     def __post_init__(self) -> None:
         """Refuse an output that cannot be written, before anything is computed."""
-        if self.format not in (None, "json", "table"):
-            raise UsageError(f"--format is {self.format!r}, expected json or table, of what is said about the model")
+        if self.format not in (None, "json", "table", "html"):
+            raise UsageError(
+                f"--format is {self.format!r}, expected json, table or html, of what is said about the model"
+            )
         if self.to_file and not resolved(Path(str(self.path))).parent.is_dir():
             raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
         if self.path == "-" and sys.stdout.isatty():
@@ -35,4 +37,10 @@ def write_document(document: Any, render: Callable[[Any], Any], output: Output) 
     """Write a record as a table or as JSON."""
     # The model has taken --output; its document goes to standard output.
     target = Output(None, output.format, output.quiet) if isinstance(output, ModelOutput) else output
-    target.write_plain(document.to_plain(), lambda: render(document))
+
+    def page() -> str:
+        from symfind.render.pages.documents import document_html
+
+        return document_html(document)
+
+    target.write_plain(document.to_plain(), lambda: render(document), page)

@@ -15,7 +15,7 @@ from symfind.data.files import resolved
 from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
-from symfind.render.formats import FORMATS, format_by_ending
+from symfind.render.formats import FORMATS, format_by_ending, text_bytes
 from symfind.untrusted_text import shown, shown_in_json
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ class Output:
             return
         write_to_standard_output(encode(self.chosen_format()))
 
-    def write_plain(self, plain: Any, render: Callable[[], RenderableType]) -> None:
-        """Write plain values that are no report, as JSON or as the table that ``render`` makes.
+    def write_plain(
+        self, plain: Any, render: Callable[[], RenderableType], page: Callable[[], str] | None = None
+    ) -> None:
+        """Write plain values that are no report, as JSON, as the table that ``render`` makes, or as a page.
 
         Raises
         ------
@@ -130,7 +132,10 @@ class Output:
                 from symfind.render.console import plain_text
 
                 return plain_text(render()).encode()
-            raise UsageError(f"format {form} is for reports; use --format json or table")
+            if form == "html" and page is not None:
+                return text_bytes(page())
+            forms = "json or table" if page is None else "json, table or html"
+            raise UsageError(f"format {form} is for reports; use --format {forms}")
 
         self.write(encode, render)
 

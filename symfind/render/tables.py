@@ -13,16 +13,9 @@ from rich.text import Text
 from symfind import untrusted_text
 from symfind.render.conservation import HEADER, conserved_rows
 from symfind.render.console import labelled, plain_table, plain_text
+from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
 from symfind.render.promotion import promotion_tables
-from symfind.render.summary import (
-    GeneratorRow,
-    bracket_texts,
-    coefficient_text,
-    conclusions,
-    generator_rows,
-    headline,
-    matrix_of,
-)
+from symfind.render.summary import GeneratorRow, bracket_texts, conclusions, generator_rows, headline
 from symfind.render.witness import ALTERNATIVES, alternative_rows
 from symfind.schema.document import Report
 
@@ -162,8 +155,9 @@ def _markdown_matrices(report: Report) -> Iterator[str]:
     matrices = [(i, matrix) for i, matrix in actions if matrix is not None]
     if matrices:
         yield from ("", "## Matrices of the generators")
+    rows = report.drawn.rows if report.drawn is not None else ()
     for number, matrix in matrices:
-        texts = [[coefficient_text(entry) for entry in row] for row in matrix]
+        texts = [[coefficient_text(entry) for entry in row] for row in shown_matrix(matrix, rows)]
         width = max(len(text) for row in texts for text in row)
         yield from ("", f"Generator {number}:", "")
         yield from ("    " + " ".join(text.rjust(width) for text in row) for row in texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from symfind.answers.drawn import drawn_rows
 from symfind.answers.invariants import with_invariants
 from symfind.conservation.functions import FunctionSpace
 from symfind.conservation.quantities import conserved_quantities
@@ -85,6 +86,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         conservation=found.together,
         notes=(*rows.messages, *found.notes),
         warnings=found.finding.doubts,
+        drawn=drawn_rows(rows.samples.x),
     )
 
 
