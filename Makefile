@@ -41,6 +41,7 @@ test-all: lint
 documents: $(STAMP)
 	$(BIN)/python docs/write_commands.py
 	$(BIN)/python docs/write_kinds.py
+	$(BIN)/python docs/write_glossary.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
 

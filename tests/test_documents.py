@@ -68,3 +68,8 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
+
+
+def test_the_glossary_is_current() -> None:
+    words = writer("write_glossary")
+    assert words.PAGE.read_text(encoding="utf-8") == words.page(), "run python docs/write_glossary.py"

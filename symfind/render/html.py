@@ -16,6 +16,7 @@ from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
 from symfind.render.summary import bracket_texts, conclusions, generator_rows, headline
 from symfind.render.tables import title
+from symfind.render.validity import VALIDITY, validity_rows
 from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion
@@ -56,6 +57,9 @@ def _sections(report: Report) -> Iterator[str]:
     kind = KINDS.get(report.source.kind)
     if kind is not None and kind.pictures:
         yield from _pictures(report)
+    if report.validity:
+        yield "<h2>How far they hold</h2>"
+        yield table(VALIDITY, validity_rows(report.validity), formulas=("generator",))
     yield from _brackets(report)
     yield from _matrices(report)
     yield from _typeset(report)

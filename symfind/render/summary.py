@@ -22,6 +22,8 @@ from symfind.schema.numbers import bounds_text, number_text
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
 _MOST_FORMS = 3
+# Undecided directions that are shown: nothing is claimed of any, and a wall of them hides what is.
+_MOST_UNDECIDED = 3
 # A fixed point this near the origin is the origin: coordinates of the centre come from means of rounded numbers.
 _ORIGIN = 1e-9
 # Two actions that differ by less than the default tolerance are nearly one.
@@ -93,7 +95,7 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
 
 def _counted(undecided: int, listed: int) -> Iterator[tuple[str, str]]:
     if listed < undecided:
-        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are listed"
+        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are in the JSON report"
 
 
 def generator_rows(report: Report) -> list[GeneratorRow]:
@@ -107,6 +109,8 @@ def generator_rows(report: Report) -> list[GeneratorRow]:
     if report.undecided is not None and report.undecided.algebra is not None:
         first = len(rows) - report.undecided.listed
         rows[first:] = [_algebra_row(report.undecided, report.generators[first:], rows[first:])]
+    else:
+        rows = _without_wall(rows, _taken(report))
     following = next_in_spectrum(report)
     if following is not None:
         verdict = report.unlisted_verdict(following)
@@ -327,6 +331,20 @@ def _algebra_row(undecided: Undecided, generators: Sequence[Generator], rows: Se
         reach=f"{min(reaches):.2g}" if reaches else "",
         verdict="undecided",
     )
+
+
+def _without_wall(rows: list[GeneratorRow], taken: int) -> list[GeneratorRow]:
+    """The undecided directions of least defect, and one row for the rest of them."""
+    wall = [row for row in rows if row.verdict == "undecided"]
+    if len(wall) <= _MOST_UNDECIDED + 1:
+        return rows
+    hidden = wall[_MOST_UNDECIDED:]
+    kept = [row for row in rows if not any(row is other for other in hidden)]
+    more = taken - len(kept)
+    place = kept.index(wall[_MOST_UNDECIDED - 1]) + 1
+    number, least = f"{hidden[0].number}–{taken}", f"≥ {hidden[0].defect}"
+    rest = GeneratorRow(number, f"({more} more directions)", least, "", "", "undecided")
+    return [*kept[:place], rest, *kept[place:]]
 
 
 def _begun(expression: str) -> str:

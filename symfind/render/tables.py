@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -12,7 +14,7 @@ from rich.text import Text
 
 from symfind import untrusted_text
 from symfind.render.conservation import HEADER, conserved_rows
-from symfind.render.console import labelled, plain_table, plain_text
+from symfind.render.console import bare_table, labelled, plain_text
 from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
 from symfind.render.promotion import promotion_tables
 from symfind.render.summary import GeneratorRow, bracket_texts, conclusions, generator_rows, headline
@@ -28,6 +30,10 @@ VERDICT_STYLES = {
 }
 # Below this the bounds would leave the expression less than 16 columns; they are in every other format.
 _WIDTH_FOR_BOUNDS = 62
+# Lines of one generator: longer sums are in every other format.
+_MOST_LINES = 3
+# A column that leaves a term no room wraps inside it, whatever is left out.
+_NARROWEST = 16
 
 
 def table(report: Report) -> RenderableType:
@@ -62,7 +68,7 @@ def title(report: Report) -> str:
 
 
 def _conserved_table(report: Report) -> tuple[RenderableType, ...]:
-    grid = plain_table()
+    grid = bare_table()
     for heading in HEADER:
         grid.add_column(heading, no_wrap=heading not in ("conserved", "follows from"), overflow="fold")
     for row in conserved_rows(report):
@@ -88,7 +94,7 @@ class _GeneratorTable:
             ("verdict", lambda row: row.verdict, True),
         ]
         shown = [(heading, cell) for heading, cell, wanted in columns if wanted]
-        grid = plain_table()
+        grid = bare_table()
         for heading, _ in shown:
             grid.add_column(
                 heading,
@@ -96,7 +102,10 @@ class _GeneratorTable:
                 no_wrap=heading != "generator",
                 overflow="fold",
             )
+        others = [max(map(len, [h, *map(cell, self.rows)])) for h, cell in shown if h != "generator"]
+        width = options.max_width - sum(others) - 2 * len(shown)
         for row in self.rows:
+            row = replace(row, expression=in_lines(row.expression, max(width, _NARROWEST)))
             cells = [
                 Text(untrusted_text.shown(cell(row)), style="dim" if row.verdict == "refuted" else "")
                 for _, cell in shown
@@ -104,6 +113,18 @@ class _GeneratorTable:
             cells[-1].stylize(VERDICT_STYLES[row.verdict])
             grid.add_row(*cells)
         yield grid
+
+
+def in_lines(expression: str, width: int) -> str:
+    """As many terms of a sum as three lines of this width hold, and how many more there are."""
+    if len(textwrap.wrap(expression, width)) <= _MOST_LINES:
+        return expression
+    terms = re.split(r" (?=[+−] )", expression)
+    for kept in range(len(terms) - 1, 0, -1):
+        text = f"{' '.join(terms[:kept])} + … ({len(terms) - kept} more terms)"
+        if len(textwrap.wrap(text, width)) <= _MOST_LINES:
+            return text
+    return expression
 
 
 def _markdown_lines(report: Report) -> Iterator[str]:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from symfind.render.glossary import meaning
 from symfind.render.pages.mathml import math
 from symfind.untrusted_text import shown
 
@@ -40,7 +41,7 @@ def slug(verdict: str) -> str:
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
     """Texts beside their labels."""
-    lines = (f"<dt>{escape(label)}</dt><dd>{_value(label, text)}</dd>" for label, text in pairs)
+    lines = (f"<dt{_hint(label)}>{escape(label)}</dt><dd>{_value(label, text)}</dd>" for label, text in pairs)
     return "<dl>\n" + "\n".join(lines) + "\n</dl>"
 
 
@@ -65,16 +66,22 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, formulas: Seq
     used = [i for i in range(len(header)) if not rows or any(row[i] for row in rows)]
     header, rows = [header[i] for i in used], [[row[i] for i in used] for row in rows]
     out = ['<div class="scroll"><table class="generators">']
-    out.append("<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>")
+    out.append("<tr>" + "".join(f"<th{_hint(text)}>{escape(text)}</th>" for text in header) + "</tr>")
     for row in rows:
         kind = slug(row[-1]) if header[-1] == "verdict" else ""
         cells = []
         for heading, cell in zip(header, row, strict=True):
-            of = f' class="{kind}"' if heading == "verdict" else ""
+            of = f' class="{kind}"{_hint(cell)}' if heading == "verdict" else ""
             content = math(cell) if heading in formulas and cell not in _WORDS else escape(cell)
             cells.append(f'<td{of} data-label="{html.escape(heading, quote=True)}">{content}</td>')
         out.append(f'<tr class="{kind}">' + "".join(cells) + "</tr>")
     return "\n".join([*out, "</table></div>"])
+
+
+def _hint(word: str) -> str:
+    """What a word means, shown where the pointer rests on it."""
+    found = meaning(word)
+    return "" if found is None else f' title="{html.escape(found, quote=True)}"'
 
 
 def _value(label: str, text: str) -> str:
