@@ -111,7 +111,7 @@ def promote(options: PromoteOptions, output: ModelOutput) -> None:
         else:
             output.message(f"wrote {output.path}")
         # The model has taken --output; its report goes to standard output.
-        Output(None, output.format, output.quiet).write_report(report)
+        output.on_standard_output().write_report(report)
     if options.require_symmetry and not report.certified:
         raise NothingCertified("no generator was certified (--require-symmetry)")
 

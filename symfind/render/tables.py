@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +19,11 @@ from symfind.render.conservation import HEADER, conserved_rows
 from symfind.render.console import bare_table, labelled, plain_text
 from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
 from symfind.render.promotion import promotion_tables
-from symfind.render.summary import GeneratorRow, bracket_texts, conclusions, generator_rows, headline
+from symfind.render.summary import GeneratorRow, algebra_text, bracket_texts, conclusions, generator_rows, headline
 from symfind.render.witness import ALTERNATIVES, alternative_rows
-from symfind.schema.document import Report
+from symfind.schema.conservation import Conserved
+from symfind.schema.document import Generator, Report
+from symfind.schema.numbers import number_text
 
 VERDICT_STYLES = {
     "certified": "green",
@@ -34,6 +38,11 @@ _WIDTH_FOR_BOUNDS = 62
 _MOST_LINES = 3
 # A column that leaves a term no room wraps inside it, whatever is left out.
 _NARROWEST = 16
+# What formulas of reports are made of: no command that reads or defines anything.
+_TEX = re.compile(
+    r"(?:\\(?:partial|mathrm|sin|cos|tan|exp|log|sqrt|sinh|cosh|tanh|cdot|frac|left|right|backslash|hat|sim)(?![A-Za-z])"
+    r"|\\[,{}#$%&_ ]|[^\\%#&$~])*"
+)
 
 
 def table(report: Report) -> RenderableType:
@@ -57,6 +66,38 @@ def to_table_text(report: Report) -> str:
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown: the findings as tables, the settings at the end."""
     return "\n".join(_markdown_lines(report)) + "\n"
+
+
+def _found(report: Report) -> Sequence[Generator | Conserved]:
+    return report.generators or report.conserved or ()
+
+
+def to_csv(report: Report) -> str:
+    """Return what was found as rows with numbers as they are: generators, else conserved functions."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(("number", "expression", "defect", "lower", "upper", "reach", "verdict", "algebra"))
+    for i, found in enumerate(_found(report), start=1):
+        reach = getattr(found, "reach", None)
+        numbers = ["" if v is None else repr(v) for v in (found.defect, found.lower, found.upper, reach)]
+        text = untrusted_text.shown(found.expression)
+        # A spreadsheet would run it.
+        text = f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+        algebra = report.algebra.name if found.verdict == "certified" and report.generators else ""
+        rows.writerow((i, text, *numbers, found.verdict, algebra or ""))
+    return out.getvalue()
+
+
+def to_tex(report: Report) -> str:
+    """Return what was found as a LaTeX tabular; expressions as plain text stand in comments."""
+    lines = [f"% {untrusted_text.shown(title(report))}: {untrusted_text.shown(algebra_text(report.algebra))}"]
+    lines += [r"\begin{tabular}{rlll}", r"\# & generator & defect & verdict \\", r"\hline"]
+    for i, found in enumerate(_found(report), start=1):
+        plain = untrusted_text.shown(found.expression)
+        safe = _TEX.fullmatch(found.latex) and found.latex.count("{") == found.latex.count("}")
+        shown = f"${found.latex}$" if safe and found.latex else rf"\mbox{{{untrusted_text.latex(plain)}}}"
+        lines.append(rf"{i} & {shown} & {number_text(found.defect)} & {found.verdict} \\  % {plain}".replace("–", "--"))
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 
 def title(report: Report) -> str:
