@@ -252,7 +252,20 @@ class RefitOptions(DecisionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelInputOptions(RowOptions):
+class ArchitectureOptions(Options):
+    """What weights alone need."""
+
+    architecture: str | None = option(
+        "For weights alone (a state_dict, a Lightning checkpoint, safetensors): the class of the network. The file is "
+        "run, so --trust-model is needed.",
+        None,
+        panel="Input",
+        shown_as="FILE.py:CLASS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputOptions(ArchitectureOptions, RowOptions):
     """On which inputs a model is judged."""
 
     data: str | None = option(
