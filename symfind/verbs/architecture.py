@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from symfind.data.archive import fresh_archive
 from symfind.data.files import readable
 from symfind.data.scratch import scratch_folder
 from symfind.errors import InputError, SymfindError, UsageError, WorseThanBefore
@@ -144,7 +145,10 @@ def _state(weights: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
         except Exception as fault:
             raise InputError(f"{weights}: no safetensors file ({fault}); write it again") from None
     try:
-        held = torch.load(weights, map_location="cpu", weights_only=True)
+        with fresh_archive(weights) as archive:
+            held = torch.load(archive.path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as fault:
         told = " ".join(str(fault).split())[:160]
         raise InputError(
