@@ -25,7 +25,8 @@ onload = () => {{
   const out = [];
   for (const frame of document.querySelectorAll("iframe")) {{
     const page = frame.contentDocument, width = frame.clientWidth;
-    const beyond = [...page.querySelectorAll("h1, h2, p, dl, td.certified, td.refuted, figure, main > svg, footer")]
+    const every = "h1, h2, p, dl, dd, dd math, td.certified, td.refuted, figure, main > svg, footer";
+    const beyond = [...page.querySelectorAll(every)]
       .filter((e) => e.getBoundingClientRect().right > width + 0.5).length;
     const sub = page.querySelector("msub");
     const low = sub ? sub.lastElementChild.getBoundingClientRect().bottom > sub.firstElementChild
@@ -63,7 +64,13 @@ def crowded(lorentz_report: Report) -> Report:
         input_action=boost,
     )
     generators = (first, *(replace(g, input_action=boost) for g in lorentz_report.generators[1:]))
-    algebra = replace(lorentz_report.algebra, invariants=(Invariant(expression="E² − px² − py² − pz²", degree=2),))
+    algebra = replace(
+        lorentz_report.algebra,
+        invariants=(
+            Invariant(expression="E² − px² − py² − pz²", degree=2),
+            Invariant(expression=f"f({', '.join(f'E{i}² − px{i}² − py{i}² − pz{i}²' for i in range(1, 6))})", degree=2),
+        ),
+    )
     source = replace(lorentz_report.source, path="/data/" + "a_long_name_without_a_break" * 6 + ".h5")
     return replace(
         lorentz_report, generators=generators, algebra=algebra, source=source, drawn=Drawn(rows=rows),

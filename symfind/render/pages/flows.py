@@ -170,8 +170,8 @@ def _copies(
     scene.curve(curve[:, plane], "solution")
     before = _time(names[0], float(curve[0, 0]))
     after = [_time(names[0], float(c[0, 0])) for c in copies.values()]
-    times = f" at {before}, copies at {', '.join(after)}" if any(t != before for t in after) else f" at {before}"
-    return scene, f"a solution{times} and its moved copies"
+    apart = f", at {', '.join(after)}" if any(t != before for t in after) else ""
+    return scene, f"a solution at {before} and its moved copies{apart}"
 
 
 def _time(name: str, value: float) -> str:

@@ -21,6 +21,8 @@ _OPERATORS = {"*": "·", "-": "−"}
 _LETTERS_AND_DIGITS = re.compile(r"([^\W\d_]+)(\d+)")
 # A longer formula is no longer read as one.
 _LONGEST = 600
+# A bracket that is longer may break inside: a narrow window holds no more.
+_WIDEST = 24
 
 
 def math(text: str) -> str:
@@ -34,7 +36,8 @@ def math(text: str) -> str:
     plain = html.escape(shown(text), quote=True)
     if len(text) > _LONGEST:
         return f'<span class="expression">{plain}</span>'
-    terms = " ".join(f"<math>{_row(term)}</math>" for term in _terms(text))
+    parts = (part for term in _terms(text) for part in (_terms(term, inside=True) if _opened(term) else [term]))
+    terms = " ".join(f"<math>{_row(part)}</math>" for part in parts)
     return f'<span class="expression" role="math" title="{plain}" aria-label="{plain}">{terms}</span>'
 
 
@@ -44,12 +47,16 @@ def matrix(rows: Sequence[Sequence[str]]) -> str:
     return f"<mrow><mo>[</mo><mtable>{body}</mtable><mo>]</mo></mrow>"
 
 
-def _terms(text: str) -> list[str]:
-    """A sum in its terms, each with its sign; brackets are not opened."""
+def _opened(term: str) -> bool:
+    return len(term) > _WIDEST and ";" not in term  # the rows of a matrix stay together
+
+
+def _terms(text: str, *, inside: bool = False) -> list[str]:
+    """A sum in its terms, each with its sign; brackets are opened only where that is asked for."""
     out, depth, start = [], 0, 0
     for i, letter in enumerate(text):
         depth += (letter in "([") - (letter in ")]")
-        breaks = depth == 0 and i > start and text[i - 1] == " "
+        breaks = (inside or depth == 0) and i > start and text[i - 1] == " "
         if breaks and (letter in "+−=≈↦" or text[i - 2] in ",;:"):
             out.append(text[start:i].rstrip())
             start = i
