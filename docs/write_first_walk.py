@@ -68,7 +68,7 @@ COMMANDS = (
     "symfind demo --format table",
     "symfind discover wells.csv --output-name depth --format table",
     "symfind discover spiral.npz --output spiral.html",
-    "symfind discover heat.nc --equation 'u_t - 0.25*u_xx = 0' --format table",
+    "symfind discover heat.nc --equation 'temperature_time - 0.25*temperature_xx = 0' --format table",
     "python in_memory.py",
     "symfind enforce net.pt --group so3 --data wells.csv --output-name depth --output equivariant.pt --format table",
     "symfind explain reach --format table",

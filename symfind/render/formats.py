@@ -106,6 +106,15 @@ FORMATS: Registry[Format] = Registry(
 )
 
 
+def _pictures(report: Report) -> bytes:
+    from symfind.render.html import pictures_html
+
+    return text_bytes(pictures_html(report))
+
+
+ENCODERS["plot"] = _pictures
+
+
 def format_by_ending() -> dict[str, Format]:
     """Ending ↦ format."""
     return {ending: form for form in FORMATS for ending in form.endings}

@@ -32,6 +32,22 @@ def to_html(report: Report) -> str:
     return page(title(report), "\n".join(_sections(report)))
 
 
+def pictures_html(report: Report) -> str:
+    """Return the pictures of a report alone, as a page: what ``report.plot()`` shows."""
+    return page(title(report), "\n".join(_drawings(report)))
+
+
+def _drawings(report: Report) -> Iterator[str]:
+    yield from _cards("What they do", flow_cards(report))
+    yield from _cards("What stays", level_cards(report))
+    if report.witness is not None:
+        yield from _witness(report.witness)
+    drawing = spectrum_svg(report)
+    if drawing:
+        yield "<h2>Spectrum</h2>"
+        yield drawing
+
+
 def _sections(report: Report) -> Iterator[str]:
     yield definitions(headline(report))
     yield from map(warning, report.warnings)
@@ -44,14 +60,7 @@ def _sections(report: Report) -> Iterator[str]:
         yield table(GENERATORS, rows, formulas=("generator",))
     yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
     yield definitions(conclusions(report))
-    yield from _cards("What they do", flow_cards(report))
-    yield from _cards("What stays", level_cards(report))
-    if report.witness is not None:
-        yield from _witness(report.witness)
-    drawing = spectrum_svg(report)
-    if drawing:
-        yield "<h2>Spectrum</h2>"
-        yield drawing
+    yield from _drawings(report)
     if report.promotion is not None:
         yield from _promotion(report.promotion)
     kind = KINDS.get(report.source.kind)

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 ENCODERS: dict[str, Callable[[Any], bytes]] = {}
 
 
+class ShownPage(str):
+    """A page of HTML: shown by a notebook in a frame of its own, written by ``Path.write_text``."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<iframe srcdoc="{escape(self, quote=True)}" style="width:100%;height:40em;border:0"></iframe>'
+
+
 class ShownReport:
     """A report as a line, a table, a page or a file."""
 
@@ -54,12 +63,13 @@ class ShownReport:
         except OSError as fault:
             raise InputError(f"{path}: cannot be written ({fault.strerror}); choose another path") from None
 
+    def plot(self) -> ShownPage:
+        """Return the pictures alone: what generators do, what stays, the witness and the spectrum."""
+        return ShownPage(ENCODERS["plot"](self).decode())
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the report as a page in a frame of its own."""
-        from html import escape
-
-        page = escape(ENCODERS["html"](self).decode(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
+        return ShownPage(ENCODERS["html"](self).decode())._repr_html_()
 
 
 class ShownGenerator:
