@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -111,3 +113,23 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
+
+
+def test_the_glossary_is_current() -> None:
+    words = writer("write_glossary")
+    assert words.PAGE.read_text(encoding="utf-8") == words.page(), "run python docs/write_glossary.py"
+
+
+def test_the_manual_page_is_current() -> None:
+    man = writer("write_man")
+    assert man.PAGE.read_text(encoding="utf-8") == man.page(), "run python docs/write_man.py"
+
+
+def test_the_manual_page_is_set_without_a_fault() -> None:
+    groff = shutil.which("groff")
+    if groff is None:
+        pytest.skip("needs groff, which is not installed")
+    ended = subprocess.run(
+        [groff, "-man", "-Tutf8", "-ww", "-k", str(DOCS / "symfind.1")], capture_output=True, text=True
+    )
+    assert ended.returncode == 0 and "warning" not in ended.stderr and "nothing is left behind" in ended.stdout

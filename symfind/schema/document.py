@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
 from symfind.schema.conservation import Conservation, Conserved
-from symfind.schema.coverage import Coverage, Undecided
+from symfind.schema.coverage import Coverage, Drawn, Undecided
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
@@ -324,6 +324,8 @@ class Report(ShownReport, Record):
         The symmetric model that decided; None where F was given or no such model was sought.
     undecided
         How many directions are undecided and how many of these are among the generators; None where none is.
+    drawn
+        Rows that pictures show; None where coordinates are too many.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -353,6 +355,7 @@ class Report(ShownReport, Record):
     discrete_group: DiscreteGroup | None = None
     witness: Witness | None = None
     undecided: Undecided | None = None
+    drawn: Drawn | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from symfind.data.dataset import Dataset
 from symfind.decision.evidence import Examined
@@ -15,7 +16,7 @@ from symfind.fields.catalogue import make_space
 from symfind.kinds.field import DEFAULT_SPACE
 from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
 from symfind.kinds.field.equation import parse_equation
-from symfind.kinds.field.grid.field_data import field_of
+from symfind.kinds.field.grid.field_data import FieldData, field_of
 from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.identification import ROWS, identified, sample_of
 from symfind.kinds.field.learned.search import learned_evidence, orders_of_variant
@@ -81,4 +82,17 @@ def evidence_of_field(
     if request.method == "validity":
         sample = jets(field, orders_of_variant(request.variant, judged.equation), generator, ROWS)
         evidence = learned_evidence(request, judged, sample, evidence, generator, clock)
-    return Examined(replace(evidence, messages=(*evidence.messages, *sample.messages)), names)
+    messages = (*evidence.messages, *sample.messages)
+    return Examined(replace(evidence, messages=messages, curve=_profile(field)), names)
+
+
+def _profile(field: FieldData) -> Tensor:
+    """The first solution in the middle of its times along x, in the middle of the other axes: ``(nx, 1 + axes)``."""
+    u = field.take(torch.tensor([0]))[0].double()
+    middle = [axis.coordinates[axis.points // 2] for axis in field.axes]
+    along = field.axes[1].coordinates if len(field.axes) > 1 else field.axes[0].coordinates
+    columns = [torch.full_like(along, float(value)) for value in middle]
+    columns[1 if len(field.axes) > 1 else 0] = along
+    index = [axis.points // 2 for axis in field.axes]
+    values = u[tuple(slice(None) if i == min(1, len(index) - 1) else k for i, k in enumerate(index))]
+    return torch.cat([torch.stack(columns, 1), values], 1)
