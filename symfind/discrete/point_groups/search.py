@@ -114,7 +114,7 @@ def _as_a_whole(one: Asked, k: int) -> Discrete:
 def _told(g: Element, oriented: Oriented) -> str:
     d = len(oriented.h)
     axis = oriented.h @ torch.tensor(g.axis, dtype=torch.float64)[:d]
-    direction = "(" + ", ".join(f"{v:.4g}" for v in axis.tolist()) + ")"
+    direction = "(" + ", ".join(f"{round(v, 4) + 0.0:g}" for v in axis.tolist()) + ")"
     about = f" about {direction}" if d == 3 else ""
     if g.angle == 0:
         return "inversion"
