@@ -192,7 +192,8 @@ class SearchOptions(DecisionOptions, RowOptions):
     )
     discrete: str | None = option(
         "Finite candidates too: reflections, permutations, inversion, signed-permutations (all are searched), "
-        "a YAML file with matrices, or a sum such as reflections+permutations.",
+        "point-groups (of the plane and of space, in any orientation), a YAML file with matrices, or a sum such as "
+        "reflections+permutations.",
         None,
         panel="Search",
         shown_as="NAME",
