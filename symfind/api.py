@@ -116,14 +116,16 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     return replace(report, timing=clock.seconds)
 
 
-def identify(source: str | Path) -> Report:
-    """The Lie algebra that generators span: its name, structure and what it preserves.
+def identify(source: str | Path, *, close: bool = False) -> Report:
+    """The Lie algebra that generators span, or that they generate: its name, structure and what it preserves.
 
     Parameters
     ----------
     source
-        A report (JSON or HDF5), or a YAML file with ``generators``, a list of square matrices; ``-`` for standard
-        input.
+        A report (JSON or HDF5), or a file with ``generators``, real or complex square matrices (YAML, JSON, HDF5, npz,
+        npy), or with ``paulis``, words of Pauli matrices (YAML); ``-`` for standard input.
+    close
+        Whether brackets are taken until nothing new comes.
 
     Raises
     ------
@@ -132,8 +134,9 @@ def identify(source: str | Path) -> Report:
     """
     from symfind.answers.identification import identify_source  # each verb pays for its own imports only
 
-    with readable(source) as path:
-        return identify_source(path, str(source), {"source": str(source)}, environment())
+    settings = {"source": str(source), "close": close} if close else {"source": str(source)}
+    with readable(source) as path, one_thread():
+        return identify_source(path, str(source), settings, environment(), close=close)
 
 
 def inspect(source: str | Path) -> Contents:

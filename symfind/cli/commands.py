@@ -177,12 +177,13 @@ def conserve(options: ConserveOptions, output: Output) -> None:
 def identify(options: IdentifyOptions, output: Output) -> None:
     """Name the Lie algebra of generators, and what it preserves.
 
-    The generators are those that a report certifies, or matrices in a YAML file: `generators`, a list of square
-    matrices, with optional `names` of the coordinates and `noise`, the relative error of a matrix.
+    The generators are those that a report certifies, or matrices in a file: `generators`, a list of square matrices,
+    real or complex, with optional `names` of the coordinates and `noise`, the relative error of a matrix; or `paulis`,
+    words such as XXI. With --close brackets are taken until nothing new comes.
     """
     from symfind import api
 
-    output.write_report(api.identify(options.source))
+    output.write_report(api.identify(options.source, close=options.close))
 
 
 def inspect(options: InspectOptions, output: Output) -> None:

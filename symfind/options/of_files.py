@@ -13,7 +13,10 @@ from symfind.options.option import ComputeOptions, Options, option
 class IdentifyOptions(ComputeOptions):
     """Whose Lie algebra to name."""
 
-    source: str = option("A report (JSON or HDF5) with generators, or matrices (YAML); - is standard input.")
+    source: str = option(
+        "A report (JSON or HDF5) with generators, or matrices (YAML, JSON, HDF5, npz); - is standard input."
+    )
+    close: bool = option("Take the algebra that they generate by brackets, not their span.", False, panel="Search")
 
 
 @dataclass(frozen=True, kw_only=True)

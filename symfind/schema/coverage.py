@@ -1,4 +1,4 @@
-"""What a report says of the directions that it does not list one by one."""
+"""What a report says of the directions that it does not list one by one, and how far a task stays valid along one."""
 
 from __future__ import annotations
 
@@ -44,3 +44,33 @@ class Undecided(Record):
     count: int
     listed: int
     algebra: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidityCurve(Record):
+    """How valid the data stay along a generator: the accuracy of a task against that of a control, amount by amount.
+
+    Attributes
+    ----------
+    expression
+        The generator ξ.
+    amounts
+        t of exp(tξ), ascending.
+    accuracy, control
+        Shares recognised after exp(tξ), and after going t/2 forth and back.
+    lower, upper
+        One-sided bounds of their difference.
+    range
+        The largest |t| up to which both ways hold.
+    coefficients
+        Of ξ in the basis of the space.
+    """
+
+    expression: str
+    amounts: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    control: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    range: float
+    coefficients: tuple[float, ...] = ()
