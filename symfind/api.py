@@ -18,6 +18,8 @@ from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import check_outputs, device_named, environment
+from symfind.verbs.scalings import NAME as SCALINGS
+from symfind.verbs.scalings import scalings_report
 from symfind.verbs.witness_file import check_name, with_witness_written
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     device = device_named(options.device)
     if options.witness is not None:
         check_name(Path(options.witness))
+    if options.space == SCALINGS:
+        with readable(options.source) as path, one_thread():
+            return scalings_report(options, path, environment("cpu", "float64"), clock)
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"), one_thread():

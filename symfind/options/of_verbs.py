@@ -56,7 +56,8 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
         "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, a YAML "
-        "file of expressions, or a report (what its certified generators span); auto, or nothing, chooses by the data.",
+        "file of expressions, or a report (what its certified generators span); scalings of positive data, with their "
+        "dimensionless groups; auto, or nothing, chooses by the data.",
         None,
         panel="Search",
         shown_as="NAME",
