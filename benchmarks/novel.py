@@ -1,4 +1,4 @@
-"""Closures, representations, scalings, forces: found / expected beside what peers publish; ``-m benchmarks.novel PART``.
+"""Closures, representations, scalings, forces: found / expected beside what peers publish.
 
     python -m benchmarks.novel closures          seconds; all strings of PauLie's table at 6 and 10 letters
     python -m benchmarks.novel representations   minutes; orbits of 800 points, 20 seeds a representation
@@ -14,10 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.novel_suite import closures, representations
+from benchmarks.novel_suite import closures, forces, representations, scalings
 
 PAGE = Path(__file__).parents[1] / "docs" / "novel.md"
-PARTS: dict[str, Callable[[], str]] = {"closures": closures.table, "representations": representations.table}
+PARTS: dict[str, Callable[[], str]] = {
+    "closures": closures.table,
+    "representations": representations.table,
+    "scalings": scalings.table,
+    "forces": forces.table,
+}
 
 
 def written(page: str, part: str, table: str) -> str:

@@ -11,6 +11,7 @@ from symfind.answers.compose import report_of_finding
 from symfind.answers.discrete import with_discrete
 from symfind.data.files import readable
 from symfind.decision.finding import decide
+from symfind.errors import UsageError
 from symfind.kinds.search import is_model, search
 from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from symfind.verbs.contents import Contents
     from symfind.verbs.convert import convert
     from symfind.verbs.enforce import enforce, score
+    from symfind.verbs.forces import forces
     from symfind.verbs.plan import plan
     from symfind.verbs.promote import promote
 
@@ -37,6 +39,8 @@ __all__ = [
     "convert",
     "discover",
     "enforce",
+    "export",
+    "forces",
     "groups",
     "identify",
     "inspect",
@@ -55,6 +59,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"symfind.verbs.{name}"), name)
     if name == "augment":
         return importlib.import_module("symfind.verbs.augment").augment
+    if name == "forces":
+        return importlib.import_module("symfind.verbs.forces").forces
     if name == "conserve":
         return importlib.import_module("symfind.verbs.conserve").conserve
     if name == "promote":
@@ -142,6 +148,31 @@ def identify(source: str | Path, *, close: bool = False) -> Report:
     settings = {"source": str(source), "close": close} if close else {"source": str(source)}
     with readable(source) as path, one_thread():
         return identify_source(path, str(source), settings, environment(), close=close)
+
+
+def export(source: str | Path, *, to: str) -> bytes:
+    """The certified algebra of a report as another library reads it: npz for ``numpy``, else a Python program.
+
+    Parameters
+    ----------
+    source
+        A report (JSON or HDF5); ``-`` for standard input.
+    to
+        ``"numpy"``, ``"sympy"``, ``"emlp"``, ``"e3nn"`` or ``"pysindy"``.
+
+    Raises
+    ------
+    UsageError
+        The library is none of these.
+    InputError
+        It is no report, nothing is certified, or the library has no word for what is.
+    """
+    from symfind.answers.handing_on import TARGETS, handed
+    from symfind.schema.store import read_report
+
+    if to not in TARGETS:
+        raise UsageError(f"--to is '{to}', expected {', '.join(TARGETS)}")
+    return TARGETS[to](handed(read_report(str(source)), str(source)))
 
 
 def inspect(source: str | Path) -> Contents:

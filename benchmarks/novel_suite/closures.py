@@ -1,7 +1,7 @@
 """Dynamical Lie algebras of chains with two-site terms: dimensions beside the names of the published classification.
 
-Expected dimensions follow from the names in Wiersema, Kökcü, Kemper, Bakalov 2024 (npj Quantum Information 10, 110), which
-PauLie's tests check at 6 and 10 sites: so(N) has N(N−1)/2 dimensions, su(N) N² − 1, sp(N) N(2N+1), u(1) one.
+Expected dimensions follow from the names in Wiersema, Kökcü, Kemper, Bakalov 2024 (npj Quantum Information 10, 110),
+which PauLie's tests check at 6 and 10 sites: so(N) has N(N−1)/2 dimensions, su(N) N² − 1, sp(N) N(2N+1), u(1) one.
 """
 
 from __future__ import annotations

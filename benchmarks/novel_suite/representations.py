@@ -1,7 +1,7 @@
 """Orbits given as 800 points: dimension of the algebra and its representation, over 20 seeds, and sets without any.
 
-The representations are those of LieDetect's examples (Ennes, Tinarrage 2025): one orbit in random orthonormal coordinates
-each, through a random point.
+The representations are those of LieDetect's examples (Ennes, Tinarrage 2025): one orbit each, through a random point,
+in random orthonormal coordinates.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ def turned(group: str, formula: str, seed: int) -> Tensor:
     angle = 2 * torch.atan2(q[:, 1:].norm(dim=1), q[:, 0])
     vector = angle[:, None] * q[:, 1:] / q[:, 1:].norm(dim=1, keepdim=True)
     e = made.generators
-    # Elements of norm one of SU(2) turn by half the angle that their images in SO(3) turn by.
-    size = 1.0 if group == "so3" else 0.5
+    # Generators in the size in which [e₁, e₂] = e₃.
     bracket = e[0] @ e[1] - e[1] @ e[0]
     size = float((bracket * e[2]).sum() / e[2].square().sum())
     elements = torch.linalg.matrix_exp(torch.einsum("nk,kij->nij", vector, rho.drho(e) / size))

@@ -87,3 +87,16 @@ class ConvertOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(Options):
     """Nothing to choose: collisions of a particle accelerator that come with symfind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """Which report to hand on, to which library."""
+
+    source: str = option("A report (JSON or HDF5); - is standard input.")
+    out: str | None = option(
+        "The file to write, npz for numpy and else Python; - or nothing is standard output.", None, writes=True
+    )
+    to: str = option(
+        "The library that reads it.", "numpy", panel="Output", choices=("numpy", "sympy", "emlp", "e3nn", "pysindy")
+    )
