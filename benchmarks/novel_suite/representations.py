@@ -74,7 +74,8 @@ CASES: dict[str, tuple[Callable[[int], Tensor], int, str]] = {
     "SO(3), spin 2 in R⁵": (lambda s: turned("so3", "1x2", s), 3, "spin 2"),
     "SO(3), spins 1 and 2 in R⁸": (lambda s: turned("so3", "1x1+1x2", s), 3, "spin 2 + vector"),
     "SU(2), spin 1/2 in R⁴": (lambda s: turned("su2", "1x1/2", s), 6, "(½,½)"),
-    "SU(2), spins 1 and 1/2 in R⁷": (lambda s: turned("su2", "1x1+1x1/2", s), 3, "spin 1/2 + vector"),
+    # The turns about the vector act from the right on the spinors as well: one more field is tangent.
+    "SU(2), spins 1 and 1/2 in R⁷": (lambda s: turned("su2", "1x1+1x1/2", s), 4, "spin 1/2 + vector"),
     "none: a bent torus in R⁴": (no_orbit, 0, ""),
 }
 
