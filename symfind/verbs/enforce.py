@@ -27,6 +27,7 @@ from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
+from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.progress import Progress, SilentProgress
@@ -75,6 +76,7 @@ def enforce(model: Any, to: Any = None, progress: Any = None, **options: Any) ->
     return _enforce_file(model, to, progress)
 
 
+@one_thread()
 def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress | None) -> Enforcement:
     check_outputs(options, to)
     if options.grid is not None:
@@ -182,6 +184,7 @@ def _worse(options: EnforceOptions, document: Enforcement, why: str) -> WorseTha
     )
 
 
+@one_thread()
 def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:
     """How well a trained model obeys a group, or fields stay solutions: defects, and errors along finite flows.
 

@@ -24,6 +24,7 @@ from symfind.equivariance.request import prepared
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.reading import open_dataset
 from symfind.lie.groups.haar import HaarQuadrature
+from symfind.linalg.threads import one_thread
 from symfind.models.torchscript import ScriptError, one_line
 from symfind.options.of_verbs import EnforceOptions
 from symfind.progress import SilentProgress
@@ -31,6 +32,7 @@ from symfind.progress import SilentProgress
 Rows = Tensor | tuple[Tensor, Tensor] | str | Path
 
 
+@one_thread()
 def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) -> nn.Module:
     """The equivariant map next to a module, as a module.
 
