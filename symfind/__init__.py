@@ -15,12 +15,26 @@ from symfind.kinds import registry as _kinds  # noqa: F401
 from symfind.render import formats as _formats  # noqa: F401 (how reports show themselves)
 
 if TYPE_CHECKING:
-    from symfind.api import augment, conserve, discover, enforce, groups, identify, inspect, promote, sample, score
+    from symfind.api import (
+        augment,
+        conserve,
+        discover,
+        enforce,
+        export,
+        forces,
+        groups,
+        identify,
+        inspect,
+        promote,
+        sample,
+        score,
+    )
     from symfind.options.of_verbs import (
         AugmentOptions,
         ConserveOptions,
         DiscoverOptions,
         EnforceOptions,
+        ForcesOptions,
         PromoteOptions,
         ScoreOptions,
     )
@@ -37,6 +51,7 @@ __all__ = [
     "EnforceOptions",
     "Enforcement",
     "FieldScore",
+    "ForcesOptions",
     "PromoteOptions",
     "Report",
     "Score",
@@ -45,6 +60,8 @@ __all__ = [
     "conserve",
     "discover",
     "enforce",
+    "export",
+    "forces",
     "groups",
     "identify",
     "inspect",
@@ -58,9 +75,9 @@ _HOMES = {
     name: home
     for home, names in {
         "symfind.version": "__version__",
-        "symfind.api": "augment conserve discover enforce groups identify inspect promote sample score",
-        "symfind.options.of_verbs": "AugmentOptions ConserveOptions DiscoverOptions EnforceOptions PromoteOptions "
-        "ScoreOptions",
+        "symfind.api": "augment conserve discover enforce export forces groups identify inspect promote sample score",
+        "symfind.options.of_verbs": "AugmentOptions ConserveOptions DiscoverOptions EnforceOptions ForcesOptions "
+        "PromoteOptions ScoreOptions",
         "symfind.schema.augmentation": "Augmentation FieldScore",
         "symfind.schema.document": "Report",
         "symfind.schema.enforcement": "Enforcement Score",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from symfind.answers.compose import report_of_finding
 from symfind.data.files import readable
 from symfind.decision.finding import decide
+from symfind.errors import UsageError
 from symfind.kinds.search import is_model, search
 from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
@@ -18,6 +19,8 @@ from symfind.schema.document import Report, Source
 from symfind.verbs.architecture import with_architecture
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import check_outputs, device_named, environment
+from symfind.verbs.scalings import NAME as SCALINGS
+from symfind.verbs.scalings import scalings_report
 from symfind.verbs.witness_file import check_name, with_witness_written
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from symfind.verbs.contents import Contents
     from symfind.verbs.convert import convert
     from symfind.verbs.enforce import enforce, score
+    from symfind.verbs.forces import forces
     from symfind.verbs.plan import plan
     from symfind.verbs.promote import promote
 
@@ -35,6 +39,8 @@ __all__ = [
     "convert",
     "discover",
     "enforce",
+    "export",
+    "forces",
     "groups",
     "identify",
     "inspect",
@@ -53,6 +59,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"symfind.verbs.{name}"), name)
     if name == "augment":
         return importlib.import_module("symfind.verbs.augment").augment
+    if name == "forces":
+        return importlib.import_module("symfind.verbs.forces").forces
     if name == "conserve":
         return importlib.import_module("symfind.verbs.conserve").conserve
     if name == "promote":
@@ -92,6 +100,9 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     device = device_named(options.device)
     if options.witness is not None:
         check_name(Path(options.witness))
+    if options.space == SCALINGS:
+        with readable(options.source) as path:
+            return scalings_report(options, path, environment("cpu", "float64"), clock)
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
         with clock.phase("bounds"):
@@ -122,14 +133,16 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
 
 
 @one_thread()
-def identify(source: str | Path) -> Report:
-    """The Lie algebra that generators span: its name, structure and what it preserves.
+def identify(source: str | Path, *, close: bool = False) -> Report:
+    """The Lie algebra that generators span, or that they generate: its name, structure and what it preserves.
 
     Parameters
     ----------
     source
-        A report (JSON or HDF5), or a YAML file with ``generators``, a list of square matrices; ``-`` for standard
-        input.
+        A report (JSON or HDF5), or a file with ``generators``, real or complex square matrices (YAML, JSON, HDF5, npz,
+        npy), or with ``paulis``, words of Pauli matrices (YAML); ``-`` for standard input.
+    close
+        Whether brackets are taken until nothing new comes.
 
     Raises
     ------
@@ -138,8 +151,34 @@ def identify(source: str | Path) -> Report:
     """
     from symfind.answers.identification import identify_source  # each verb pays for its own imports only
 
+    settings = {"source": str(source), "close": close} if close else {"source": str(source)}
     with readable(source) as path:
-        return identify_source(path, str(source), {"source": str(source)}, environment())
+        return identify_source(path, str(source), settings, environment(), close=close)
+
+
+def export(source: str | Path, *, to: str) -> bytes:
+    """The certified algebra of a report as another library reads it: npz for ``numpy``, else a Python program.
+
+    Parameters
+    ----------
+    source
+        A report (JSON or HDF5); ``-`` for standard input.
+    to
+        ``"numpy"``, ``"sympy"``, ``"emlp"``, ``"e3nn"`` or ``"pysindy"``.
+
+    Raises
+    ------
+    UsageError
+        The library is none of these.
+    InputError
+        It is no report, nothing is certified, or the library has no word for what is.
+    """
+    from symfind.answers.handing_on import TARGETS, handed
+    from symfind.schema.store import read_report
+
+    if to not in TARGETS:
+        raise UsageError(f"--to is '{to}', expected {', '.join(TARGETS)}")
+    return TARGETS[to](handed(read_report(str(source)), str(source)))
 
 
 def inspect(source: str | Path) -> Contents:

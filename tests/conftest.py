@@ -8,19 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from symfind.schema.algebra import Algebra, PreservedForm
 from symfind.schema.coverage import Coverage
-from symfind.schema.document import (
-    Algebra,
-    Environment,
-    Fit,
-    Generator,
-    PreservedForm,
-    Report,
-    SetApart,
-    Source,
-    Space,
-    SpectrumEntry,
-)
+from symfind.schema.document import Environment, Fit, Generator, Report, SetApart, Source, Space, SpectrumEntry
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from symfind.answers.representation import representation_of
 from symfind.errors import SymfindError
 from symfind.fields.typeset import monomial_text, number_text, sum_text
 from symfind.lie.algebras.affine_fields import (
@@ -22,7 +23,7 @@ from symfind.lie.algebras.algebra import LieAlgebra
 from symfind.lie.algebras.classify import UNIDENTIFIED, AlgebraReport, identify
 from symfind.lie.algebras.preserved import PolynomialInvariant, polynomial_invariants
 from symfind.linalg.subspaces import UnclearRank
-from symfind.schema.document import Algebra, FixedPoints, Invariant, PreservedForm
+from symfind.schema.algebra import Algebra, FixedPoints, Invariant, PreservedForm, Representation
 
 # Invariants are asked for up to this degree, as long as there are at most so many monomials: the time grows with the
 # cube of their number, and 150 take a tenth of a second.
@@ -78,6 +79,7 @@ def algebra_of_affine(
         invariants=_or_warn(lambda: _invariants(fields, centre, names), warnings) or (),
         fixed_points=None if found.fixed is None else _fixed(*found.fixed),
         invariant_subspaces=_or_warn(lambda: _subspaces(found), warnings),
+        representation=_representation(found, fields, report.name),
     )
     return block, tuple(warnings)
 
@@ -210,6 +212,37 @@ def _about(name: str, value: float) -> str:
 def _fixed(point: Tensor, directions: Tensor | None) -> FixedPoints:
     rows = None if directions is None else tuple(map(tuple, directions.tolist()))
     return FixedPoints(point=tuple((torch.round(point, decimals=_DIGITS) + 0.0).tolist()), directions=rows)
+
+
+def _representation(algebra: AffineAlgebra, fields: AffineFields, name: str) -> Representation | None:
+    """That of the linear parts; what the noise leaves open is left out."""
+    linear = algebra.metric
+    if linear is None:
+        return None
+    if linear is not algebra.algebra:  # affine fields without a fixed point: translations act as zero
+        name = _or_none(lambda: identify(linear).name) or UNIDENTIFIED
+    given = fields.linear if linear.dimension == len(fields.linear) else _span(fields.linear, linear.dimension)
+    return _or_none(lambda: representation_of(_in_units(linear, algebra.scale), given, name))
+
+
+def _in_units(algebra: LieAlgebra, scale: Tensor) -> LieAlgebra:
+    """The algebra with coordinates that act on the user's own, not on those in units of the spread."""
+    assert algebra.coordinates is not None
+    return replace(algebra, coordinates=algebra.coordinates / scale)
+
+
+def _span(matrices: Tensor, rank: int) -> Tensor:
+    """Orthonormal matrices of a span."""
+    _, _, vt = torch.linalg.svd(matrices.flatten(1), full_matrices=False)
+    found: Tensor = vt[:rank]
+    return found.reshape(rank, *matrices.shape[1:])
+
+
+def _or_none(value: Callable[[], _T]) -> _T | None:
+    try:
+        return value()
+    except (SymfindError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
+        return None
 
 
 def _subspaces(algebra: AffineAlgebra) -> tuple[tuple[tuple[float, ...], ...], ...] | None:

@@ -22,8 +22,9 @@ from symfind.fields.typeset import number_text
 from symfind.lie.algebras.affine_fields import AffineFields
 from symfind.lie.algebras.classify import UNIDENTIFIED
 from symfind.lie_derivative import Bracket
+from symfind.schema.algebra import Algebra
 from symfind.schema.coverage import Coverage, Undecided
-from symfind.schema.document import Algebra, Environment, Generator, Report, SetApart, Source, Space, SpectrumEntry
+from symfind.schema.document import Environment, Generator, Report, SetApart, Source, Space, SpectrumEntry
 
 # The sparsest basis of more vectors than this costs more than its readability is worth.
 _MOST_TRIVIAL = 40

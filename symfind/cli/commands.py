@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ConvertOptions,
         DemoOptions,
         ExplainOptions,
+        ExportOptions,
         GroupsOptions,
         IdentifyOptions,
         InspectOptions,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         ConserveOptions,
         DiscoverOptions,
         EnforceOptions,
+        ForcesOptions,
         PromoteOptions,
         ScoreOptions,
     )
@@ -178,15 +180,28 @@ def conserve(options: ConserveOptions, output: Output) -> None:
         )
 
 
+def forces(options: ForcesOptions, output: Output) -> None:
+    """Judge whether a field of vectors is a gradient, without divergence, or Hamiltonian.
+
+    The vectors are y or dx at x, or what a model makes of x. Rows are predicted by fields of each kind that were fitted
+    to others; a model's own Jacobian decides. Where a field is not of a kind, the row that says so most is named.
+    """
+    from symfind import api
+    from symfind.cli.listing import write_listing
+
+    write_listing(api.forces(options), output)
+
+
 def identify(options: IdentifyOptions, output: Output) -> None:
     """Name the Lie algebra of generators, and what it preserves.
 
-    The generators are those that a report certifies, or matrices in a YAML file: `generators`, a list of square
-    matrices, with optional `names` of the coordinates and `noise`, the relative error of a matrix.
+    The generators are those that a report certifies, or matrices in a file: `generators`, a list of square matrices,
+    real or complex, with optional `names` of the coordinates and `noise`, the relative error of a matrix; or `paulis`,
+    words such as XXI. With --close brackets are taken until nothing new comes.
     """
     from symfind import api
 
-    output.write_report(api.identify(options.source))
+    output.write_report(api.identify(options.source, close=options.close))
 
 
 def inspect(options: InspectOptions, output: Output) -> None:
@@ -214,6 +229,30 @@ def report(options: ReportOptions, output: Output) -> None:
         for path in write_pictures(document, Path(options.pictures)):
             output.message(f"wrote {path}")
     output.write_report(document)
+
+
+def export(options: ExportOptions, output: Output) -> None:
+    """Hand the certified algebra of a report on to another library.
+
+    Matrices as NumPy's npz; as exact matrices of SymPy; as a matrix group of EMLP; as irreps of e3nn with the change of
+    basis; or as the constraints of a PySINDy model of degree two that the algebra leaves alone.
+    """
+    from symfind import api
+
+    if output.path is not None or output.format is not None:
+        raise UsageError("what is exported goes to OUT, the second name; drop --output and --format")
+    to_file = options.out not in (None, "-")
+    if not to_file and options.to == "numpy" and sys.stdout.isatty():
+        raise UsageError("npz is binary and standard output a terminal; name a file, or pipe it")
+    content = api.export(options.source, to=options.to)
+    if not to_file:
+        write_to_standard_output(content)
+        return
+    from symfind.data.files import appearing_whole
+
+    with appearing_whole(Path(str(options.out))) as path:
+        path.write_bytes(content)
+    output.message(f"wrote {options.out}")
 
 
 def convert(options: ConvertOptions, output: Output) -> None:

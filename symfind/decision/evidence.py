@@ -15,9 +15,9 @@ from symfind.decision.reach import Reach
 from symfind.fields.space import VectorFieldSpace
 from symfind.lie_derivative import OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.schema.coverage import ValidityCurve
 from symfind.schema.document import Fit
 from symfind.schema.equation import EquationEntry
-from symfind.schema.validity import ValidityCurve
 from symfind.schema.witness import Witness
 
 

@@ -38,7 +38,7 @@ from symfind.kinds.size import check_size
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.linalg.processes import this_process
-from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
+from symfind.options.of_verbs import ConserveOptions, DiscoverOptions, ForcesOptions
 from symfind.progress import Clock
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def _model_evidence(
 
 
 def model_inputs(
-    request: DiscoverOptions | ConserveOptions, model: Model, generator: torch.Generator
+    request: DiscoverOptions | ConserveOptions | ForcesOptions, model: Model, generator: torch.Generator
 ) -> tuple[Tensor, tuple[str, ...] | None, Tensor | None]:
     """Rows that a model is judged on: x of a file, or drawn from a distribution."""
     if request.data is not None:

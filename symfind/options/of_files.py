@@ -13,7 +13,10 @@ from symfind.options.option import ComputeOptions, Options, option
 class IdentifyOptions(ComputeOptions):
     """Whose Lie algebra to name."""
 
-    source: str = option("A report (JSON or HDF5) with generators, or matrices (YAML); - is standard input.")
+    source: str = option(
+        "A report (JSON or HDF5) with generators, or matrices (YAML, JSON, HDF5, npz); - is standard input."
+    )
+    close: bool = option("Take the algebra that they generate by brackets, not their span.", False, panel="Search")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +94,16 @@ class ConvertOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions(Options):
     """Nothing to choose: collisions of a particle accelerator that come with symfind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """Which report to hand on, to which library."""
+
+    source: str = option("A report (JSON or HDF5); - is standard input.")
+    out: str | None = option(
+        "The file to write, npz for numpy and else Python; - or nothing is standard output.", None, writes=True
+    )
+    to: str = option(
+        "The library that reads it.", "numpy", panel="Output", choices=("numpy", "sympy", "emlp", "e3nn", "pysindy")
+    )

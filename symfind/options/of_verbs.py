@@ -57,7 +57,8 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
     space: str | None = option(
         "The candidate vector fields: linear, affine, polynomial:2, so, image-affine, colour, for fields point:2, "
         "point:chebyshev:3,1,1 (degrees in t, x, u) or random-features:200, a sum such as so+translations, a YAML "
-        "file of expressions, or a report (what its certified generators span); auto, or nothing, chooses by the data.",
+        "file of expressions, or a report (what its certified generators span); scalings of positive data, with their "
+        "dimensionless groups; auto, or nothing, chooses by the data.",
         None,
         panel="Search",
         shown_as="NAME",
@@ -364,3 +365,26 @@ class ConserveOptions(RefitOptions, ModelInputOptions):
         shown_as="NAME",
     )
     degree: int = option("For a report: the highest degree of its invariants.", 4, panel="Search", least=1, most=12)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForcesOptions(ModelInputOptions):
+    """Which field of vectors to judge, and how sure to be."""
+
+    source: str = option("A dataset of x with y or dx, or a trained model x ↦ F(x); - is standard input.")
+    kind: str | None = option(
+        "The question the data pose; read from the file, or inferred, if not given.",
+        None,
+        panel="Input",
+        choices=KIND_NAMES,
+    )
+    max_rows: int = option("Use at most so many rows, drawn at random.", 10_000, panel="Input", least=40)
+    symplectic: str | None = option(
+        "Also ask whether F = J∇H: J canonical (q1 … qn, p1 … pn), pairs (q1, p1, …), or a YAML file with a matrix.",
+        None,
+        panel="Search",
+        shown_as="NAME",
+    )
+    tolerance: float = option(
+        "The share of F by which it may miss the kind, and still count as it.", 0.05, panel="Decision", open_unit=True
+    )

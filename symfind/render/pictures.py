@@ -22,8 +22,8 @@ from symfind.fields.plane import Grid, ImageFields, image_space
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
 from symfind.render.matrices import matrix_of
+from symfind.schema.coverage import ValidityCurve
 from symfind.schema.document import Report
-from symfind.schema.validity import ValidityCurve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,14 +9,16 @@ from typing import Any
 
 from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
+from symfind.render.algebra import representation_text, structure_text
 from symfind.render.conservation import conservation_pairs
 from symfind.render.equation import equation_text, symmetric_text, unexplained_text
 from symfind.render.matrices import NEGLIGIBLE, Matrix, coefficient_text, matrix_of
 from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
+from symfind.schema.algebra import Algebra, FixedPoints, PreservedForm
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
-from symfind.schema.document import Algebra, FixedPoints, Generator, PreservedForm, Report, Source, SpectrumEntry
+from symfind.schema.document import Generator, Report, Source, SpectrumEntry
 from symfind.schema.numbers import bounds_text, number_text
 
 # What x is mapped to, by the kind of the data (DESIGN §3).
@@ -85,12 +87,7 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
     structure = structure_text(algebra)
     if structure:
         yield "structure", structure
-    if algebra.preserved_forms:
-        yield "preserves", forms_text(algebra.preserved_forms)
-    if algebra.invariants and report.conserved is None:
-        yield "invariant", _some([invariant.expression for invariant in algebra.invariants])
-    if algebra.fixed_points is not None and fixed_text(algebra.fixed_points):
-        yield "fixes", fixed_text(algebra.fixed_points)
+    yield from _of_algebra(algebra, invariants=report.conserved is None)
     if report.coverage.message:
         yield "covers", report.coverage.message
     if report.discrete is not None:
@@ -101,6 +98,20 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "set apart", f"{direction.expression} ({direction.reason})"
     for note in report.notes:
         yield "note", note
+
+
+def _of_algebra(algebra: Algebra, *, invariants: bool) -> Iterator[tuple[str, str]]:
+    """Yield what the algebra acts as, how it was closed, and what it keeps."""
+    if algebra.representation is not None:
+        yield "acts as", representation_text(algebra.representation)
+    if algebra.growth:
+        yield "closure", f"dimensions {' → '.join(map(str, algebra.growth))}"
+    if algebra.preserved_forms:
+        yield "preserves", forms_text(algebra.preserved_forms)
+    if algebra.invariants and invariants:
+        yield "invariant", _some([invariant.expression for invariant in algebra.invariants])
+    if algebra.fixed_points is not None and fixed_text(algebra.fixed_points):
+        yield "fixes", fixed_text(algebra.fixed_points)
 
 
 def _counted(undecided: int, listed: int) -> Iterator[tuple[str, str]]:
@@ -193,28 +204,6 @@ def algebra_text(algebra: Algebra) -> str:
         properties.append(f"closed to {number_text(algebra.closure)}" if algebra.closure else "closed")
     listed = f": {', '.join(properties)}" if properties else ""
     return f"{name}dimension {algebra.dimension}{aliases}{listed}"
-
-
-def structure_text(algebra: Algebra) -> str:
-    """Describe what makes up the algebra: Killing form, centre, radical, derived series, summands."""
-    parts = []
-    if algebra.killing_signature is not None:
-        parts.append(f"Killing signature ({', '.join(map(str, algebra.killing_signature))})")
-    if algebra.center_dimension:
-        parts.append(f"centre of dimension {algebra.center_dimension}")
-    if algebra.radical_dimension and not algebra.solvable:
-        parts.append(f"radical of dimension {algebra.radical_dimension}")
-    if algebra.nilradical_dimension and algebra.nilradical_dimension != algebra.radical_dimension:
-        parts.append(f"nilradical of dimension {algebra.nilradical_dimension}")
-    if algebra.levi not in (None, "0", algebra.name):
-        parts.append(f"Levi factor {algebra.levi}")
-    if algebra.derived_dimensions is not None and len(algebra.derived_dimensions) > 1:
-        parts.append(f"derived series {' ⊃ '.join(map(str, algebra.derived_dimensions))}")
-    if algebra.lower_central_dimensions is not None and algebra.nilpotent and len(algebra.lower_central_dimensions) > 2:
-        parts.append(f"lower central series {' ⊃ '.join(map(str, algebra.lower_central_dimensions))}")
-    if algebra.ideals is not None and len(algebra.ideals) > 1:
-        parts.append(f"ideals {' ⊕ '.join(algebra.ideals)}")
-    return ", ".join(parts)
 
 
 def forms_text(forms: Sequence[PreservedForm]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symfind.schema.validity import ValidityCurve
+from symfind.schema.coverage import ValidityCurve
 
 VALIDITY = ("generator", "t", "right after moving", "right after going forth and back")
 # More steps along a generator than a reader compares.

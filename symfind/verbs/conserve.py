@@ -20,8 +20,9 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import ConserveOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.promotion.library import read_library
+from symfind.schema.algebra import Algebra
 from symfind.schema.coverage import Coverage
-from symfind.schema.document import Algebra, Report, Source, Space, SpectrumEntry
+from symfind.schema.document import Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
 from symfind.verbs.architecture import with_architecture
 from symfind.verbs.contents import is_report

@@ -12,7 +12,8 @@ import yaml
 from symfind import api
 from symfind.errors import InputError
 from symfind.lie.groups.catalogue import parse_group
-from symfind.schema.document import Algebra, Report
+from symfind.schema.algebra import Algebra
+from symfind.schema.document import Report
 from symfind.schema.store import to_hdf5, to_json
 
 

@@ -23,7 +23,8 @@ from symfind.render.summary import (
     structure_text,
 )
 from symfind.render.tables import table, to_markdown, to_table_text
-from symfind.schema.document import Algebra, Fit, FixedPoints, PreservedForm, Report, SpectrumEntry
+from symfind.schema.algebra import Algebra, FixedPoints, PreservedForm
+from symfind.schema.document import Fit, Report, SpectrumEntry
 
 
 def printed(report: Report, width: int, **console: object) -> str:

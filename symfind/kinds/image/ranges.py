@@ -24,7 +24,7 @@ from symfind.fields.typeset import number_text
 from symfind.kinds.image.settings import SETTINGS
 from symfind.linalg.nullspace import GeneralisedSpectrum
 from symfind.linalg.threads import side_by_side
-from symfind.schema.validity import ValidityCurve
+from symfind.schema.coverage import ValidityCurve
 
 # Two points of accuracy: what may be lost along the way (DESIGN §2).
 MARGIN = 0.02

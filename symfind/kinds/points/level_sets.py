@@ -33,6 +33,8 @@ HIGHEST = 8
 _MOST_MONOMIALS = 250
 # Distances of points that a polynomial passes through exactly, in units of the spread.
 _EXACT = 1e-9
+# Functions of slope one that are no larger on points they were not fitted to vanish there but for rounding.
+_VANISHES = 1e-7
 # Held-out distances within this factor of the best are one distance: the lower degree is taken.
 _TIE = 1.05
 # What passes the points as near as their noise is the set, unless one degree more halves the distance: several sheets
@@ -180,6 +182,25 @@ def fitted_levels(x: Tensor, colour: Tensor, degree: int, codimension: int, nois
 def degrees(d: int, rows: int) -> list[int]:
     """Degrees with few enough monomials for half of the rows."""
     return [k for k in range(1, HIGHEST + 1) if math.comb(d + k, k) <= min(_MOST_MONOMIALS, rows // 8)]
+
+
+def exact_codimension(x: Tensor, other: Tensor, colour: Tensor) -> int:
+    """How many independent gradients the polynomials have that vanish exactly on points ``(n, d)`` and on others.
+
+    0 where none does: of points with noise, or of a set that no polynomial of a degree in reach describes.
+    """
+    found = 0
+    for degree in degrees(x.shape[1], 2 * x.shape[0]):
+        levels = fitted_levels(x, colour, degree, 1, 0.0)
+        if levels is None:
+            continue
+        exact = levels(other).square().mean(0).sqrt() <= _VANISHES
+        if bool(exact.any()):
+            inside = PolynomialLevels(levels.features, levels.weights[:, exact])
+            _, sigma, _ = _gradients(inside, other, colour)
+            ranks = (sigma > _SINGULAR * sigma[:, :1].clamp(min=1e-300)).sum(1)
+            found = max(found, int(ranks.median()))
+    return found
 
 
 def chosen_degree(x: Tensor, colour: Tensor, codimension: int, noise: float, generator: torch.Generator) -> int:

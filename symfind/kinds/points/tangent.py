@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from symfind.kinds.points.level_sets import (
     check_levels,
     chosen_degree,
     degrees,
+    exact_codimension,
     fitted_levels,
     onto,
     typed_levels,
@@ -114,9 +115,10 @@ def evidence_of_tangency(
     if request.level_set is not None:
         found = _typed(request.level_set, names, metric, reference)
     elif shape is None:
-        shape = _counted(_apart(reference, metric))
+        shape = _at_most(_counted(_apart(reference, metric)), metric, split)
         found = _fitted(request.surrogate, metric, shape, samples, split, reference, names, generator, resolved=False)
     else:
+        shape = _at_most(shape, metric, split)
         found = _fitted(request.surrogate, metric, shape, samples, split, reference, names, generator)
     pencils = [NormalPencil(frame.space, metric, normals) for normals in found.halves]
     row = (samples.x.shape[1],)
@@ -158,10 +160,22 @@ def _counted(x: Tensor) -> SetShape:
     dimension = counted_dimension(x)
     if fills_space(dimension, x):
         raise InputError(
-            "the points fill the space, so that every field is tangent to their set; "
+            f"as far as {len(x)} points tell they fill the space, where every field is tangent to their set; "
             "ask for the flows that preserve their distribution with --method weak, or give the set with --level-set"
         )
     return SetShape(max(1, min(round(dimension), x.shape[1] - 1)), 0.0, len(x) - 2)
+
+
+def _at_most(shape: SetShape, metric: Metric, split: tuple[Half, Half]) -> SetShape:
+    """The shape, with a smaller dimension where polynomials that vanish exactly on both halves leave the points less.
+
+    Few points of a set in many dimensions are counted as more than it has: an orbit in a sphere is taken for the
+    sphere, whose rotations are not those of the orbit.
+    """
+    x, other = split[0].samples.x, split[1].samples.x
+    codimension = exact_codimension(x, other, metric.colour)
+    dimension = max(1, min(shape.dimension, x.shape[1] - codimension))
+    return shape if dimension == shape.dimension else replace(shape, dimension=dimension)
 
 
 def _metric(spread: Tensor, axes: Tensor) -> Metric:
