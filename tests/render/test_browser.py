@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from symfind.render.html import to_html
+from symfind.schema.algebra import Invariant
 from symfind.schema.coverage import Drawn
-from symfind.schema.document import Invariant, Report
+from symfind.schema.document import Report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not installed")

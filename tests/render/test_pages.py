@@ -15,8 +15,9 @@ from symfind.render.matrices import shown_matrix
 from symfind.render.pages import mathml
 from symfind.render.pages.documents import document_html
 from symfind.render.pages.flows import contour, flow_cards, level_cards
+from symfind.schema.algebra import Invariant
 from symfind.schema.coverage import Drawn
-from symfind.schema.document import Generator, Invariant, Report
+from symfind.schema.document import Generator, Report
 from symfind.schema.enforcement import Enforcement, ErrorMeasured, GeneratorScored, GroupUsed, ModelSource, Score
 
 
