@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from symfind.beside import tried
 from symfind.errors import InputError, UsageError
@@ -143,6 +143,11 @@ class Model:
     def is_sequential(self) -> bool:
         """True if the network is nothing but :meth:`layers`, one after the other."""
         return self._network.sequential
+
+    @property
+    def module(self) -> nn.Module:
+        """What evaluates it, in the type that it was settled in."""
+        return self._network.module
 
     @property
     def blocked(self) -> str:

@@ -18,6 +18,7 @@ from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Intertwining
 from symfind.equivariance.methods.average import AveragedNetwork
 from symfind.equivariance.methods.frames import FrameAveragedNetwork
+from symfind.equivariance.methods.graph import GraphProjection
 from symfind.equivariance.methods.method import Choices
 from symfind.equivariance.methods.project import Projection
 from symfind.equivariance.request import prepared
@@ -93,6 +94,8 @@ def _as_module(own: nn.Module, done: Enforced, task: Equivariance, fed_shape: tu
         own.load_state_dict({k: weights.get(k, v).to(v) for k, v in known.items()})
         if isinstance(made.network, Projection):
             _tie(own, made.network)
+        elif isinstance(made.network, GraphProjection):
+            _tie_graph(own, made.network)
         return own
     if made.method == "average":
         arrays = made.weights()
@@ -117,6 +120,22 @@ def _tie(own: nn.Module, projection: Projection) -> None:
             if path is not None and space is not None:
                 name, _, kind = str(path).rpartition(".")
                 parametrize.register_parametrization(own.get_submodule(name), kind, Intertwining(space))
+
+
+def _tie_graph(own: nn.Module, projection: GraphProjection) -> None:
+    """The same for the weights of a graph; recurrent layers look their weights up anew in every call."""
+    for tie in projection.ties:
+        owner, _, kind = tie.path.rpartition(".")
+        module = own.get_submodule(owner)
+        if isinstance(module, nn.RNNBase) and not parametrize.is_parametrized(module):
+            module.register_forward_pre_hook(_looked_up)
+        parametrize.register_parametrization(module, kind, Intertwining(tie.space))
+
+
+def _looked_up(module: nn.Module, inputs: object) -> None:
+    del inputs
+    assert isinstance(module, nn.RNNBase)
+    module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
 
 
 def own_dtype(module: nn.Module) -> torch.dtype:
