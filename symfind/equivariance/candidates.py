@@ -45,8 +45,7 @@ _WRITTEN_BASIS = 2**24
 
 def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows: Tensor | None) -> Made:
     """The layerwise projection; ``rows`` give the metric of the first layer for representations not orthogonal."""
-    graph = isinstance(subject.model.module, fx.GraphModule)
-    if graph and (subject.model.blocked or not _plain(subject)):
+    if subject.format == "torch.export" and (subject.model.blocked or not _plain(subject)):
         return _projected_graph(subject, task, rep_hidden)
     covariance = None
     if rows is not None and not task.rep_in.is_orthogonal and task.rep_in.dim == task.input_width:

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from symfind.beside import tried
 from symfind.errors import InputError, UsageError
@@ -143,11 +143,6 @@ class Model:
     def is_sequential(self) -> bool:
         """True if the network is nothing but :meth:`layers`, one after the other."""
         return self._network.sequential
-
-    @property
-    def module(self) -> nn.Module:
-        """What evaluates it, in the type that it was settled in."""
-        return self._network.module
 
     @property
     def blocked(self) -> str:
@@ -348,9 +343,11 @@ class Model:
                 "the shape it was trained on"
             ) from None
         if not isinstance(y, Tensor):
+            names = y if isinstance(y, dict) else range(len(y)) if isinstance(y, tuple | list) else ()
+            named = f", or give --model-output to enforce or score ({', '.join(map(str, names))})" if names else ""
             raise InputError(
                 f"{self.path}: the model returns a {type(y).__name__}, expected one tensor; wrap it in a module that "
-                "returns the tensor in question"
+                f"returns the tensor in question{named}"
             )
         if y.ndim == 0 or len(y) != len(x):
             raise InputError(

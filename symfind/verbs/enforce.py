@@ -27,6 +27,7 @@ from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
+from symfind.models.chosen_output import with_output
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.progress import Progress, SilentProgress
@@ -85,6 +86,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
     with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             digest = sha256(path)
+            path = _one_output(options, path, folder)
             ready = _prepared(options, path, rng)
         if ready.doubt:
             named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
@@ -200,16 +202,23 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "score")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path:
+    with readable(options.model) as path, scratch_folder() as folder:
         if not is_model(path):
             return score_fields(replace(options, model=str(path)), progress)
         with _timed(seconds, "read"):
-            ready = _prepared(options, path, rng)
+            ready = _prepared(options, _one_output(options, path, folder), rng)
         with _timed(seconds, "score"), watch.phase("score"):
             found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
         settings = options.settings()
         document = score_of(ready, found, error, options.model, settings, environment)
     return replace(document, timing=seconds)
+
+
+def _one_output(options: ActionOptions, path: Path, folder: Path) -> Path:
+    """The model file, or one that gives the output asked for alone."""
+    if options.model_output is None:
+        return path
+    return with_output(path, options.model_output, folder, options.trust_model)
 
 
 def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepared:

@@ -63,6 +63,8 @@ def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) ->
         rows = data if isinstance(data, (str, Path)) else _stored(data, folder / "data.h5")
         file = _saved(own, _example(data, own), folder)
         asked = EnforceOptions(model=str(file), group=group, data=str(rows), **options)
+        if asked.model_output is not None:
+            raise UsageError("model_output is for files; give a module that returns the tensor in question")
         rng = torch.Generator().manual_seed(asked.seed)
         ready = prepared(file, asked, None, rng)
         if ready.doubt:
