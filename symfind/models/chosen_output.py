@@ -88,7 +88,7 @@ def _exported(file: AuditedFile, name: str, to: Path) -> Path:
         torch.export.save(torch.export.export(picked, (x,), dynamic_shapes=shapes), to)
     except Exception as error:  # the tracer raises what its parts raise, private classes among them
         raise InputError(
-            f"{file.path}: output '{name}' cannot be exported apart ({one_line(error)}); export a module that returns it"
+            f"{file.path}: output '{name}' cannot be exported apart ({one_line(error)}); export a module of it"
         ) from None
     return to
 

@@ -139,6 +139,7 @@ assert torch.allclose(torch.export.load("again.pt2").module()(x), net(x), atol=1
 """
 
 
+@pytest.mark.slow
 def test_a_written_file_lives_on_without_symfind(tmp_path: Path) -> None:
     """Loaded where symfind cannot be imported, trained on, exported again."""
     torch.manual_seed(0)
