@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick test-machines test-all lint documents licences clean
+.PHONY: verified hashes demo test quick test-machines test-all lint documents docs gallery licences clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -12,6 +12,16 @@ $(STAMP): pyproject.toml constraints.txt
 	# pip compiles on one core; a package may hold files for a later Python, which do not compile.
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $(STAMP)
+
+# The same from files whose digests are written down in .ci/hashes.txt, and no others.
+verified:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes -r .ci/hashes.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+hashes: $(STAMP)
+	$(BIN)/python docs/write_hashes.py
 
 demo: $(STAMP)
 	$(BIN)/symfind discover sample_data/dimuons.h5
@@ -43,6 +53,18 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+
+# The site, in build/site; a link that leads nowhere is an error.
+docs: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The gallery and the notebooks, with what their commands print now: ten minutes.
+gallery: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/write_gallery.py
+	$(BIN)/python docs/write_notebooks.py
+	$(BIN)/python docs/write_compare.py
 
 # The licences of all that symfind needs, as the installed packages state them.
 licences: $(STAMP)

@@ -47,12 +47,16 @@ class TrialLimits:
         Of computing, and of waiting. Loading takes 0.05 s and up to 10 s a GiB, a first forward a second.
     seconds_per_gib
         More for a large file: slow disks read 20 MiB a second.
+    threads
+        Whether it may start some, as Arrow does for any file. (The system counts them with the user's processes, so
+        that the limit is none of either, or no limit.)
     """
 
     memory: int = 2**32
     copies: int = 4
     seconds: float = 60.0
     seconds_per_gib: float = 60.0
+    threads: bool = False
 
 
 LIMITS = TrialLimits()
@@ -87,7 +91,7 @@ def tried(
     size = path.stat().st_size if path.exists() else 0
     seconds = limits.seconds + limits.seconds_per_gib * size / 2**30
     memory = limits.memory + limits.copies * size
-    status, told = _forked(action, memory, seconds)
+    status, told = _forked(action, memory, seconds, limits.threads)
     if told is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)):
         fault = f"it took more than {seconds:.0f} s or was killed"
     elif os.WIFSIGNALED(status):
@@ -103,7 +107,7 @@ def tried(
     raise InputError(f"{path}: refused, {what} {fault}; {remedy}")
 
 
-def _forked(action: Callable[[], str | None], memory: int, seconds: float) -> tuple[int, str | None]:
+def _forked(action: Callable[[], str | None], memory: int, seconds: float, threads: bool) -> tuple[int, str | None]:
     """How the copy ended, and what it said; None if it did not end in time."""
     reading, writing = os.pipe()
     for stream in (sys.stdout, sys.stderr):
@@ -115,7 +119,7 @@ def _forked(action: Callable[[], str | None], memory: int, seconds: float) -> tu
         child = os.fork()
     if child == 0:
         os.close(reading)
-        _in_the_child(writing, action, memory, seconds)
+        _in_the_child(writing, action, memory, seconds, threads)
     os.close(writing)
     told = None
     try:
@@ -141,13 +145,15 @@ def _until_closed(reading: int, deadline: float) -> str | None:
         content += piece
 
 
-def _in_the_child(writing: int, action: Callable[[], str | None], memory: int, seconds: float) -> NoReturn:
+def _in_the_child(
+    writing: int, action: Callable[[], str | None], memory: int, seconds: float, threads: bool
+) -> NoReturn:
     code = 1
     try:
         gc.disable()  # what this process holds is not to be cleaned up twice
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        _restrict(memory, seconds)
+        _restrict(memory, seconds, threads)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)  # the threads of the pool are not in the copy
         silent = os.open(os.devnull, os.O_WRONLY)
@@ -180,7 +186,7 @@ def _write(writing: int, text: str) -> None:
         content = content[os.write(writing, content) :]
 
 
-def _restrict(memory: int, seconds: float) -> None:
+def _restrict(memory: int, seconds: float, threads: bool) -> None:
     """No more memory, time, files and processes than a forward takes; no network where the system allows it."""
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None, use_errno=True)
@@ -188,7 +194,8 @@ def _restrict(memory: int, seconds: float) -> None:
         library.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         if library.unshare(_NEW_NETWORK) != 0:
             library.unshare(_NEW_USER | _NEW_NETWORK)
-    wanted = {"RLIMIT_CPU": int(seconds) + 1, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0, "RLIMIT_NPROC": 0}
+    wanted = {"RLIMIT_CPU": int(seconds) + 1, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
+    wanted |= {} if threads else {"RLIMIT_NPROC": 0}
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         wanted["RLIMIT_AS"] = pages * resource.getpagesize() + memory

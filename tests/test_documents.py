@@ -33,10 +33,41 @@ def test_the_picture_of_the_imports_is_current() -> None:
     )
 
 
+def test_every_pin_has_a_digest() -> None:
+    hashes = writer("write_hashes")
+    lines = hashes.TARGET.read_text(encoding="utf-8").splitlines()[1:]
+    assert all(re.fullmatch(r"[\w.-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    held = {line.split()[0].lower() for line in lines}
+    assert {pin.lower() for pin in hashes.pins()} <= held, "run make hashes"
+
+
 @pytest.mark.slow
 def test_the_first_steps_are_current() -> None:
     steps = writer("write_first_steps")
     assert steps.PAGE.read_text(encoding="utf-8") == steps.page(), "run python docs/write_first_steps.py"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in sorted((DOCS / "gallery").glob("[!i]*.md"))])
+def test_a_page_of_the_gallery_is_current(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    gallery = writer("write_gallery")
+    path = gallery.FOLDER / f"{name}.md"
+    assert path.read_text(encoding="utf-8") == gallery.ran(path)[0], f"run python docs/write_gallery.py {name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [path.stem for path in sorted((DOCS / "notebooks").glob("*.ipynb"))])
+def test_a_notebook_runs(name: str) -> None:
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("nbclient")
+    notebooks = writer("write_notebooks")
+    notebooks.executed(notebooks.FOLDER / f"{name}.ipynb")  # a cell that raises ends it
+
+
+def test_the_comparison_is_current() -> None:
+    compare = writer("write_compare")
+    assert compare.PAGE.read_text(encoding="utf-8") == compare.page(), "run python docs/write_compare.py"
 
 
 @pytest.mark.slow

@@ -44,6 +44,7 @@ def bases(folder: Path) -> Path:
         "generators:\n- [[0,-1,0],[1,0,0],[0,0,0]]\n- [[0,0,-1],[0,0,0],[1,0,0]]\n- [[0,0,0],[0,0,-1],[0,1,0]]\n"
         "names: [x, y, z]\n"
     )
+    _other_formats(folder, x)
     from symfind import api
     from symfind.schema.store import to_hdf5, to_json
 
@@ -51,6 +52,34 @@ def bases(folder: Path) -> Path:
     (folder / REPORT).write_text(to_json(report))
     (folder / "report.h5").write_bytes(to_hdf5(report))
     return folder
+
+
+def _other_formats(folder: Path, x: Any) -> None:
+    """The same rows in the formats of others, written by the libraries that own them."""
+    import pandas as pd
+    from safetensors.numpy import save_file
+    from scipy.io import netcdf_file, savemat
+
+    rows = {"x": x, "y": (x**2).sum(1)[:, None]}
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x[:, 0] ** 2 + x[:, 1] ** 2})
+    frame.to_csv(folder / "t.csv", index=False)
+    frame.to_parquet(folder / "t.parquet")
+    frame.to_feather(folder / "t.feather")
+    frame.to_hdf(folder / "pandas.h5", key="frame")
+    np.savez(folder / "a.npz", **rows)
+    np.save(folder / "a.npy", x)
+    savemat(folder / "a.mat", rows)
+    save_file(rows, folder / "a.safetensors")
+    torch.save({name: torch.as_tensor(value) for name, value in rows.items()}, folder / "tensors.pt")
+    with netcdf_file(folder / "a.nc3", "w") as file:
+        file.createDimension("time", len(x))
+        for name in "abc":
+            file.createVariable(name, "f8", ("time",))[:] = x[:, "abc".index(name)]
+
+
+FORMATS = (
+    "t.csv", "t.parquet", "t.feather", "pandas.h5", "a.npz", "a.npy", "a.mat", "a.safetensors", "tensors.pt", "a.nc3"
+)  # fmt: skip
 
 
 def write(path: Path, attributes: dict[str, Any] | None = None, **arrays: Any) -> Path:

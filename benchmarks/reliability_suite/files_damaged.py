@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from benchmarks.reliability_suite.bases import MODELS, plain_report
+from benchmarks.reliability_suite.bases import FORMATS, MODELS, plain_report
 from benchmarks.reliability_suite.cases import ANY, COMPUTED, REFUSED, Case, damaged, filled
 
 
@@ -120,6 +120,18 @@ def data(count: int, seed: int) -> Iterator[Case]:
                 return [verb, name]
 
             yield Case("HDF5 data, bytes damaged", f"{name} {i}", make, COMPUTED if verb == "conserve" else ANY)
+
+
+def formats(count: int, seed: int) -> Iterator[Case]:
+    """Files of other formats whose bytes are damaged."""
+    for i in range(count):
+        for name in FORMATS:
+
+            def make(folder: Path, whole: Path, i: int = i, name: str = name) -> list[str]:
+                (folder / name).write_bytes(damaged((whole / name).read_bytes(), random.Random(seed + 13 * i)))
+                return ["inspect", name]
+
+            yield Case("other formats, bytes damaged", f"{name} {i}", make)
 
 
 def _crafted(folder: Path) -> dict[str, Any]:

@@ -70,7 +70,12 @@ def soak(folder: Path, seed: int, only: str) -> str:
     start, early, descriptors = time.monotonic(), 0, 0
     for i in range(_RUNS):
         status, content = _run(commands[i % len(commands)])
-        answers.setdefault(i % len(commands), set()).add(f"{status} {_answer(content) if status == 0 else ''}")
+        found = answers.setdefault(i % len(commands), set())
+        before = len(found)
+        found.add(f"{status} {_answer(content) if status == 0 else ''}")
+        if before and len(found) > before:
+            shown = content.decode(errors="replace")[:2000]
+            print(f"run {i}, {commands[i % len(commands)]}: {status} {shown}", file=sys.stderr)
         if i == _RUNS // 5:
             early, descriptors = _memory(), len(list(Path("/proc/self/fd").iterdir()))
     late, now = _memory(), len(list(Path("/proc/self/fd").iterdir()))

@@ -26,6 +26,7 @@ def all_cases(seed: int, share: float = 1.0) -> Iterator[Case]:
     yield from files_damaged.models(count(60), seed)
     yield from files_damaged.members(seed)
     yield from files_damaged.data(count(40), seed)
+    yield from files_damaged.formats(count(12), seed)
     yield from files_damaged.contents()
     yield from files_damaged.reports(count(110), seed)
     yield from files_damaged.checkpoints(count(12), seed)

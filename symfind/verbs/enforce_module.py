@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from symfind.data.hdf5 import write
+from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import Enforced, enforce_model
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Intertwining
@@ -58,8 +58,7 @@ def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) ->
         As :func:`symfind.enforce`; the held-out loss is worse and ``force`` is not given.
     """
     own = copy.deepcopy(module).eval()
-    with tempfile.TemporaryDirectory(prefix="symfind-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         rows = data if isinstance(data, (str, Path)) else _stored(data, folder / "data.h5")
         file = _saved(own, _example(data, own), folder)
         asked = EnforceOptions(model=str(file), group=group, data=str(rows), **options)

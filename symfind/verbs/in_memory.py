@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from symfind.data.formats.contents import Array, Contents, write_contents
 from symfind.data.formats.stored import stored_contents
 from symfind.data.formats.tables import TableRequest
 from symfind.data.mapping import ROLES, nearest
+from symfind.data.scratch import scratch_folder
 from symfind.errors import InputError, SymfindError, UsageError
 from symfind.options.option import Options
 
@@ -97,11 +97,11 @@ def asked(
         if arrays or held or labels:
             raise UsageError(f"{source}: a file is given, and arrays beside it; give one of the two")
         settings[role] = str(source)
-    with tempfile.TemporaryDirectory(prefix="symfind-") as folder:
+    with scratch_folder() as folder:
         shown: dict[str, str] = {}
         try:
             if isinstance(source, nn.Module):
-                path = Path(folder) / "model.pt"
+                path = folder / "model.pt"
                 shown[str(path)] = f"the {type(source).__name__} in memory"
                 if len(arrays) + len(held) > 1 or set(held) - {"x"}:
                     raise UsageError("a model takes one array of inputs beside it; give x alone")
@@ -111,9 +111,9 @@ def asked(
                 extra |= {} if inputs is None else {"data": inputs}
             elif role not in settings:
                 given = [*([] if source is None else [source]), *arrays]
-                settings[role] = _written(given, held, labels, Path(folder) / "rows.h5", settings, shown)
+                settings[role] = _written(given, held, labels, folder / "rows.h5", settings, shown)
             for name, value in extra.items():
-                path = Path(folder) / f"{name}.h5"
+                path = folder / f"{name}.h5"
                 settings[name] = _written([value], {}, {}, path, {"kind": "points"}, shown)
             yield Asked(options_type(**settings), shown)
         except SymfindError as error:

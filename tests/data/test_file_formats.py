@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,9 @@ import pytest
 import scipy.io
 import torch
 
+from symfind.data.formats.contents import FileFormat
 from symfind.data.formats.registry import FILE_FORMATS
+from symfind.data.formats.stored import read_tried
 from symfind.errors import InputError
 from symfind.kinds.inspection import inspection
 from symfind.kinds.reading import open_dataset
@@ -419,3 +423,11 @@ def test_every_format_has_a_file_here() -> None:
         "torch.save", "safetensors",
     }  # fmt: skip
     assert set(FILE_FORMATS.names) == read
+
+
+def test_a_file_that_crashes_its_reader_ends_that_reader_alone(tmp_path: Path) -> None:
+    """What a crafted file does to a library of another language happens beside this process."""
+    (tmp_path / "a.bin").write_bytes(b"crafted")
+    form = FileFormat("crashing", (".bin",), lambda path: os.kill(os.getpid(), signal.SIGSYS), "nothing")
+    with pytest.raises(InputError, match=r"a.bin: refused, while reading it crashes its reader \(SIGSYS\)"):
+        read_tried(form, tmp_path / "a.bin")

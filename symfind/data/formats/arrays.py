@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symfind.beside import tried
 from symfind.data.archive import foreign_globals, fresh_archive
 from symfind.data.formats.contents import Array, Contents, unnamed_columns
 from symfind.data.mapping import ROLES
@@ -141,7 +142,12 @@ def read_torch(path: Path) -> Contents:
                 "because a pickle can run any program; save its tensors, torch.save({'x': x, 'y': y}, FILE), or a "
                 "model with torch.jit.script(model).save(...)"
             )
-        loaded = torch.load(archive.path, map_location="cpu", weights_only=True)
+
+        def load() -> Any:
+            return torch.load(archive.path, map_location="cpu", weights_only=True)
+
+        tried(path, lambda: None if load() is None else "", "while loading", "save the tensors again")
+        loaded = load()
     if isinstance(loaded, torch.Tensor):
         return Contents(dict(_named_alone(loaded.numpy(force=True))))
     if isinstance(loaded, list | tuple) and len(loaded) == len(_PAIR):
@@ -209,6 +215,8 @@ def _members(path: Path) -> list[str]:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "reshape" in reason:  # NumPy's word for what a file that was cut off leads to
+        reason = "it holds fewer numbers than it declares"
     return InputError(f"{path}: cannot be read ({reason}); the file is damaged or of another format, write it again")
 
 

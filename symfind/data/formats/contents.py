@@ -63,6 +63,9 @@ class FileFormat:
         The module that reads it, beyond what symfind needs anyhow.
     about
         What such a file is read as, for the documentation.
+    tried_first
+        Whether all of reading is done beside this process first: no bytes of a text can crash who reads it, those of
+        others may; of an archive only the loading is, after it was audited.
     """
 
     name: str
@@ -71,6 +74,7 @@ class FileFormat:
     about: str
     signature: Callable[[Path, bytes], bool] = lambda path, head: False
     needs: str = ""
+    tried_first: bool = True
 
 
 def unnamed_columns(array: Array) -> dict[str, Array]:

@@ -38,7 +38,11 @@ def read_arrow(path: Path) -> Contents:
     try:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
-        table = parquet.read_table(path) if is_parquet else feather.read_table(path, memory_map=False)
+        table = (
+            parquet.read_table(path, use_threads=False)
+            if is_parquet
+            else feather.read_table(path, memory_map=False, use_threads=False)
+        )
     except (arrow.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read ({reason}); write it again") from None

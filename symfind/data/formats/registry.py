@@ -25,6 +25,7 @@ FILE_FORMATS: Registry[FileFormat] = Registry(
             text.read_text,
             "a table: columns by name, parted by commas, tabs, semicolons or spaces",
             signature=text.looks_like_text,
+            tried_first=False,
         ),
         FileFormat(
             "npy",
@@ -69,6 +70,7 @@ FILE_FORMATS: Registry[FileFormat] = Registry(
             arrays.read_torch,
             "tensors by name, or a pair of them as x and y",
             signature=arrays.is_torch,
+            tried_first=False,
         ),
         FileFormat("safetensors", (".safetensors",), arrays.read_safetensors, "tensors by name", needs="safetensors"),
     ),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import h5py
 
+from symfind.beside import TrialLimits, tried
 from symfind.data.dimensions import role_of
-from symfind.data.formats.contents import Contents, write_contents
+from symfind.data.formats.contents import Contents, FileFormat, write_contents
 from symfind.data.formats.registry import format_of
 from symfind.data.formats.tables import TableRequest, table_roles
 from symfind.data.hdf5 import opened
+from symfind.data.scratch import scratch_folder
 from symfind.errors import InputError
 
 
@@ -37,9 +37,9 @@ class StoredFile:
         self.path = source
         self.notes: tuple[str, ...] = ()
         if contents is not None:
-            folder = Path(tempfile.mkdtemp(prefix="symfind-"))
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self.path = folder / "data.h5"
+            held = ExitStack()
+            weakref.finalize(self, held.close)
+            self.path = held.enter_context(scratch_folder()) / "data.h5"
             self.notes = contents.notes
             write_contents(self.path, contents)
 
@@ -73,7 +73,18 @@ def stored_file(path: Path, asked: TableRequest | None = None) -> StoredFile:
     form = format_of(path)
     if form is None:
         return StoredFile(path)
-    return stored_contents(form.read(path), path, asked)
+    return stored_contents(read_tried(form, path), path, asked)
+
+
+def read_tried(form: FileFormat, path: Path) -> Contents:
+    """Read a file once it was read beside this process: what crafted bytes do to a library, they do there."""
+
+    def read() -> None:
+        form.read(path)
+
+    if form.tried_first:
+        tried(path, read, "while reading", "write the file again", TrialLimits(threads=True))
+    return form.read(path)
 
 
 def stored_contents(contents: Contents, path: Path, asked: TableRequest | None) -> StoredFile:
