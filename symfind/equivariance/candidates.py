@@ -100,18 +100,17 @@ def _projected_graph(subject: Subject, task: Equivariance, rep_hidden: str | Non
         )
     rows = subject.x[torch.arange(_TRIED) % len(subject.x)].reshape(_TRIED, *fed)
     projection = project_graph(module, rows, task, rep_hidden)
-    if not projection.ties:
-        raise UsageError("every operation of the graph commutes already, whatever its weights")
     moved = tuple(
         LayerMoved(layer=t.path, distance=t.moved, dimension=t.space.dim, representation=projection.hidden[t.path])
         for t in projection.ties
     )
+    detail = f"{len(moved)} weights of the exported graph" if moved else "all operations commute, whatever the weights"
 
     def meant(x: Tensor) -> Tensor:
         return projection.function(x.reshape(len(x), *fed))
 
     return Made(
-        "project", projection, f"{len(moved)} weights of the exported graph", (), moved,
+        "project", projection, detail, (), moved,
         partial(_tied_weights, projection), None, meant,
     )  # fmt: skip
 

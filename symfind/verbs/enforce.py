@@ -27,7 +27,6 @@ from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
-from symfind.models.chosen_output import with_output
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.progress import Progress, SilentProgress
@@ -35,6 +34,7 @@ from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.augment import score_fields
+from symfind.verbs.chosen_output import with_output
 from symfind.verbs.enforce_module import Rows, enforce_module
 from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
