@@ -17,7 +17,11 @@ from symfind.linalg.nullspace import generalised_spectrum
 
 
 def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: WitnessSettings) -> float:
-    """The least share, over generators and both ways, of rows that a finite step leaves among the data."""
+    """The least share, over generators, of rows that a finite step one way or the other leaves among the data.
+
+    A row and where the step takes it are compared with one another, whichever of the two is the first: near the rim of
+    the data one of the ways leaves them, whatever the symmetry. Along what does not lie in the data both do.
+    """
     k, d = problem.objects
     n = min(len(rows), 2500)
     x, some = rows.x[:n], rows.x[:300]
@@ -31,16 +35,23 @@ def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: Witn
         size = whole.size(field)
         if size <= 0:
             continue
+        among, among_alone = [], []
         for way in (1.0, -1.0):
             at = some.clone()
             steps = 4
             h = way * settings.step / size / steps
             for _ in range(steps):
                 at = _runge_kutta(problem.space, c, at, h, d)
-            least = min(least, whole.share(at))
+            among.append(whole.inside(at))
             if alone is not None:
-                least = min(least, alone.share(at.reshape(-1, d)))
+                among_alone.append(alone.inside(at.reshape(-1, d)))
+        least = min(least, _either(among), _either(among_alone) if among_alone else 1.0)
     return least
+
+
+def _either(among: Sequence[Tensor]) -> float:
+    """The share of rows of which one way or the other stays among the data."""
+    return float(torch.stack(tuple(among)).any(0).double().mean())
 
 
 @dataclass(frozen=True)
@@ -73,10 +84,6 @@ class _Support:
         moved = (x - self.mean) @ self.to_white
         near = torch.cat([torch.cdist(part, self.white).amin(1) for part in torch.split(moved, 1024)])
         return near <= self.radius
-
-    def share(self, x: Tensor) -> float:
-        """Share of points ``(n, D)`` that lie among the data."""
-        return float(self.inside(x).double().mean())
 
 
 def visible(problem: Problem, slopes: Tensor, rows: Rows, vectors: Tensor, tolerance: float) -> Tensor:
