@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 import symfind
 from symfind import EnforceOptions, ScoreOptions
+from symfind.equivariance.equivariance import Equivariance
+from symfind.equivariance.methods.average import AveragedNetwork
+from symfind.equivariance.methods.frames import FrameAveragedNetwork
 from symfind.errors import InputError, UsageError
-from symfind.lie.groups.catalogue import parse_group
-from symfind.verbs.enforce_module import enforce_module
+from symfind.lie.groups.catalogue import CompactGroup, parse_group
+from symfind.lie.groups.notation import parse_representation
 
 F64 = torch.float64
 
@@ -99,15 +102,18 @@ def test_other_outputs_are_named(tmp_path: Path) -> None:
         )
 
 
-def test_orders_of_objects_together_with_rigid_motions(tmp_path: Path) -> None:
+def test_orders_of_objects_together_with_rigid_motions() -> None:
     """s3, then e(3) on what that gives: frames do not see the order of the objects, so that both hold."""
     with pytest.raises(UsageError, match=r"enforce the other factors first and e\(3\)"):
         parse_group("e3 x s3")
     torch.manual_seed(1)
     module = nn.Sequential(nn.Linear(9, 12), nn.Tanh(), nn.Linear(12, 1)).to(F64)
     x = torch.randn(48, 9, dtype=F64)
-    first = enforce_module(module, "s3", x, method="average", rep_in="V⊗3", rep_out="1", force=True)
-    both = enforce_module(first, "e3", x, method="frames", rep_in="points(3)", rep_out="1", force=True)
+    s3, e3 = parse_group("s3"), parse_group("e3")
+    assert isinstance(s3, CompactGroup)
+    orders = Equivariance(s3, parse_representation(s3, "V⊗3"), parse_representation(s3, "1"), (9,), (1,))
+    motions = Equivariance(e3, parse_representation(e3, "points(3)"), parse_representation(e3, "1"), (9,), (1,))
+    both = FrameAveragedNetwork(AveragedNetwork(module, orders, s3.haar(1)), motions)
     turn, _ = torch.linalg.qr(torch.randn(3, 3, dtype=F64))
     moved = (x.view(-1, 3, 3) @ turn.T + torch.tensor([1.0, -2.0, 0.5], dtype=F64)).flatten(1)
     with torch.no_grad():
