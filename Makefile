@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: verified hashes demo test quick test-machines test-all lint documents docs gallery licences clean
+.PHONY: verified hashes demo test quick test-machines test-all lint documents docs gallery licences profile bench bench-quick bench-busy clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +53,20 @@ documents: $(STAMP)
 	$(BIN)/python docs/write_kinds.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+
+# Ten commands: seconds by phase; alone and beside a busy process. Both write their part of docs/performance.md.
+profile: $(STAMP)
+	$(BIN)/python -m benchmarks.profile --write
+
+# Ratios of processor time, ours to others'; the quick ones fail where one is half as large again as it was kept.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.bench --write
+
+bench-quick: $(STAMP)
+	$(BIN)/python -m benchmarks.bench --quick
+
+bench-busy: $(STAMP)
+	$(BIN)/python -m benchmarks.busy --write
 
 # The site, in build/site; a link that leads nowhere is an error.
 docs: $(STAMP)

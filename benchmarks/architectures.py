@@ -124,6 +124,9 @@ def main() -> None:
     asked = parser.parse_args()
     path = Path(asked.output)
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # What benchmarks/trained_models.py wrote behind it stays.
+    mark = next((i for i, line in enumerate(before) if line.startswith("<!-- trained models")), len(before))
+    after = "\n".join(["", *before[mark:], ""]) if mark < len(before) else ""
     lines: list[str] = []
     for architecture in ARCHITECTURES:
         known = next((line for line in before if line.startswith(f"| {architecture.name} |")), None)
@@ -133,7 +136,7 @@ def main() -> None:
             known = f"| {architecture.name} | {architecture.task.group} | " + " | ".join(cells) + " |"
             print(known, flush=True)
         lines.append(known)
-        path.write_text(written(lines, asked.seed), encoding="utf-8")
+        path.write_text(written(lines, asked.seed) + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

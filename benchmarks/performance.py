@@ -1,6 +1,6 @@
 """Seconds and memory of whole processes beside ``import torch``, of large files, and of the certificates.
 
-    python benchmarks/performance.py --output docs/performance.md
+    python -m benchmarks.performance --write
 
 Every comparison is made within one run: the processes that are compared take turns, and medians are compared. Beside
 the wall clock stands the processor time, which says what is left when other programs take the cores.
@@ -11,51 +11,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
+from benchmarks.speed_suite.commands import Run, run
+from benchmarks.speed_suite.document import machine, write_part
+
 DIMUONS = Path(__file__).parent.parent / "sample_data" / "dimuons.h5"
 SYMFIND = [sys.executable, "-m", "symfind"]
 WIDTH = 8
 CHUNK = 8192
 PARTS = ["processes", "certificates", "rows"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One finished process: seconds on the wall, seconds of processor, and the largest resident memory in MB."""
-
-    wall: float
-    processor: float
-    memory: float
-
-
-def run(command: Sequence[str]) -> Run:
-    """A process that is waited for with wait4, which tells its own peak memory and not that of earlier ones."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    message = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - start
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {message}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in kB elsewhere
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
 def alternating(commands: dict[str, Sequence[str]], repeats: int) -> dict[str, Run]:
@@ -193,29 +167,23 @@ def certificate_rows(folder: Path, repeats: int) -> list[str]:
     return lines
 
 
-def document(lines: Sequence[str], command: str, repeats: int, load: Sequence[tuple[float, float, float]]) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("symfind", "torch", "h5py", "numpy"))
-    before, after = (", ".join(f"{value:.1f}" for value in each) for each in load)
-    return f"""# Speed and memory
-
-Written by `{command}`. Do not edit by hand.
+def document(lines: Sequence[str], repeats: int, load: tuple[float, float, float]) -> str:
+    return f"""## Processes, bounds, large files
 
 Medians of {repeats} whole processes that take turns; the large files are read once. "Bounds" and "nullspace" are phases
 of the report's `timing`. A bound is on the wall clock of an idle machine: with more programs than cores the wall clock
 says little, and the processor time in brackets more.
 
-{date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads;
-load over 1, 5 and 15 minutes {before} before, {after} after. Python {platform.python_version()}, {versions}.
-
 | what | measured | bound | holds |
 |---|---|---|---|
 {chr(10).join(lines)}
-"""
+
+{machine(load)}"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="the Markdown file to write; standard output without it")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     parser.add_argument("--repeats", type=int, default=5, help="processes whose median is taken")
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000], help="sizes of the large files")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what is measured; all of it without")
@@ -232,12 +200,11 @@ def main() -> None:
             lines += certificate_rows(folder, options.repeats)
         if "rows" in options.parts:
             lines += memory_rows(folder, options.rows)
-    command = " ".join(["python", "benchmarks/performance.py", *sys.argv[1:]])
-    text = document(lines, command, options.repeats, (before, os.getloadavg()))
-    if options.output is None:
-        print(text)
+    text = document(lines, options.repeats, before)
+    if options.write:
+        write_part("processes", "python -m benchmarks.performance --write", text)
     else:
-        options.output.write_text(text, encoding="utf-8")
+        print(text)
 
 
 if __name__ == "__main__":

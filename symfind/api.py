@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symfind.answers.compose import report_of_finding
-from symfind.answers.discrete import with_discrete
 from symfind.data.files import readable
 from symfind.decision.finding import decide
 from symfind.kinds.search import is_model, search
@@ -61,6 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 @guessed(DiscoverOptions, "source")
+@one_thread()
 def discover(options: DiscoverOptions, progress: Progress | None = None) -> Report:
     """The generators ξ with L_ξF = 0 of a dataset or a trained model.
 
@@ -92,7 +92,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         check_name(Path(options.witness))
     with readable(options.source) as path:
         origin, evidence = search(options, path, device, clock)
-        with clock.phase("bounds"), one_thread():
+        with clock.phase("bounds"):
             finding = decide(evidence, options.tolerance, options.alpha, max(options.bootstrap, 40), options.seed)
     source = Source(
         path=options.source,
@@ -103,10 +103,12 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         read_as=origin.read_as,
     )
     where = environment(str(device), options.dtype)
-    with clock.phase("algebra"), one_thread():
+    with clock.phase("algebra"):
         report = report_of_finding(finding, source, options.settings(), where, close=options.close)
     if options.discrete is not None:
-        with clock.phase("discrete"), one_thread():
+        from symfind.answers.discrete import with_discrete  # scipy comes with it, and it is seldom asked for
+
+        with clock.phase("discrete"):
             least = max(options.bootstrap, 40)
             report = with_discrete(
                 report, evidence, options.discrete, options.tolerance, options.alpha, least, options.seed
@@ -116,6 +118,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
     return replace(report, timing=clock.seconds)
 
 
+@one_thread()
 def identify(source: str | Path) -> Report:
     """The Lie algebra that generators span: its name, structure and what it preserves.
 

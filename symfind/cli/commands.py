@@ -40,14 +40,17 @@ def discover(options: DiscoverOptions, output: Output) -> Report | None:
     direction does), confidence bounds and a verdict.
     """
     from symfind import api
+    from symfind.linalg.processes import joined_processes
 
     if options.dry_run:
         from symfind.cli.listing import write_listing
 
         write_listing(api.plan(options), output)
         return None
-    with output.progress() as progress:
+    with output.progress() as progress, joined_processes() as processes:
         report = api.discover(options, progress)
+    if processes.rank:
+        return None  # the report is written once
     output.write_report(report)
     if options.require_symmetry and not report.certified:
         raise NothingCertified(

@@ -28,6 +28,9 @@ VERBS = tuple(
 )
 # Set by a shell that asks how a line could go on (`symfind --install-completion` tells it to).
 _COMPLETION = "_SYMFIND_COMPLETE"
+# Before torch and NumPy are imported: a thread that waits for others sleeps, where by default it spins and takes the
+# core of another program; and NumPy's own pool, which nothing here has large products for, is not made.
+_POOLS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 _WITH_A_FILE = ("enforce", "promote", "augment")
 
 _INTERRUPTED = 130
@@ -96,6 +99,8 @@ def process() -> NoReturn:
     :meth:`symfind.cli.output.Output.progress` turns the collector on for the work that follows them.
     """
     gc.disable()
+    for name, value in _POOLS.items():
+        os.environ.setdefault(name, value)
     run()
 
 
@@ -126,6 +131,8 @@ def _status() -> int:
         if arguments[0] == "help":
             arguments = [*arguments[1:2], "--help"]
         called = next((argument for argument in arguments if not argument.startswith("-")), "")
+        if called in VERBS and called != "discover" and os.environ.get("RANK", "0") != "0":
+            return 0  # under torchrun the first process does what is not shared out, and writes it once
         # A shell that asks for completions says what was typed in its environment.
         completing = _COMPLETION in os.environ
         result = application(None if completing else called)(arguments, prog_name="symfind", standalone_mode=False)

@@ -20,6 +20,8 @@ from symfind.errors import InputError
 
 # A block of rows is held a few times over (as stored, as converted, in the caller's products), so it stays
 # well below a gigabyte however wide a row is.
+# Numbers of a block of narrow rows: what is done once a block (links, chunks, a call of Python) is then a hundredth.
+_BLOCK_NUMBERS = 2**19
 _MAX_BLOCK_BYTES = 2**27
 
 
@@ -90,7 +92,7 @@ class Dataset:
         return files.sha256(self.path)
 
     def blocks(
-        self, rows: int = 8192, start: int = 0, stop: int | None = None, dtype: torch.dtype = torch.float64
+        self, rows: int | None = None, start: int = 0, stop: int | None = None, dtype: torch.dtype = torch.float64
     ) -> Iterator[dict[str, Tensor]]:
         """Yield rows ``start:stop`` in order, a block at a time.
 
@@ -98,7 +100,7 @@ class Dataset:
         ----------
         rows
             About how many rows a block has: it is rounded to whole chunks of the file, and reduced where rows
-            are so wide that a block would exceed 128 MiB.
+            are so wide that a block would exceed 128 MiB. By default 8,192, and more of narrow rows: 4 MiB.
         start, stop
             Range of rows; to the end by default.
         dtype
@@ -109,6 +111,8 @@ class Dataset:
         InputError
             A value is NaN or infinite, or too large for ``dtype``; or a block cannot be read.
         """
+        width = sum(prod(shape[1:]) for shape in self.rows.shapes.values())
+        rows = rows or max(8192, _BLOCK_NUMBERS // max(1, width))
         with self.stored.opened() as file:
             for first, end in self._ranges(rows, start, stop):
                 yield self._tensors(self.rows.read(file, first, end), dtype)
@@ -136,9 +140,13 @@ class Dataset:
 
     def sample(self, n: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """Return n rows drawn uniformly without replacement, in the order of the file; all rows if n ≥ N."""
+        return self.take(self.drawn(n, generator), dtype)
+
+    def drawn(self, n: int, generator: torch.Generator) -> Tensor:
+        """Numbers of n rows drawn uniformly without replacement, ascending; all if n ≥ N."""
         total = self.n_rows
         if n >= total:
-            return self.take(torch.arange(total), dtype)
+            return torch.arange(total)
         drawn = torch.empty(0, dtype=torch.int64)
         if n > total // 2:
             drawn = torch.randperm(total, generator=generator)[:n]
@@ -147,7 +155,7 @@ class Dataset:
             drawn = torch.unique(torch.cat([drawn, more]))
             if len(drawn) > n:  # by symmetry, dropping any at random leaves a uniform subset
                 drawn = drawn[torch.randperm(len(drawn), generator=generator)[:n]]
-        return self.take(drawn.sort().values, dtype)
+        return drawn.sort().values
 
     def validate(self) -> None:
         """Read every row once and raise if a number is NaN or infinite.

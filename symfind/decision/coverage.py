@@ -16,6 +16,7 @@ from torch import Tensor
 from symfind.decision.settings import SETTINGS
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.fits.geometry import Geometry
+from symfind.linalg.threads import threads_for
 from symfind.linalg.tsqr import triangular_factor
 
 # More would cost more than the bounds.
@@ -25,6 +26,8 @@ _FEWEST_POINTS = 300
 # Monomials that depend on one another to this degree over the points are one; and v of which the weights of a field
 # leave this share of the square is where the field vanishes.
 _DEPENDENT, _UNSEEN = 1e-9, 1e-12
+# Pivots of a triangular factor that differ by less than this: nothing is unseen, and no eigenvectors are needed.
+_CLEAR = 1e-3
 
 
 def coverage_factors(x: Tensor, fields: Tensor, geometry: Geometry, objects: tuple[int, int], degree: int) -> Tensor:
@@ -78,10 +81,18 @@ def _orthonormal(rows: Tensor) -> Tensor:
 
 def _largest(moved: Tensor, rows: Tensor) -> float:
     """Largest ‖moved c‖/‖rows c‖, c orthogonal to what the weights of the rows leave nothing of."""
-    values, vectors = torch.linalg.eigh(rows.T @ rows)
+    with threads_for(2.0 * rows.shape[0] * rows.shape[1] ** 2):
+        gram, inner = rows.T @ rows, moved.T @ moved
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    pivots = factor.diagonal()
+    if not bool(failed) and float(pivots.min()) > _CLEAR * float(pivots.max()):
+        half = torch.linalg.solve_triangular(factor, inner, upper=False)
+        inner = torch.linalg.solve_triangular(factor, half.T, upper=False)
+        return float(torch.linalg.eigvalsh(inner)[-1].clamp(min=0).sqrt())
+    values, vectors = torch.linalg.eigh(gram)
     keep = values > _UNSEEN * values[-1]
     if not bool(keep.any()):
         return 0.0
     white = vectors[:, keep] / values[keep].sqrt()
     # ω matters down to a tolerance, far above what squaring loses.
-    return float(torch.linalg.eigvalsh(white.T @ (moved.T @ moved) @ white)[-1].clamp(min=0).sqrt())
+    return float(torch.linalg.eigvalsh(white.T @ inner @ white)[-1].clamp(min=0).sqrt())

@@ -15,6 +15,7 @@ from symfind.errors import NumericalError
 from symfind.fields.readable import affine_entries, readable
 from symfind.lie.algebras.canonical import canonical_basis
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.linalg.subspaces import DEPENDENT, span_basis
 
 # Directions beyond this many are not candidates for a certificate: bounding them would cost as much as all the rest.
 _MOST_DIRECTIONS = 64
@@ -290,7 +291,7 @@ def canonical_vectors(evidence: Evidence, vectors: Tensor, noise: float) -> Tens
         if moved:
             rows = torch.cat([where.rows(*entries), vectors[p:].T], 1)
             units = where.rows(*whole).T
-    if int(torch.linalg.matrix_rank(rows)) < rows.shape[0]:
+    if span_basis(rows, DEPENDENT).shape[0] < rows.shape[0]:  # entries that differ in their last digits alone
         return unit
     scale = torch.linalg.matrix_norm(rows, 2) / rows.shape[0] ** 0.5
     errors = torch.full_like(rows, noise * float(scale) / rows.shape[1] ** 0.5)

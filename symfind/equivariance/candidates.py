@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
 
+from symfind.equivariance.distillation.distill import EquivariantNetwork, Lesson, Training, distilled_network
 from symfind.equivariance.equivariance import Equivariance
-from symfind.equivariance.equivariant_modules import EquivariantMLP
+from symfind.equivariance.equivariant_modules import EquivariantMLP, Started
 from symfind.equivariance.made import Made, Yardstick
 from symfind.equivariance.methods.average import (
     MOST_NODES,
@@ -19,11 +21,10 @@ from symfind.equivariance.methods.average import (
     rows_at_once,
     rule_for,
 )
-from symfind.equivariance.methods.distill import distilled_network
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
 from symfind.equivariance.methods.graph import GraphProjection, project_graph
 from symfind.equivariance.methods.project import Projection, project_network
-from symfind.equivariance.subject import Subject
+from symfind.equivariance.subject import Subject, stored_network
 from symfind.equivariance.verify import Evaluated
 from symfind.errors import UsageError
 from symfind.lie.groups.haar import HaarQuadrature
@@ -237,8 +238,8 @@ def framed(
         )
     if support.missing == 1.0:
         raise UsageError(
-            "--method frames: no row has a timelike sum of vectors, so there is no rest frame; give --data with "
-            "physical momenta, or use --method distill"
+            "--method frames: the vectors of no row span a timelike direction, so there is no rest frame; give --data "
+            "with physical momenta, or use --method distill"
         )
     if support.missing:
         notes.append(f"frames: {100 * support.missing:.3g} % of the rows have no rest frame")
@@ -254,28 +255,38 @@ def distilled(
     subject: Subject,
     task: Equivariance,
     yardstick: Yardstick,
-    teacher: Model,
-    teacher_name: str,
-    steps: int,
+    teacher: tuple[Model, str],
+    training: Training,
+    start: Model | None,
     rng: torch.Generator,
     advance: Advance | None,
 ) -> Made:
-    """An equivariant network fitted to a teacher on the rows that are not held out."""
-    rows = yardstick.train
-    network = distilled_network(task, rows, teacher(rows).double(), rng, steps=steps, advance=advance)
-    count = sum(p.numel() for p in network.parameters())
+    """An equivariant network fitted to the targets or a teacher on the rows that are not held out."""
+    x = yardstick.train
+    first = None if start is None else start(x).double()
+    lesson = Lesson(x, teacher[0](x).double(), teacher[1], yardstick.y_train, yardstick.loss, first)
+    done = distilled_network(task, lesson, rng, training, advance)
+    network: nn.Module = copy.deepcopy(done.network.plain()).to(subject.dtype)
+    meant: nn.Module = done.network
+    detail = done.detail
+    if done.started and start is not None:
+        network = Started(stored_network(Path(start.path), subject.trust).module, network)
+        meant = Started(Evaluated(start, task.input_shape), done.network)
+        detail += f", added to {Path(start.path).name}"
     return Made(
         "distill",
-        copy.deepcopy(network.plain()).to(subject.dtype),
-        f"{count} parameters fitted to the {teacher_name} on {len(rows)} rows",
+        network,
+        detail,
         ("distill: a new network, whose agreement with the model is measured, not guaranteed",),
         (),
-        partial(_distilled_weights, network),
-        meant=network,
+        partial(_distilled_weights, done.network),
+        meant=meant,
     )
 
 
-def _distilled_weights(network: EquivariantMLP) -> dict[str, Tensor]:
+def _distilled_weights(network: EquivariantNetwork) -> dict[str, Tensor]:
+    if not isinstance(network, EquivariantMLP):
+        return {name.replace(".", "/"): value for name, value in network.state_dict().items() if value.numel()}
     out: dict[str, Tensor] = {}
     for i, layer in enumerate(network.linear_layers):
         name = f"layers/{i:03d}"

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from symfind.decision.halves import part_held_out, with_duplicates_grouped
 from symfind.equivariance.equivariance import Equivariance, equivariance_error, spread
-from symfind.equivariance.made import Candidate, Yardstick, measured
-from symfind.equivariance.measure import relative_change, seconds_per_call, task_loss, worse_by
+from symfind.equivariance.made import Candidate, Yardstick, measured, rounding_of
+from symfind.equivariance.measure import seconds_per_call, task_loss, worse_by
 from symfind.equivariance.methods.method import Attempt, Choices, Method
+from symfind.equivariance.methods.orientation import seen_in_one_orientation
 from symfind.equivariance.methods.registry import METHODS
-from symfind.equivariance.orientation import seen_in_one_orientation
+from symfind.equivariance.settings import SETTINGS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import ENDING, format_written
 from symfind.errors import InputError, UsageError
@@ -28,19 +28,6 @@ from symfind.schema.enforcement import ErrorMeasured, LossChange, LossMeasured
 
 ELEMENTS = 256
 """Fresh group elements on which errors are measured."""
-
-# Rows for the loss; a change of the function, where there are no targets, is seen on fewer.
-_MOST_HELD_OUT = 256
-_MOST_SEEN = 64
-_HELD_OUT = 0.5
-
-# Without targets a projection is alive when it keeps at least half of the variance of the function.
-_ALIVE = 0.5**0.5
-
-_PLAINLY = 0.9
-
-# The largest of a few hundred errors is so many times their root mean square.
-_ROUNDINGS = 8.0
 
 
 @dataclass(frozen=True)
@@ -103,19 +90,18 @@ class Enforced:
 def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, tolerance: float) -> Yardstick:
     """Rows held out, elements and units for all measurements."""
     n = len(subject.x)
-    most = _MOST_SEEN if subject.y is None else _MOST_HELD_OUT
+    most = SETTINGS.seen if subject.y is None else SETTINGS.most_held_out
     flat = subject.x.flatten(1)
     copies = with_duplicates_grouped(Samples(flat, flat[:, :0])).group
-    held, rest = part_held_out(n, max(1, min(most, round(_HELD_OUT * n))), copies, rng)
+    held, rest = part_held_out(n, max(1, min(most, round(SETTINGS.held_out * n))), copies, rng)
     rest = rest if len(rest) else held
     x = subject.x[held]
     own = evaluated(subject.path, x, subject.trust)
     values = own(x)
     loss = None
     if subject.y is not None:
-        loss = task_loss(
-            subject.model(subject.x[rest[:_MOST_HELD_OUT]]), subject.y[rest[:_MOST_HELD_OUT]], str(subject.path)
-        )
+        some = rest[: SETTINGS.most_held_out]
+        loss = task_loss(subject.model(subject.x[some]), subject.y[some], str(subject.path))
     unit = spread(values)
     elements = task.fresh_elements(ELEMENTS, rng)
     return Yardstick(
@@ -128,16 +114,8 @@ def yardstick_for(subject: Subject, task: Equivariance, rng: torch.Generator, to
         elements,
         unit,
         seconds_per_call(own, x),
-        max(tolerance, _ROUNDINGS * rounding_of(own, task, x, elements, unit)),
+        max(tolerance, rounding_of(own, task, x, elements, unit)),
     )
-
-
-def rounding_of(own: Model, task: Equivariance, x: Tensor, elements: Tensor, unit: float) -> float:
-    """√E‖F(ρ(g)⁻¹ρ(g)x) − F(x)‖² in the type of the file, in units of the spread: no error can be told below it."""
-    index = torch.arange(len(elements)) % len(x)
-    rows = x[index].to(own.dtype)
-    back = task.moved_input(torch.linalg.inv(elements), task.moved_input(elements, rows))
-    return relative_change(own(back), own(rows), unit)
 
 
 def enforce_model(
@@ -224,7 +202,9 @@ def _loss_change(chosen: Candidate, yardstick: Yardstick, task: Equivariance) ->
         return LossChange(mean=mean, standard_error=error)
     if seen_in_one_orientation(task, yardstick.x, yardstick.elements):
         why = "the rows are seen in one orientation: the mean over the group mixes in what the network never learned"
-    elif chosen.error.largest > yardstick.tolerance:
+        if METHODS[chosen.made.method].trains:
+            why = "the rows are seen in one orientation, and what tells them apart may turn with the group"
+    elif not chosen.is_exact:
         why = "the result is not exact under the group either"
     else:
         why = (
@@ -282,7 +262,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     first = _tried(trial, layerwise)
     verdicts = [first]
     if first.candidate is not None:
-        if first.candidate.dead is None and loss is None and first.candidate.change <= _ALIVE:
+        if first.candidate.dead is None and loss is None and first.candidate.change <= SETTINGS.alive:
             return verdicts, 0, "project: the layerwise projection keeps the model alive"
         verdicts[0] = Verdict(first.method, first.candidate, first.candidate.dead or _lost(first.candidate, loss))
     for method in others:
@@ -297,8 +277,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
         reasons = "; ".join(f"{v.method}: {v.why}" for v in verdicts)
         name = trial.task.group.name
         raise UsageError(f"{trial.subject.path}: no method makes it equivariant under {name} ({reasons})")
-    tolerance = trial.yardstick.tolerance
-    exact = [i for i in live if _candidate(verdicts[i]).error.largest <= tolerance] or live
+    exact = [i for i in live if _candidate(verdicts[i]).is_exact] or live
     # An error above the tolerance may buy a smaller loss or change: who reads the table must not wonder.
     among = (
         f" of those with an error below {_tolerance(trial.yardstick, trial.choices)}" if len(exact) < len(live) else ""
@@ -306,7 +285,10 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     if loss is not None:
         best = min(exact, key=lambda i: _loss_value(_candidate(verdicts[i])))
         like = [i for i in exact if i == best or _as_good(_candidate(verdicts[i]), _candidate(verdicts[best]))]
-        cheapest = min(like, key=lambda i: _candidate(verdicts[i]).cost)
+        # Times of a busy machine tell no factor below this; of what costs the same the better one is taken.
+        least = SETTINGS.same_cost * min(_candidate(verdicts[i]).cost for i in like)
+        cheap = [i for i in like if _candidate(verdicts[i]).cost <= least]
+        cheapest = min(cheap, key=lambda i: _loss_value(_candidate(verdicts[i])))
         if cheapest == best:
             return verdicts, best, f"{verdicts[best].method} has the smallest held-out loss{among}"
         why = (
@@ -316,7 +298,7 @@ def _best_of(trial: _Trial, loss: LossMeasured | None) -> tuple[list[Verdict], i
     best = exact[0]
     for i in exact[1:]:
         # The average is the nearest in mean square over the group; samples of x and g decide no smaller difference.
-        if _candidate(verdicts[i]).change < _PLAINLY * _candidate(verdicts[best]).change:
+        if _candidate(verdicts[i]).change < SETTINGS.plainly * _candidate(verdicts[best]).change:
             best = i
     why = f"{verdicts[best].method} changes the function least{among} (no targets to compare a loss by)"
     return verdicts, best, why

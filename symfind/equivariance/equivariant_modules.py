@@ -184,6 +184,20 @@ class Shaped(nn.Module):
         return (y * self.scale + self.shift).reshape(self.shape)
 
 
+class Started(nn.Module):
+    """x ↦ S(x) + G(x): a network beside the map that it was started from."""
+
+    def __init__(self, start: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.start, self.network = start, network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, …)`` → the shape of G."""
+        y: Tensor = self.network(x)
+        first: Tensor = self.start(x)
+        return y + first.reshape(y.shape)
+
+
 class EquivariantMLP(nn.Module):
     """F(ρ_in(g)x) = ρ_out(g)F(x) by construction: intertwiners and gated products, ``(n, …)`` → ``(n, *output_shape)``.
 

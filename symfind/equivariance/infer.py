@@ -11,6 +11,7 @@ from torch import Tensor
 
 from symfind.equivariance.coordinates import in_coordinates
 from symfind.equivariance.equivariance import Equivariance, Function, equivariance_error, spread
+from symfind.equivariance.settings import SETTINGS
 from symfind.errors import UsageError
 from symfind.lie.groups.catalogue import CompactGroup, Group
 from symfind.lie.groups.notation import parse_representation
@@ -18,11 +19,6 @@ from symfind.lie.groups.representations import Representation, data_shape
 
 # Pairs of an element and a row on which a candidate is judged: it is to be told from others, not measured.
 _PAIRS = 48
-# A later candidate must be plainly better than an earlier one, which is the more usual reading of the shapes.
-_PLAINLY = 0.9
-# With a defect e the share of the variance of F that does not follow the group is e²/2: beyond a quarter a guess is
-# none.
-_DOUBTFUL = 0.5**0.5
 
 
 @dataclass(frozen=True)
@@ -102,13 +98,13 @@ def inferred_task(
         errors.append(equivariance_error(function, task, rows, elements, unit_of_error).rms)
     best = 0
     for i, error in enumerate(errors):
-        if error < _PLAINLY * errors[best]:
+        if error < SETTINGS.guess_plainly * errors[best]:
             best = i
     judged = [f"{t.written_in} → {t.written_out} {error:.3g}" for t, error in zip(tasks, errors, strict=True)]
     others = ", ".join(judged[:best] + judged[best + 1 :])
     message = f"{_sentence(tasks[best])}; relative defect {errors[best]:.3g}, of the others: {others}"
     doubt: tuple[str, ...] = ()
-    if errors[best] > _DOUBTFUL:
+    if errors[best] > SETTINGS.doubtful:
         second = min((i for i in range(len(tasks)) if i != best), key=lambda i: errors[i])
         doubt = tuple(f"{options_of(tasks[i])} (relative defect {errors[i]:.2g})" for i in (best, second))
     return Inferred(tasks[best], (message,), doubt)

@@ -14,9 +14,11 @@ from symfind.equivariance.equivariance import Equivariance, Function, equivarian
 from symfind.equivariance.measure import TaskLoss, relative_change, seconds_per_call
 from symfind.equivariance.methods.graph import GraphProjection
 from symfind.equivariance.methods.project import Projection
+from symfind.equivariance.settings import SETTINGS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.verify import check_written
 from symfind.equivariance.writing import export_module, save_graph, save_module, save_projection
+from symfind.models.model import Model
 from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
 
 
@@ -86,6 +88,8 @@ class Candidate:
         Time of a call relative to the model's.
     dead
         Why it is of no use, if it is constant.
+    tolerance
+        The error that counts as none, for this file: of it or of the model as given, whose rounding is the larger.
     """
 
     made: Made
@@ -96,6 +100,12 @@ class Candidate:
     change: float
     cost: float
     dead: str | None
+    tolerance: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its error is none."""
+        return self.error.largest <= self.tolerance
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +166,7 @@ def measured(
     model = evaluated(path, x, subject.trust)
     values = model(x)
     known = loss is not None and y is not None
+    own = rounding_of(model, task, x, yardstick.elements, yardstick.unit)
     return Candidate(
         made,
         path,
@@ -165,7 +176,16 @@ def measured(
         relative_change(values, yardstick.values, yardstick.unit),
         seconds_per_call(model, x) / yardstick.seconds,
         made.dead or _constant(made.method, values, yardstick, task),
+        max(yardstick.tolerance, min(SETTINGS.most_rounding, own)),
     )
+
+
+def rounding_of(own: Model, task: Equivariance, x: Tensor, elements: Tensor, unit: float) -> float:
+    """What rounding may make, by √E‖F(ρ(g)⁻¹ρ(g)x) − F(x)‖² in the type of the file, in units of the spread."""
+    index = torch.arange(len(elements)) % len(x)
+    rows = x[index].to(own.dtype)
+    back = task.moved_input(torch.linalg.inv(elements), task.moved_input(elements, rows))
+    return SETTINGS.roundings * relative_change(own(back), own(rows), unit)
 
 
 def _constant(method: str, values: Tensor, yardstick: Yardstick, task: Equivariance) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from symfind.data.files import sha256
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.generators import NearestGroup, nearest_affine_group, nearest_group
 from symfind.equivariance.infer import inferred_task
+from symfind.equivariance.methods.method import Choices
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError, UsageError
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.search import is_model
 from symfind.lie.groups.catalogue import Group, parse_group
 from symfind.models.model import Model, load_model
-from symfind.options.of_verbs import ActionOptions
+from symfind.options.of_verbs import ActionOptions, EnforceOptions
 
 _TARGETS = ("y", "x_next", "dx")
 
@@ -98,6 +100,30 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
     subject = Subject(path, model, model.format, x, y, asked.trust_model)
     inferred = inferred_task(model, x, model.output_shape, known, coordinates, asked.rep_in, asked.rep_out, rng)
     return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages), inferred.doubt)
+
+
+def choices_of(asked: EnforceOptions, ready: Prepared, form: str, digest: str = "") -> Choices:
+    """What is asked of the methods, with files as paths; ``digest`` is that of the model."""
+    rows = hashlib.sha256(ready.subject.x.contiguous().numpy().tobytes())
+    if ready.subject.y is not None:
+        rows.update(ready.subject.y.contiguous().numpy().tobytes())
+    witness = None if asked.witness is None else Path(asked.witness)
+    task = ready.task
+    depends = (digest, rows.hexdigest(), asked.seed, asked.steps, asked.epochs, asked.method, task.group.key)
+    return Choices(
+        asked.method,
+        asked.tolerance,
+        asked.rep_hidden,
+        asked.steps,
+        ready.given_rows,
+        asked.budget,
+        form,
+        asked.epochs,
+        None if asked.checkpoint is None else Path(asked.checkpoint),
+        asked.resume,
+        witness,
+        repr((*depends, str(task.rep_in), str(task.rep_out), None if witness is None else sha256(witness))),
+    )
 
 
 def _named(group: str) -> Group | None:

@@ -103,6 +103,16 @@ class Monomials:
             out = torch.cat([out, (left * right).coefficients], -1)
         return Series(z.truncation, out)
 
+    def slope_of_sum(self, z: Tensor, weights: Tensor) -> Tensor:
+        """∂/∂z_b Σ_α w_{αm} z^α ``(n, m, d)`` for z ``(n, d)``: a product of the monomials with their other weights."""
+        value = self(z)
+        padded = torch.cat([value, torch.ones_like(value[..., :1])], -1)
+        lowered = weights.new_zeros(z.shape[1], padded.shape[1], weights.shape[1])
+        for b, (place, power) in enumerate(self._lowered):
+            lowered[b].index_add_(0, place.to(z.device), power.to(weights)[:, None] * weights)
+        whole = padded @ lowered.permute(1, 2, 0).flatten(1)
+        return whole.reshape(len(z), weights.shape[1], z.shape[1])
+
     def slopes(self, z: Tensor) -> list[Tensor]:
         """∂z^α/∂z_b ``(…, q)`` for each b."""
         value = self(z)

@@ -116,7 +116,7 @@ class PolynomialFeatures:
 
     def derivative(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ_f w_{fm} ∂φ_f ``(n, m, D)``."""
-        return torch.stack([s @ weights.to(x) for s in self._slopes(x)], -1)
+        return self._monomials.slope_of_sum(self.standard(x), weights.to(x)) / self.standard.scale.to(x)
 
     def push(self, x: Tensor, v: Tensor) -> Tensor:
         """dφ·v ``(n, f, p)``."""

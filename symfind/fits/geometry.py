@@ -13,6 +13,7 @@ from torch import Tensor
 
 from symfind.cost import check_memory
 from symfind.errors import InputError
+from symfind.linalg.processes import Processes
 from symfind.linalg.subspaces import oriented_basis
 
 # Directions in which the data spread by less than this share of the widest one (coordinates standardised) are
@@ -68,6 +69,19 @@ class Moments:
         self._scatter += centred.T @ centred + torch.outer(gap, gap) * (self.count * n / total)
         self.mean = self.mean + gap * (n / total)
         self.count = total
+
+    def joined(self, processes: Processes) -> Moments:
+        """Those of the rows of all processes."""
+        own = torch.cat([self.mean[None], self._size[None], self._scatter, self.mean[None] * 0 + self.count])
+        whole = Moments(len(self.mean))
+        for mean, size, *scatter, count in processes.gathered(own, [len(own)] * processes.count):
+            n, gap = int(count[0]), mean - whole.mean
+            total = max(whole.count + n, 1)
+            whole._size = torch.maximum(whole._size, size)
+            whole._scatter += torch.stack(scatter) + torch.outer(gap, gap) * (whole.count * n / total)
+            whole.mean = whole.mean + gap * (n / total)
+            whole.count += n
+        return whole
 
     @property
     def covariance(self) -> Tensor:

@@ -13,7 +13,8 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.fits.features import Features, FourierFeatures, MultiquadricFeatures, PolynomialFeatures, Standardiser
 from symfind.fits.settings import SETTINGS
-from symfind.linalg.tsqr import StreamedFactor
+from symfind.linalg.processes import Processes
+from symfind.linalg.tsqr import StreamedFactor, triangular_factor
 from symfind.schema.document import Fit
 
 # Singular values of the features below this share of the largest belong to functions that the points cannot
@@ -21,6 +22,7 @@ from symfind.schema.document import Fit
 FEATURE_CUT = 1e-9
 # A held-out share of variance below this is rounding: the family holds F exactly.
 _EXACT = 1e-18
+_ALONE = Processes()
 # Folds of the cross-validation, and waves that are worth a family.
 _FOLDS = 4
 _FEWEST_WAVES = 8
@@ -158,7 +160,9 @@ def whiten_features(factor: Tensor, count: int, ridge: float) -> Whitened:
     return Whitened(transform, ridge * transform.T @ transform)
 
 
-def fit_weights(family: Family, blocks: Iterable[tuple[Tensor, Tensor]], outputs: int) -> tuple[Tensor, int]:
+def fit_weights(
+    family: Family, blocks: Iterable[tuple[Tensor, Tensor]], outputs: int, processes: Processes = _ALONE
+) -> tuple[Tensor, int]:
     """W of the (ridge) least-squares fit, rows streamed through one triangular factor; and the row count.
 
     Parameters
@@ -169,6 +173,8 @@ def fit_weights(family: Family, blocks: Iterable[tuple[Tensor, Tensor]], outputs
         Pairs x ``(n, D)``, y ``(n, m)``.
     outputs
         m.
+    processes
+        Each with blocks of its own.
     """
     f = family.features.size
     factor = StreamedFactor(f + outputs)
@@ -177,7 +183,7 @@ def fit_weights(family: Family, blocks: Iterable[tuple[Tensor, Tensor]], outputs
         for part_x, part_y in zip(torch.split(x, 8192), torch.split(y, 8192), strict=True):
             factor.add(torch.cat([family.features(part_x), part_y], 1))
             count += part_x.shape[0]
-    r = factor.factor()
+    r, count = processes.joined_factor(factor.factor()), processes.total(count)
     if r.shape[0] < f + outputs:
         r = torch.cat([r, r.new_zeros(f + outputs - r.shape[0], f + outputs)])
     white = whiten_features(r[:f, :f], count, family.ridge)
@@ -217,7 +223,7 @@ def held_out_error(samples: Samples, family: Family, labels: Tensor, ridges: Seq
     for fold in range(int(labels.max()) + 1):
         train, test = labels != fold, labels == fold
         n_train = int(train.sum())
-        r = torch.linalg.qr(torch.cat([phi[train], y[train]], 1), mode="r").R
+        r = triangular_factor(torch.cat([phi[train], y[train]], 1))
         u, sigma, vh = torch.linalg.svd(r[:f, :f] / n_train**0.5, full_matrices=False)
         keep = sigma > FEATURE_CUT * sigma.max()
         moment = u[:, keep].T @ r[:f, f:] / n_train**0.5

@@ -33,6 +33,8 @@ class Recipe:
         The file of the state, None for none, and whether to go on from it.
     settings
         What the numbers depend on: a file of others is refused.
+    longest
+        The norm to which a gradient is cut.
     """
 
     steps: int
@@ -41,6 +43,7 @@ class Recipe:
     checkpoint: Path | None
     resume: bool
     settings: str
+    longest: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def train(
     """
     parameters = [p.detach().clone().requires_grad_() for p in start]
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate)
-    held = held_state(recipe.checkpoint, recipe.settings, "learned generators", resume=recipe.resume)
+    held = held_state(recipe.checkpoint, recipe.settings, "this training", resume=recipe.resume)
     step, scores = 0, list[float]()
     best: tuple[float, list[Tensor]] = (math.inf, [p.detach().clone() for p in parameters])
     text = "begin"
@@ -107,6 +110,8 @@ def train(
                     raise NumericalError(f"the loss is {float(value.detach())} at step {step}; take another --seed")
                 optimizer.zero_grad()
                 torch.autograd.backward(value)
+                if recipe.longest < math.inf:
+                    nn.utils.clip_grad_norm_(parameters, recipe.longest)
                 optimizer.step()
                 step += 1
                 advance(1)

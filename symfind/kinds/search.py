@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -37,6 +37,7 @@ from symfind.kinds.registry import KINDS
 from symfind.kinds.size import check_size
 from symfind.lie_derivative import LieDerivative, OutputAction
 from symfind.linalg.nullspace import GeneralisedSpectrum
+from symfind.linalg.processes import this_process
 from symfind.options.of_verbs import ConserveOptions, DiscoverOptions
 from symfind.progress import Clock
 
@@ -101,7 +102,8 @@ def _data_evidence(
 ) -> tuple[Origin, Evidence]:
     with clock.phase("read"):
         dataset = open_asked(path, request)
-        digest = dataset.sha256()
+        processes = this_process()
+        digest = dataset.sha256() if processes.rank == 0 else ""  # who writes the report
     kind = KINDS[dataset.kind]
     kind.check(request.method, request.output_type)
     stop = dataset.n_rows if request.max_rows is None else min(request.max_rows, dataset.n_rows)
@@ -128,9 +130,9 @@ def _data_evidence(
 
     def spectrum_of(derivative: LieDerivative) -> GeneralisedSpectrum:
         shape = (-1, *fit.input_shape)
-        blocks = (block["x"].reshape(shape) for block in dataset.blocks(stop=stop))
+        blocks = (block["x"].reshape(shape) for block in _own_blocks(dataset, stop))
         with clock.phase("nullspace", stop) as advance:
-            return streamed_spectrum(derivative, blocks, advance)
+            return streamed_spectrum(derivative, blocks, advance, processes)
 
     evidence = evidence_of_fit(frame, choice, fit, samples, spectrum_of, request.seed, used)
     if not question.tensor and request.method == "auto" and affine_space(frame):
@@ -170,9 +172,10 @@ def _frame(
     check_size(request.source, request.space or space, objects, stop, transposed=request.transpose)
     moments = Moments(max(1, prod(row)))
     with clock.phase("moments", stop) as advance:
-        for block in dataset.blocks(stop=stop):
+        for block in _own_blocks(dataset, stop):
             moments.add(block["x"].flatten(1))
             advance(block["x"].shape[0])
+        moments = moments.joined(this_process())
     outputs = (1, 1)
     if question.target is not None:
         outputs = question.outputs(dataset.shapes[question.target][1:], request.acts_on)
@@ -227,14 +230,30 @@ def coordinate_names(given: tuple[str, ...] | None, d: int) -> tuple[str, ...]:
     return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
 
 
+def _own_blocks(dataset: Dataset, stop: int) -> Iterator[dict[str, Tensor]]:
+    """Blocks of this process' share of the rows."""
+    first, end = this_process().share(stop, max(8192, dataset.rows.alignment))
+    return dataset.blocks(start=first, stop=end) if first < end else iter(())
+
+
+def _taken(dataset: Dataset, index: Tensor) -> dict[str, Tensor]:
+    """Rows with the given ascending numbers, of which each process reads a share."""
+    processes = this_process()
+    cuts = [processes.share(len(index), rank=rank) for rank in range(processes.count)]
+    own = dataset.take(index[slice(*cuts[processes.rank])])
+    sizes = [end - start for start, end in cuts]
+    return {role: torch.cat(processes.gathered(rows, sizes)) for role, rows in own.items()}
+
+
 def _samples(dataset: Dataset, question: Question, stop: int, generator: torch.Generator) -> Samples:
     """Up to :data:`_SAMPLE_ROWS` rows in memory, drawn at random where there are more."""
     width = sum(prod(shape[1:]) for shape in dataset.shapes.values())
     count = min(stop, _POINT_ROWS if question.target is None else _SAMPLE_ROWS, max(64, _SAMPLE_NUMBERS // width))
     if stop < dataset.n_rows:
-        held = dataset.take(torch.randperm(stop, generator=generator)[:count].sort().values)
+        index = torch.randperm(stop, generator=generator)[:count].sort().values
     else:
-        held = dataset.sample(count, generator)
+        index = dataset.drawn(count, generator)
+    held = _taken(dataset, index)
     x = held["x"].flatten(1)
     y = x[:, :0] if question.target is None else held[question.target].reshape(x.shape[0], -1)
     return Samples(x, y, held.get("group"))
@@ -259,8 +278,8 @@ def _fit(
     if question.like_inputs:
         some = replace(some, y=_without_rounding(some.y, frame.geometry.scale))
     choice = choose_family(some, request.surrogate, 3 if scalar else 1, generator)
-    pairs = ((block["x"].flatten(1), _flat(block[target])) for block in dataset.blocks(stop=stop))
-    weights, _ = fit_weights(choice.family, pairs, samples.y.shape[1])
+    pairs = ((block["x"].flatten(1), _flat(block[target])) for block in _own_blocks(dataset, stop))
+    weights, _ = fit_weights(choice.family, pairs, samples.y.shape[1], this_process())
     fit = LinearFit(choice.family.features, weights, dataset.shapes["x"][1:], dataset.shapes[target][1:])
     # A flow or a map moves every coordinate; only a function can be without one.
     used = used_inputs(some, choice, frame.objects[0], generator) if target == "y" and not question.tensor else None

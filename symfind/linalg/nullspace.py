@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.linalg.threads import threads_for
 from symfind.linalg.tsqr import StreamedFactor
 
 # S mixes squares of fields and of the data's covariance; what is zero in exact arithmetic comes out near
@@ -82,7 +83,8 @@ def _right_singular(a: Tensor) -> tuple[Tensor, Tensor]:
     """All p singular values and right vectors (rows) of a ``(n, p)``, zeros included when n < p."""
     missing = a.shape[1] - a.shape[0]
     padded = torch.cat([a, a.new_zeros(missing, a.shape[1])]) if missing > 0 else a
-    _, sigma, vh = torch.linalg.svd(padded, full_matrices=False)
+    with threads_for(4.0 * padded.shape[0] * padded.shape[1] ** 2):
+        _, sigma, vh = torch.linalg.svd(padded, full_matrices=False)
     return sigma, vh
 
 

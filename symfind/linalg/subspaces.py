@@ -14,6 +14,8 @@ from torch import Tensor
 from symfind.errors import InputError, NumericalError
 
 _EPS = torch.finfo(torch.float64).eps
+# Vectors whose smallest singular value is below this share of the largest differ in their last digits alone.
+DEPENDENT = 1e-10
 
 
 class UnclearRank(NumericalError):
@@ -149,9 +151,12 @@ def sparsest_basis(rows: Tensor, noise: float = 1e-9) -> Tensor:
     k, p = rows.shape
     if not bool(torch.isfinite(rows).all()):
         raise InputError("the vectors of a span must be finite; remove what is not")
-    basis = span_basis(rows, 1e-10)
+    basis = span_basis(rows, DEPENDENT)
     if basis.shape[0] != k:
-        raise InputError(f"{k} vectors of rank {basis.shape[0]} were given; give independent ones")
+        raise InputError(
+            f"{k} generators of rank {basis.shape[0]} were given, alike but for the tenth digit of their entries, as "
+            "happens where x is far from its origin: subtract a place near the data from x, or give independent ones"
+        )
     if k == 0:
         return rows
     candidates = torch.cat([_least_norm_candidates(basis, noise), _echelon_candidates(basis)])
@@ -182,7 +187,7 @@ def _least_norm_candidates(basis: Tensor, noise: float) -> Tensor:
             # The smoothing falls from 1 to well below the noise, so that the iteration passes the poor local minima.
             eps = max(0.6**step, noise, 1e-10)
             q = 1.0 if step < 20 else last_q
-            gram = torch.einsum("kp,jp,lp->jkl", basis, weight, basis)
+            gram = (weight[:, None, :] * basis) @ basis.T
             gram = gram + 1e-14 * gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * torch.eye(k, dtype=basis.dtype)
             c = torch.linalg.solve(gram, b_j[..., None])[..., 0]
             c = c / (c * b_j).sum(1, keepdim=True)
@@ -266,18 +271,24 @@ def simplest_rational(low: float, high: float, largest_denominator: int = 1_000_
     """
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
         raise InputError(f"an interval needs finite ends in order, got [{low}, {high}]")
-    found = _simplest(Fraction(low), Fraction(high))
-    return found if found.denominator <= largest_denominator else None
-
-
-def _simplest(low: Fraction, high: Fraction) -> Fraction:
     if low <= 0 <= high:
         return Fraction(0)
-    if high < 0:
-        return -_simplest(-high, -low)
-    # Continued fraction: the common integer parts are kept, the first place where the ends part decides.
-    whole = math.ceil(low)
-    if whole <= high:
-        return Fraction(whole)
-    floor = whole - 1
-    return floor + 1 / _simplest(1 / (high - floor), 1 / (low - floor))
+    if low > 0:
+        return _simplest(low, high, largest_denominator)
+    found = _simplest(-high, -low, largest_denominator)
+    return None if found is None else -found
+
+
+def _simplest(low: float, high: float, largest_denominator: int) -> Fraction | None:
+    """Of 0 < low ≤ high: the common terms of their continued fractions, then the least term that lies between."""
+    (a, b), (c, d) = low.as_integer_ratio(), high.as_integer_ratio()
+    (p, q), (last_p, last_q) = (1, 0), (0, 1)  # the convergents so far
+    while q <= largest_denominator:
+        whole = -(-a // b)
+        if whole * d <= c:
+            found = Fraction(whole * p + last_p, whole * q + last_q)
+            return found if found.denominator <= largest_denominator else None
+        floor = whole - 1
+        (p, q), (last_p, last_q) = (floor * p + last_p, floor * q + last_q), (p, q)
+        a, b, c, d = d, c - floor * d, b, a - floor * b
+    return None

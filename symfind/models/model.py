@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from symfind.beside import tried
 from symfind.errors import InputError, UsageError
+from symfind.linalg.batches import Batches
 from symfind.models.autodiff import (
     DirectionalDerivative,
     along_by_forward_mode,
@@ -26,8 +28,7 @@ from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, check_derivative, difference_between_rows, sample_rows
 from symfind.models.torchscript import ScriptError, one_line
 
-# Numbers held at once while differentiating: 2^23 of float64 are 64 MiB; larger chunks are no faster.
-_CHUNK_NUMBERS = 2**23
+_T = TypeVar("_T")
 # What torch raises when a network and its input do not fit (guards of torch.export assert).
 _TORCH_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, KeyError, ScriptError)
 
@@ -95,6 +96,7 @@ class Model:
         self._fed_shape: tuple[int, ...] = ()
         self._output_shape: tuple[int, ...] = ()
         self._numbers_per_row = 1
+        self._batches = Batches(path, device)
 
     @property
     def forward_mode(self) -> bool:
@@ -203,7 +205,7 @@ class Model:
         """
         self._check_shape(x)
         with torch.no_grad():
-            y = torch.cat([self._forward(part) for part in self._chunks(x)])
+            y = torch.cat(self._in_parts(self._forward, x))
         self._check_finite(y, "values")
         return y
 
@@ -226,14 +228,10 @@ class Model:
         self._check_shape(x)
         m, d = prod(self._output_shape), prod(self.input_shape)
         jacobian = jacobian_by_columns if d < m and self.forward_mode else jacobian_by_rows
-        start = 0
         with recording():
-            y = torch.empty(len(x), m, dtype=self.dtype, device=self.device)
-            dy = torch.empty(len(x), m, d, dtype=self.dtype, device=self.device)
-            for part in self._chunks(x):
-                rows = slice(start, start + len(part))
-                y[rows], dy[rows] = jacobian(self._forward, part)
-                start += len(part)
+            parts = self._in_parts(lambda part: jacobian(self._forward, part), x)
+        y, dy = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        y, dy = y.reshape(len(x), m), dy.reshape(len(x), m, d)
         self._check_finite(y, "values")
         self._check_finite(dy, "derivatives")
         return y, dy
@@ -252,19 +250,14 @@ class Model:
         self._check_shape(v)
         directional_derivative = self._directional_derivative()
         with recording():
-            parts = [
-                directional_derivative(self._forward, part, along)
-                for part, along in zip(self._chunks(x), self._chunks(v), strict=True)
-            ]
+            parts = self._in_parts(lambda part, along: directional_derivative(self._forward, part, along), x, v)
         y, dy = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         self._check_finite(y, "values")
         self._check_finite(dy, "derivatives")
         return y, dy
 
-    def _chunks(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield x in rows that together stay below the bound on memory, on the device and in the dtype."""
-        for part in torch.split(x.detach(), max(self._fewest_rows, _CHUNK_NUMBERS // self._numbers_per_row)):
-            yield part.to(self.device, self.dtype)
+    def _in_parts(self, action: Callable[..., _T], *given: Tensor) -> list[_T]:
+        return self._batches.done(action, given, self._numbers_per_row, self._fewest_rows, self.dtype)
 
     def _check_shape(self, x: Tensor) -> None:
         shape = self.input_shape
@@ -332,6 +325,8 @@ class Model:
     def _call(self, x: Tensor) -> Tensor:
         try:
             y = self._network.module(x)
+        except torch.OutOfMemoryError:
+            raise
         except _TORCH_FAULTS as error:
             if "embedding" in str(error):
                 raise InputError(

@@ -182,6 +182,19 @@ class EnforceOptions(ActionOptions):
         open_unit=True,
     )
     steps: int = option("For distill: steps of training.", 800, panel="Search", least=1)
+    epochs: int | None = option(
+        "For distill: passes over the rows that it learns from, in place of steps.", None, panel="Search", least=1
+    )
+    witness: str | None = option(
+        "For distill: a symmetric model (discover --witness) that the new network is added to.",
+        None,
+        panel="Search",
+        shown_as="FILE.pt",
+    )
+    checkpoint: str | None = option(
+        "For distill: keep the state of the training in this file.", None, panel="Output", shown_as="FILE", writes=True
+    )
+    resume: bool = option("For distill: go on from --checkpoint, if that file is there.", False, panel="Run")
     budget: int | None = option("How often the result may call the model for a row.", None, panel="Search", least=1)
     force: bool = option("Write what is worse by more than a standard error, too.", False, panel="Decision")
     grid: str | None = option(
@@ -198,6 +211,15 @@ class EnforceOptions(ActionOptions):
         shown_as="FILE.h5",
         writes=True,
     )
+
+    def __post_init__(self) -> None:
+        """Validate every option, and those that only make sense together."""
+        super().__post_init__()
+        if self.resume and self.checkpoint is None:
+            raise UsageError("--resume needs to know from where: add --checkpoint FILE")
+        for name, given in (("--checkpoint", self.checkpoint), ("--witness", self.witness), ("--epochs", self.epochs)):
+            if given is not None and self.method not in ("auto", "distill"):
+                raise UsageError(f"{name} is for --method distill, not {self.method}; leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)

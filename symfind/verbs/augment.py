@@ -39,8 +39,7 @@ from symfind.verbs.machine import check_outputs, on_cpu_in_double
 
 # Of α, in units of the data.
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
-_JET_ROWS = 4096
-_SCORED = 400
+_JET_ROWS, _SCORED = 4096, 400
 # Combinations of the largest sizes that the window is found by: all signs of so many generators, else as many draws.
 _CORNERS = 5
 # Characters of a generator that a note repeats.
@@ -117,6 +116,7 @@ def _movers(report: Report, name: str, z: Tensor, only: tuple[int, ...] | None) 
     return Movers(tuple(g.expression for g in chosen), space, 1.0 / size.clamp(min=1e-300)), tuple(notes)
 
 
+@one_thread()
 def augment(options: AugmentOptions, to: Path, progress: Progress | None = None) -> Augmentation:
     """ũ = exp(Σ αᵢξᵢ)·u for random α: solutions moved along generators, on the grid that they came from.
 
@@ -139,7 +139,7 @@ def augment(options: AugmentOptions, to: Path, progress: Progress | None = None)
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
     assert options.generators is not None
-    with readable(options.data) as path, one_thread():
+    with readable(options.data) as path:
         with clock.phase("read"):
             report = read_report(options.generators)
             dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)
@@ -349,7 +349,7 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
     environment = on_cpu_in_double(options, "score")
     clock = Clock(progress or SilentProgress())
     generator = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path, one_thread():
+    with readable(options.model) as path:
         with clock.phase("read"):
             report = read_report(options.generators)
             dataset = open_dataset(path, kind="field", input=options.input, grid=options.grid)

@@ -30,6 +30,7 @@ _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
 
 
 @guessed(ConserveOptions, "source")
+@one_thread()
 def conserve(options: ConserveOptions, progress: Progress | None = None) -> Report:
     """The functions f with L_F f = 0 of a flow or a map, or the polynomial invariants of a report's generators.
 
@@ -59,8 +60,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         with clock.phase("read"):
             rows = motion_of(options, path, generator)
     library = make_library(options.library, rows.names)
-    with one_thread():
-        found = conserved_quantities(options, rows, library, clock, generator)
+    found = conserved_quantities(options, rows, library, clock, generator)
     evidence = found.finding.evidence
     return Report(
         source=Source(

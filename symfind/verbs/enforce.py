@@ -19,14 +19,14 @@ from symfind.data.files import appearing_whole, readable, sha256
 from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
-from symfind.equivariance.methods.method import Choices
 from symfind.equivariance.methods.registry import METHODS
-from symfind.equivariance.request import Prepared, prepared, rows_for
+from symfind.equivariance.request import Prepared, choices_of, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
 from symfind.equivariance.writing import check_ending, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
+from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
 from symfind.options.of_verbs import ActionOptions, EnforceOptions, ScoreOptions
 from symfind.progress import Progress, SilentProgress
@@ -76,6 +76,7 @@ def enforce(model: Any, to: Any = None, progress: Any = None, **options: Any) ->
     return _enforce_file(model, to, progress)
 
 
+@one_thread()
 def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress | None) -> Enforcement:
     check_outputs(options, to)
     if options.grid is not None:
@@ -104,9 +105,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
             "rep_out": str(used.rep_out),
         }
         form = format_written(ready.subject, False, to)
-        choices = Choices(
-            options.method, options.tolerance, options.rep_hidden, options.steps, ready.given_rows, options.budget, form
-        )
+        choices = choices_of(options, ready, form, digest)
         if to is not None and options.method != "auto":
             check_ending(to, format_written(ready.subject, METHODS[options.method].in_place, to), options.method)
         with _timed(seconds, "enforce"):
@@ -184,6 +183,7 @@ def _worse(options: EnforceOptions, document: Enforcement, why: str) -> WorseTha
     )
 
 
+@one_thread()
 def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:
     """How well a trained model obeys a group, or fields stay solutions: defects, and errors along finite flows.
 

@@ -14,17 +14,18 @@ from torch.nn.utils import parametrize
 from symfind.data.hdf5 import write
 from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import Enforced, enforce_model
+from symfind.equivariance.distillation.invariant_modules import GradientMLP, InvariantMLP
 from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Intertwining
 from symfind.equivariance.methods.average import AveragedNetwork
 from symfind.equivariance.methods.frames import FrameAveragedNetwork
 from symfind.equivariance.methods.graph import GraphProjection
-from symfind.equivariance.methods.method import Choices
 from symfind.equivariance.methods.project import Projection
-from symfind.equivariance.request import prepared
+from symfind.equivariance.request import choices_of, prepared
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.reading import open_dataset
 from symfind.lie.groups.haar import HaarQuadrature
+from symfind.linalg.threads import one_thread
 from symfind.models.torchscript import ScriptError, one_line
 from symfind.options.of_verbs import EnforceOptions
 from symfind.progress import SilentProgress
@@ -32,6 +33,7 @@ from symfind.progress import SilentProgress
 Rows = Tensor | tuple[Tensor, Tensor] | str | Path
 
 
+@one_thread()
 def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) -> nn.Module:
     """The equivariant map next to a module, as a module.
 
@@ -71,9 +73,7 @@ def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) ->
                 f"{type(module).__name__} obeys {group} under none of the representations that the shapes allow; give "
                 f"rep_in and rep_out: {', or '.join(ready.doubt)}"
             )
-        choices = Choices(
-            asked.method, asked.tolerance, asked.rep_hidden, asked.steps, ready.given_rows, asked.budget, "torchscript"
-        )
+        choices = choices_of(asked, ready, "torchscript")
         done = enforce_model(ready.subject, ready.task, choices, {}, folder, rng, SilentProgress())
         change = done.loss_change
         if change is not None and change.why and not asked.force:
@@ -104,7 +104,7 @@ def _as_module(own: nn.Module, done: Enforced, task: Equivariance, fed_shape: tu
         return AveragedNetwork(own, task, rule, fed_shape)
     if made.method == "frames":
         return FrameAveragedNetwork(own, task, fed_shape)
-    if isinstance(made.meant, EquivariantMLP):
+    if isinstance(made.meant, EquivariantMLP | InvariantMLP | GradientMLP):
         return made.meant.to(own_dtype(own)).requires_grad_(True)
     if isinstance(made.network, nn.Module):
         return made.network

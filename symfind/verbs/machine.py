@@ -8,6 +8,7 @@ import torch
 
 from symfind.data.files import check_apart
 from symfind.errors import UsageError
+from symfind.linalg.threads import allowed_threads
 from symfind.options.option import ComputeOptions, Options
 from symfind.schema.document import Environment
 from symfind.version import __version__
@@ -16,7 +17,7 @@ from symfind.version import __version__
 def environment(device: str = "cpu", dtype: str = "float64") -> Environment:
     """Versions, device, dtype and threads of this process."""
     return Environment(
-        symfind=__version__, torch=torch.__version__, device=device, dtype=dtype, threads=torch.get_num_threads()
+        symfind=__version__, torch=torch.__version__, device=device, dtype=dtype, threads=allowed_threads()
     )
 
 

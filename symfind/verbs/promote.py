@@ -42,6 +42,7 @@ _ABOUT = (
 
 
 @guessed(PromoteOptions, "data")
+@one_thread()
 def promote(options: PromoteOptions, to: Path | None = None, progress: Progress | None = None) -> Report:
     """The model with as much symmetry as the data allow, and the report of what survived.
 
@@ -85,7 +86,7 @@ def promote(options: PromoteOptions, to: Path | None = None, progress: Progress 
         model_file = folder / "model.pt"
         provenance = {"symfind": __version__, "source_sha256": prepared.sha256, "promoted": chosen.name}
         save_module(chosen.module, model_file, provenance)
-        with clock.phase("certify"), one_thread():
+        with clock.phase("certify"):
             report = _certified(options, prepared, chosen, compared, worse, model_file, to, environment)
         if to is not None:
             with appearing_whole(to) as part:

@@ -35,7 +35,6 @@ from symfind.kinds.operator.rows import OperatorRows
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
 from symfind.linalg.nullspace import generalised_spectrum
-from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import PromoteOptions
 from symfind.progress import Clock
 from symfind.promotion.certificate import against
@@ -97,7 +96,7 @@ def promote_kernel(
     grid = spatial_grid(axes, (u, v))
     asked = (options.space, options.output_action, "none")
     frame = operator_frame(asked, tuple(a.name for a in axes), grid, u[~test], v.shape[1])
-    with clock.phase("fit"), one_thread():
+    with clock.phase("fit"):
         fit = small_basis(grid, u[~test].flatten(1), v[~test].flatten(1))
         done = promoted_kernel(frame, fit, None if group is None else group[~test], generator)
     compared = _compared(fit, done, u[test].flatten(1), v[test].flatten(1))
@@ -107,7 +106,7 @@ def promote_kernel(
             f"the kernel between {fit.count} waves leaves {100 * compared.promoted:.0f} % of the held-out variance: "
             "the fields hold finer detail, which promotion does not resolve; symfind discover fits more modes"
         )
-    with clock.phase("certify"), one_thread():
+    with clock.phase("certify"):
         count = int((~test).sum())
         pencil = mode_pencil(frame, fit, torch.arange(count))
         m, s = pencil.pencil(done.promoted)

@@ -170,9 +170,44 @@ def turned_digits(path: Path) -> tuple[Any, ...]:
     return told(symfind.discover(symfind.DiscoverOptions(source=source, max_rows=2500)))
 
 
+class _Radius(torch.nn.Module):
+    """|x|² and a part that a turn takes off; or one that the rows, all upright, need."""
+
+    def __init__(self, needed: float) -> None:
+        super().__init__()
+        self.needed = needed
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square().sum(1, keepdim=True) + 0.5 * x[:, :1] + self.needed * x[:, 1:2]
+
+
+def _enforced(path: Path, x: Tensor, needed: float) -> tuple[Any, ...]:
+    y = x.square().sum(1, keepdim=True) + needed * x[:, 1:2] + 0.01 * normal(len(x), 1, seed=3)
+    write(path / "d.h5", {"x": x.numpy(), "y": y.numpy()}, {"kind": "function"})
+    torch.jit.script(_Radius(needed)).save(str(path / "m.pt"))
+    options = symfind.EnforceOptions(
+        model=str(path / "m.pt"), data=str(path / "d.h5"), group="so2", rep_in="2V", rep_out="1", method="average"
+    )
+    try:
+        return symfind.enforce(options, path / "o.pt").error_after.largest < 1e-6, "written"
+    except symfind.errors.WorseThanBefore:
+        return (path / "o.pt").exists(), "refused"
+
+
+def enforced_better(path: Path) -> tuple[Any, ...]:
+    return _enforced(path, normal(300, 4), 0.0)
+
+
+def enforced_worse(path: Path) -> tuple[Any, ...]:
+    x = normal(300, 4)
+    x[:, 1] = x[:, 1].abs()
+    return _enforced(path, x, 3.0)
+
+
 CASES: dict[str, tuple[Case, ...]] = {
     "symfind.decision": (one_turn, no_field, rigid_body),
     "symfind.fits": (one_turn, no_field),
+    "symfind.equivariance": (enforced_better, enforced_worse),
     "symfind.kinds.field": (heat_given, heat_identified),
     "symfind.kinds.image": (turned_digits,),
     "symfind.kinds.operator": (heat_kernel,),

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 
 from symfind.decision.evidence import Evidence
-from symfind.decision.finding import canonical_in_span
+from symfind.decision.finding import canonical_in_span, canonical_vectors
 from symfind.fields.polynomial import polynomial_fields
 from symfind.linalg.nullspace import GeneralisedSpectrum
 
@@ -37,3 +37,15 @@ def test_two_directions_that_have_a_sparse_basis_are_shown_by_it() -> None:
     vectors, _ = canonical_in_span(evidence, 0, torch.eye(2, dtype=F64), 1e-8, 0.03)
     rows = vectors / vectors.abs().amax(0)
     torch.testing.assert_close(rows.abs().sort(1).values, torch.eye(3, dtype=F64)[:, :2].sort(1).values)
+
+
+def test_directions_that_differ_in_their_last_digits_alone_are_shown_as_they_are() -> None:
+    space = polynomial_fields(2, 1)
+    bare = SimpleNamespace(space=space, bracket_points=torch.zeros(0, 2, dtype=F64))
+    first = torch.arange(1.0, 7.0, dtype=F64)
+    beside = torch.tensor([0.0, 1, 0, -1, 0, 2], dtype=F64)
+    span = torch.stack([first, first + 1e-10 * beside], 1)
+    vectors = canonical_vectors(cast(Evidence, bare), span, 1e-10)
+    assert vectors.shape == span.shape and bool(torch.isfinite(vectors).all())
+    apart = canonical_vectors(cast(Evidence, bare), torch.stack([first, beside], 1), 1e-10)
+    assert int(torch.linalg.matrix_rank(apart)) == 2

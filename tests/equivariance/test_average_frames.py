@@ -183,6 +183,28 @@ def test_rows_without_a_rest_frame_are_counted_and_are_no_numbers() -> None:
     assert bool(network(x)[0].isnan()) and bool(network(x)[1:].isfinite().all())
 
 
+@pytest.mark.parametrize("count", [4, 6])
+def test_spacelike_rows_that_span_the_space_have_a_rest_frame(count: int) -> None:
+    """(√(p² − ¼), p): no vector is timelike and, in some rows, no sum; four of them span a timelike direction."""
+    p = torch.randn(200, count, 3, dtype=F64)
+    p = p / p.norm(dim=2, keepdim=True) * (1 + p.norm(dim=2, keepdim=True))
+    sign = torch.randint(2, (200, count), generator=torch.Generator().manual_seed(1)).double() * 2 - 1
+    time = sign * (p.square().sum(2) - 0.25).sqrt()
+    x = torch.cat([time[..., None], p], 2)
+    total = x.sum(1)
+    assert int((total[:, 0] ** 2 < total[:, 1:].square().sum(1)).sum()) > 20  # where the sum gave none
+    task = task_of("so13", f"{count}V", "V", (4 * count,), (4,))
+    model = smooth_network(4 * count, 4)
+    network = FrameAveragedNetwork(model, task)
+    support = frame_support(network, x.flatten(1))
+    assert support.missing == 0.0
+    boosts = task.group.sample(200, torch.Generator().manual_seed(2), 0.3)
+    with torch.no_grad():
+        y, moved = network(x.flatten(1)), network(task.moved_input(boosts, x.flatten(1)))
+    gap = (moved - task.moved_output(boosts, y)).norm(dim=1) / y.norm(dim=1).mean()
+    assert support.degenerate == 0.0 and float(gap.max()) < 1e-9
+
+
 @pytest.mark.parametrize(("group", "rep_in", "what"), [("s3", "V", "frames knows"), ("so3", "V^2", "vectors V")])
 def test_frames_say_what_they_do_not_know(group: str, rep_in: str, what: str) -> None:
     g = parse_group(group)

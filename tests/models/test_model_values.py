@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from symfind.errors import UsageError
+from symfind.linalg import batches as batches_module
 from symfind.models import model as model_module
 from symfind.models.autodiff import (
     along_by_double_backward,
@@ -255,7 +256,8 @@ def test_chunks_do_not_change_the_answer(tmp_path: Path, monkeypatch: pytest.Mon
     model = load_model(path).bind((3,))
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     whole, (y, dy) = model(x), model.value_and_jacobian(x)
-    monkeypatch.setattr(model_module, "_CHUNK_NUMBERS", 400)  # a few rows at a time
+    monkeypatch.setattr(batches_module, "_NUMBERS", 400)  # a few rows at a time
+    model = load_model(path).bind((3,))
     torch.testing.assert_close(model(x), whole, rtol=1e-13, atol=1e-13)
     for part, together in zip(model.value_and_jacobian(x), (y, dy), strict=True):
         torch.testing.assert_close(part, together, rtol=1e-13, atol=1e-13)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from oracle_files import ask, certified
+from oracle_files import ask, certified, file_of
 from torch import Tensor
 
 from symfind.schema.document import Generator, Report
@@ -115,3 +115,20 @@ def test_an_exact_generator_is_followed_in_one_step(tmp_path: Path) -> None:
 
     report = asked(Pairs(0.0), tmp_path)
     assert {g.reach for g in certified(report)} == {STEPS[-1]}
+
+
+class Squares(torch.nn.Module):
+    """|x|²."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.square().sum(1, keepdim=True)
+
+
+def test_far_from_the_origin_a_turn_is_exact_up_to_the_digits_that_are_lost(tmp_path: Path) -> None:
+    """At a distance of 1e5 spreads x is known to 1e-11 of its spread; |x|² is nearly linear there: all else is 1e-5."""
+    x = 1e5 + torch.randn(300, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    data = file_of(tmp_path / "x.h5", "points", x=x)
+    report = ask(model(Squares(), tmp_path / "f.pt"), data=str(data), space="linear")
+    assert len(certified(report)) == 3
+    others = [g for g in report.generators if g.verdict != "certified"]
+    assert {g.verdict for g in others} == {"approximate"} and all(g.defect > 1e-6 for g in others)

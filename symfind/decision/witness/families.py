@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from symfind.fields.polynomial import Monomials, monomial_exponents
@@ -266,6 +265,17 @@ class Radial:
 
 
 @dataclass(frozen=True)
+class Additive:
+    """Splines in each invariant by itself: sums over pairs are such, in as many variables as there are pairs."""
+
+    intervals: int = 12
+
+    def __call__(self, standard: Standard, u: Tensor, most: int) -> Features:
+        """Fewer intervals where there are many invariants."""
+        return additive_features(standard, u, max(4, min(self.intervals, most // max(1, u.shape[1]))))
+
+
+@dataclass(frozen=True)
 class AdditiveAndRadial:
     """Splines in each invariant by itself, and Gaussian functions of all."""
 
@@ -324,6 +334,8 @@ def families(z: Tensor, settings: RegressionSettings) -> list[Family]:
         out += [Family(f"polynomial, degree {p}", chart, Polynomial(p)) for p in chosen]
         if r <= settings.most_radial and (settings.rich or chart != "root"):
             out += _radial_families(chart, settings)
+        if chart == "plain":
+            out.append(Family("splines along each invariant", chart, Additive()))
     return out
 
 
@@ -341,6 +353,8 @@ def network_features(
     standard: Standard, z: Tensor, covariants: Tensor, y: Tensor, seed: int, settings: RegressionSettings
 ) -> Features:
     """1, u and the second layer of a tanh network that was trained by L-BFGS on all rows at once."""
+    from scipy.optimize import minimize  # slow to import, and only what no spline holds needs it
+
     generator = torch.Generator().manual_seed(seed)
     u = standard.unbounded(z)
     r, a, h = u.shape[1], covariants.shape[1], settings.hidden

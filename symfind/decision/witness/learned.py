@@ -13,9 +13,11 @@ from symfind.decision.witness.forms import refined, start_from_gradient, start_f
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import general
 from symfind.decision.witness.structure import Block, LogIndex, Screw, Structure, SymmetricClass, euclidean
-from symfind.decision.witness.trial import Rows, features_of, rough_error
+from symfind.decision.witness.support import slopes_of
+from symfind.decision.witness.trial import Rows, Trial, features_of, rough_error
 from symfind.errors import NumericalError
 from symfind.lie.algebras.canonical import canonical_basis
+from symfind.linalg.nullspace import generalised_spectrum
 
 # A principal value below this share of the largest changes a function by less than the resolution of a verdict.
 _FAINT = 0.01
@@ -138,6 +140,75 @@ def learned_forms(
             chosen = [pair for pair in kept if pair[1] <= 1.05 * least][-1]
             out.append((*chosen, noise))
     return out
+
+
+def learned_turns(
+    problem: Problem, rows: Rows, seed: int, settings: WitnessSettings
+) -> list[tuple[SymmetricClass, float, float]]:
+    """Turns of a plane in oblique coordinates, u = (x₁, ax₁ + bx₂) − c, of vectors y that turn as x does.
+
+    The start solves AF(x) = F′(x)(Ax + d) in slopes of a rough fit, in units of the spread; an A of complex eigenvalues
+    turns the plane of its eigenvectors. Every linear flow that oscillates has such a turn: only what y has beyond its
+    linear part, above the noise, can speak for one.
+    """
+    shape = problem.shape
+    if shape.objects != (1, 2) or shape.outputs != 2 or not (shape.moved_with and shape.matrices) or problem.fixed:
+        return []
+    spread = rows.x.std(0)
+    if not bool((spread > 0).all() and (rows.weights > 0).all()):
+        return []
+    general_class = general(shape)
+    fit = fitted(*features_of(general_class, rows), rows.y, rows.group, seed, settings.rough, quick=True)
+    found = Trial(general_class, fit, 0.0, 0.0)
+    unit = rows.x[: settings.turned] / spread
+    weights = rows.weights * spread
+    value = found(rows.x[: settings.turned], rows.weights) / weights
+    slope = slopes_of(found, rows, settings.turned) / weights[:, None] * spread
+    n, eye = len(unit), torch.eye(2, dtype=torch.float64)
+    # Columns: the entries of A row by row, and those of d.
+    field = torch.cat([torch.einsum("nj,il->nilj", unit, eye).reshape(n, 2, 4), eye.expand(n, 2, 2)], 2)
+    turned = torch.einsum("nj,il->nilj", value, eye).reshape(n, 2, 4)
+    columns = torch.cat([turned, turned.new_zeros(n, 2, 2)], 2) - slope @ field
+    count = 6 if shape.shifts else 4
+    spectrum = generalised_spectrum(
+        columns[..., :count].reshape(2 * n, count), field[..., :count].reshape(2 * n, count)
+    )
+    out: list[tuple[SymmetricClass, float, float]] = []
+    for vector in spectrum.vectors.T[:2]:
+        a = vector[:4].reshape(2, 2)
+        half = 0.5 * a.trace()
+        rest = torch.linalg.det(a) - half.square()
+        if float(rest) <= float(half.square()):  # more of a growth than of a turn
+            continue
+        # Ju of u = (x₁, αx₁ + βx₂) is the traceless part of A over its eigenvalue.
+        start = torch.stack([-(a[0, 0] - half), -a[0, 1]]) / rest.sqrt()
+        if shape.shifts:
+            start = torch.cat([start, -torch.linalg.pinv(a) @ vector[4:]])
+
+        def make(theta: Tensor) -> Structure:
+            to_u = torch.stack([torch.stack([theta.new_ones(()), theta.new_zeros(())]), theta[:2]]) / spread
+            centre = to_u @ (theta[2:] * spread) if len(theta) > 2 else None
+            block = Block(to_u[None], euclidean(2), centre, False, True, torch.linalg.inv(to_u)[None])
+            empty = torch.zeros(0, 2, dtype=torch.float64)
+            return Structure("a turn in oblique coordinates", (block,), empty, empty)
+
+        try:
+            got = refined(make, start, rows, seed, settings.regression, 0)
+        except RuntimeError:
+            continue
+        error = rough_error(got.structure, rows, seed, settings.rough)
+        noise = max(float((got.errors / got.parameters.abs().clamp(min=1.0)).max()), 1e-9)
+        if error is not None and _linear_share(rows) > settings.beyond_linear * error:
+            out.append((got.structure, error, noise))
+        break
+    return out
+
+
+def _linear_share(rows: Rows) -> float:
+    """The share of the variance of y that affine functions of x leave."""
+    columns = torch.cat([torch.ones_like(rows.x[:, :1]), (rows.x - rows.x.mean(0)) / rows.x.std(0)], 1)
+    residual = rows.y - columns @ torch.linalg.lstsq(columns, rows.y, driver="gelsd").solution
+    return float(residual.square().sum() / (rows.y - rows.y.mean(0)).square().sum().clamp(min=1e-300))
 
 
 def _screws(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from symfind.decision.witness.families import Standard, additive_features, polynomial_features
@@ -131,9 +130,18 @@ def _joined(first: Sequence[Judged], second: Sequence[Judged]) -> tuple[Judged, 
     return tuple(out)
 
 
+# Up to this many rows all distances are had (32 MB) before a tree is imported.
+_ALL_PAIRS = 2048
+
+
 def neighbour_table(x: Tensor, count: int, settings: JudgeSettings) -> Tensor:
     """The ``count`` nearest other rows of each row of ``(n, D)``, ``(n, count)``."""
+    if x.shape[0] <= _ALL_PAIRS:
+        near = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+        return torch.topk(near, count, largest=False).indices
     if x.shape[1] <= settings.tree_coordinates:
+        from scipy.spatial import cKDTree  # slow to import, and few rows do without
+
         _, index = cKDTree(x.numpy()).query(x.numpy(), k=count + 1)
         return torch.from_numpy(np.asarray(index))[:, 1:]
     out = []

@@ -49,6 +49,11 @@ class WitnessSettings:
     faint
         … and if of neither less than this share is left beside what a move of the centre explains (0.02 to 0.3): F does
         not depend on the one, or turns about a far point, which is a shift.
+    turned
+        Rows whose slopes propose a turn in oblique coordinates: four to six unknowns need no more.
+    beyond_linear
+        A turn in oblique coordinates is proposed if a linear function leaves so many times more (1.15 to 1.5): of a
+        flow that is nearly linear under noise any turn of its linear part would seem to be one.
     exchanged
         The halves are exchanged where one half bounds η by less than so many tolerances: both together bound it by a
         factor of 2^(1/4) less, and by chance by more. More costs fits that decide nothing.
@@ -81,6 +86,8 @@ class WitnessSettings:
     simple: float = 1.05
     screw: float = 0.7
     faint: float = 0.1
+    turned: int = 1500
+    beyond_linear: float = 1.2
     exchanged: float = 1.6
     compared: int = 400
     new: float = 0.05

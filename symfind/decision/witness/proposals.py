@@ -27,6 +27,8 @@ from symfind.decision.witness.structure import (
 _SUBSETS = 4
 # Dimensions of one vector among several in a row of one object: planes and space.
 _COPIES = (2, 3)
+# Differences of all pairs are tried of so many coordinates: of more, splines in each have more unknowns than rows.
+_PAIRED = 8
 # More volumes than five vectors span are more numbers than the coordinates that they are made of.
 _MOST_VOLUMES = 10
 
@@ -76,6 +78,11 @@ def _view(groups: Sequence[Sequence[int]], width: int) -> Tensor:
 def _differences(view: Tensor) -> Tensor:
     q = view.shape[0]
     return torch.stack([view[a] - view[b] for a in range(q) for b in range(a + 1, q)])
+
+
+def _pairwise(eye: Tensor, places: Sequence[int]) -> Tensor:
+    """x_i − x_j of all pairs."""
+    return torch.stack([eye[i] - eye[j] for i, j in itertools.combinations(places, 2)])
 
 
 def _rows(indices: Sequence[int], width: int) -> Tensor:
@@ -226,6 +233,15 @@ def _copies(shape: Shape, b: int) -> Iterator[Structure]:
             yield from _with_outputs(
                 shape, f"{form_name} on {name}", [(groups, Block(view, form, None, False, crossed))], empty
             )
+        if b == 3:  # in a field along an axis, gravity or a magnet's, all turn about it alone
+            for pair in itertools.combinations(range(3), 2):
+                flat = [[group[i] for i in pair] for group in groups]
+                along = [i for i in range(width) if not any(i in group for group in flat)]
+                block = Block(_view(flat, width), euclidean(2), None, False, True)
+                where = " ".join(str(i + 1) for i in pair)
+                yield from _with_outputs(
+                    shape, f"so(2) of axes {where} on {name}", [(flat, block)], _rows(along, width)
+                )
         if c == 2:
             halves = [[group for a in range(k) for group in [[a * d + i for i in inside[j]]]] for j in (0, 1)]
             blocks = [(half, Block(_view(half, width), euclidean(b), None, False, b in (2, 3))) for half in halves]
@@ -258,6 +274,15 @@ def _translations(shape: Shape, free: Sequence[int]) -> Iterator[Structure]:
         others = _rows([j for j in range(d) if j not in free], width)
         common = torch.cat([eye[list(free[:-1])] - eye[free[-1]], others])
         yield from _with_outputs(shape, "common translation of all coordinates", [], common)
+        if 2 < len(free) <= _PAIRED:
+            # The same invariants as differences of all pairs: couplings are sums of functions of one.
+            pairs = torch.cat([_pairwise(eye, free), others])
+            yield from _with_outputs(shape, "common translation of all coordinates, by differences", [], pairs)
+        if d % 2 == 0 and 4 <= d <= 2 * _PAIRED and len(free) == d:
+            for order, moving in (("first half", range(d // 2)), ("odd coordinates", range(0, d, 2))):
+                rest = [j for j in range(d) if j not in moving]
+                pairs = torch.cat([_pairwise(eye, moving), eye[rest]])
+                yield from _with_outputs(shape, f"common translation of the {order}", [], pairs)
         for size in (2, 3):
             if d % size == 0 and d > size and len(free) == d:
                 per = d // size

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.fitting.regression import fitted
-from symfind.decision.witness.learned import learned_forms, learned_index
+from symfind.decision.witness.learned import learned_forms, learned_index, learned_turns
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import NOTHING, catalogue, general
 from symfind.decision.witness.scalings import proposed_scalings
@@ -120,6 +120,7 @@ def searched(
     if problem.objects[0] == 1 or named > settings.clear * ranked[0][1]:
         ranked += learned_forms(problem, p, seed, settings)
     ranked += learned_index(problem, p, seed, settings)
+    ranked += learned_turns(problem, p, seed, settings)
     least = min(error for _, error, _ in ranked)
     enough = min(settings.near * least, least + settings.worse * max(1 - least, 0.0)) + settings.slack
     near = [r for r in ranked if r[1] <= enough]
@@ -231,8 +232,8 @@ def _judged(
             other = verdict(second, min(best, second.share), tolerance, settings.judges, lost)
             both = joined(first, second)
             told = of_both((told, other), verdict(both, min(best, both.share), tolerance, settings.judges, lost))
-        if kept < settings.kept:
-            told = replace(told, word="undecided")
+        if kept < settings.kept:  # rows that cannot speak of it do not bound it from below
+            told = replace(told, word="undecided", lower=0.0)
     return Found(candidate, first, second, told, kept)
 
 

@@ -206,14 +206,15 @@ def verdict(found: Trial, best: float, tolerance: float, judges: JudgeSettings, 
     judge = found_by[0].judge if found_by else ""
     resolution = tolerance / 5
     if upper < tolerance:
-        word = "approximate" if found_by and (eta > resolution or lost) else "certified"
-    elif lower > tolerance and finite > tolerance:
+        # For sure: what is seen at all has at least 0.6 η as its lower bound, so that η of twice the resolution shows.
+        word = "approximate" if found_by and (lower > resolution or lost) else "certified"
+    elif lower > tolerance and (finite > tolerance or found.invariants == 1):
+        # In one invariant neighbours tell a misfit from what is broken: rows of nearly its value are many.
         word = "refuted"
     else:
         word = "undecided"
-        if found.invariants > 1:
-            # What a poor fit leaves over is not broken for sure: as far as it is, a better predictor is known. In one
-            # invariant neighbours tell a misfit from what is broken.
+        if found.invariants != 1:
+            # What a poor fit leaves over is not broken for sure: as far as it is, a better predictor is known.
             lower = min(lower, max(finite, 0.0))
     return Verdict(max(eta, 0.0), lower, max(upper, lower), word, share, judge)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from symfind.equivariance.equivariance import Equivariance, compact, equivariance_error, transformed
 from symfind.equivariance.methods.orbits import Orbit
+from symfind.equivariance.settings import SETTINGS
 from symfind.lie.groups.haar import HaarQuadrature
 
 # Numbers of one activation held at once: 8 MB of float64, which caches like and memory does not notice.
@@ -22,9 +23,6 @@ _NUMBERS_AT_ONCE = 2**20
 # Degrees of quadrature that are tried in turn, as far as nodes go; on SO(3) each step costs about twice the one before,
 # and the last within 20,000 nodes is 31. Turns of a plane have one node a degree, and kinks want hundreds of them.
 DEGREES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 38, 64, 128, 256, 512)
-
-# The largest of a few errors underestimates that of the 256 of the report, which are to be below the tolerance.
-_MARGIN = 0.2
 
 # Nodes of one call in an exported graph, whose loops are written out: few copies of F, and batches that fit.
 _NODES_IN_A_GRAPH = 512
@@ -259,11 +257,11 @@ def rule_for(
         averaged = AveragedNetwork(model, task, rule, fed_shape, rows)
         with torch.no_grad():
             error = equivariance_error(averaged, task, x, elements, unit).largest
-        found = ChosenRule(rule, error, error <= _MARGIN * tolerance)
+        found = ChosenRule(rule, error, error <= SETTINGS.margin * tolerance)
         if best is None or error < best.error:
             best = found
         seen.append((degree, max(error, 1e-300)))
-        if found.reached or not rule.exact or _hopeless(seen, _MARGIN * tolerance, degrees[-1]):
+        if found.reached or not rule.exact or _hopeless(seen, SETTINGS.margin * tolerance, degrees[-1]):
             break
     assert best is not None
     return best

@@ -2,9 +2,9 @@
 
 The frames of x are the principal axes of its vectors: eigenvectors of Σ xᵢxᵢᵀ, in all choices of their signs (Puny et
 al. 2022, arXiv 2110.03336). Translations are taken out by the mean of the points; of the Lorentz group the boost to
-the rest frame of Σ xᵢ comes first. Where two eigenvalues meet, the axes are not defined: as their gap closes, the mean
-over the whole rotation group takes over with a weight that goes to one, so that F̄ has no jump there (weighted frames:
-Dym et al. 2024, arXiv 2402.16077).
+the rest frame of the timelike eigenvector of Σ xᵢxᵢᵀη comes first. Where two eigenvalues meet, the axes are not
+defined: as their gap closes, the mean over the whole rotation group takes over with a weight that goes to one, so that
+F̄ has no jump there (weighted frames: Dym et al. 2024, arXiv 2402.16077).
 
 Axis letters: n points, k vectors of d coordinates, e of them turned (d − 1 for the Lorentz group), s frames.
 """
@@ -63,7 +63,7 @@ def _kind(task: Equivariance) -> _Kind:
     return _Kind(letter in ("se", "e", "t"), match[3] is not None, letter != "t", letter in ("so", "se"))
 
 
-def _vectors_and_scalars(rep: Representation, what: str) -> tuple[Tensor, Tensor, bool]:
+def vectors_and_scalars(rep: Representation, what: str) -> tuple[Tensor, Tensor, bool]:
     """Positions of vectors ``(k, d)`` and scalars ``(c,)``, and whether the vectors are points."""
     vectors, scalars, points = [], [], False
     for word, index in zip(rep.words, rep.slices, strict=True):
@@ -113,8 +113,8 @@ class FrameAveragedNetwork(nn.Module):
     def __init__(self, model: nn.Module, task: Equivariance, fed_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
         kind = _kind(task)
-        vectors, _, points_in = _vectors_and_scalars(task.rep_in, "--rep-in")
-        vectors_out, _, points_out = _vectors_and_scalars(task.rep_out, "--rep-out")
+        vectors, _, points_in = vectors_and_scalars(task.rep_in, "--rep-in")
+        vectors_out, _, points_out = vectors_and_scalars(task.rep_out, "--rep-out")
         if len(vectors) == 0:
             raise UsageError(f"--method frames needs vectors in the input, but --rep-in is {task.rep_in}")
         d = vectors.shape[1]
@@ -202,16 +202,30 @@ class FrameAveragedNetwork(nn.Module):
         return torch.compiler.is_exporting() or rows.numel() > 0
 
     def rest_frame(self, vectors: Tensor) -> Tensor:
-        """The boost ``(n, d, d)`` that brings Σ xᵢ to rest; NaN where that sum is not timelike."""
-        total = vectors.sum(1)
+        """The boost ``(n, d, d)`` that brings T to rest; NaN where the vectors of a row span no timelike direction.
+
+        T is the timelike eigenvector of Σ xᵢxᵢᵀη. As many vectors as there are coordinates have one whatever they are,
+        spacelike ones too; it moves with them, and there is but one, as η has one positive direction. With X = QR it
+        is Rᵀu, u the top eigenvector of RηRᵀ: no squares of X are inverted.
+        """
+        x = vectors.double()
+        if self.k > self.d:
+            x = torch.linalg.qr(x)[1]
+        form = -torch.ones(self.d, dtype=x.dtype, device=x.device)
+        form[0] = 1.0
+        values, own = torch.linalg.eigh((x * form) @ x.transpose(1, 2))
+        total = (x.transpose(1, 2) @ own[:, :, -1:]).squeeze(2)
         total = total * torch.sign(total[:, :1])
         space = total[:, 1:]
-        mass = torch.sqrt(total[:, 0] * total[:, 0] - (space * space).sum(1))
+        # Squares that rounding of the rows makes of a direction that is not there.
+        least = (1.5e-14 if vectors.dtype == torch.float64 else 6e-11) * (x * x).sum([1, 2])
+        known = values[:, -1] > least
+        mass = torch.sqrt(torch.where(known, values[:, -1], torch.full_like(least, float("nan"))))
         u0, u = total[:, 0] / mass, space / mass.unsqueeze(1)
-        one = torch.eye(self.d - 1, dtype=vectors.dtype, device=vectors.device)
+        one = torch.eye(self.d - 1, dtype=x.dtype, device=x.device)
         block = one + u.unsqueeze(2) * u.unsqueeze(1) / (1 + u0).unsqueeze(1).unsqueeze(2)
         top = torch.cat([u0.unsqueeze(1), -u], 1).unsqueeze(1)
-        return torch.cat([top, torch.cat([-u.unsqueeze(2), block], 2)], 1)
+        return torch.cat([top, torch.cat([-u.unsqueeze(2), block], 2)], 1).to(vectors.dtype)
 
     def unboost(self, boost: Tensor) -> Tensor:
         """The inverse of a boost: η B η."""
@@ -282,7 +296,7 @@ class FrameSupport:
     nearest
         The smallest relative gap among the others; None if there are none.
     missing
-        Share of rows without any frame: the sum of their vectors is not timelike.
+        Share of rows without any frame: their vectors span no timelike direction.
     """
 
     degenerate: float
@@ -322,5 +336,5 @@ def discontinuities(task: Equivariance) -> tuple[str, ...]:
             f"{_FADE * GAP:g} on (3.5e-3 in float32) the mean over rotations takes over, exact to its quadrature only"
         )
     if kind.boosted:
-        out.append("frames: rows whose vectors have no timelike sum have no rest frame; their output is NaN")
+        out.append("frames: rows whose vectors span no timelike direction have no rest frame; their output is NaN")
     return tuple(out)

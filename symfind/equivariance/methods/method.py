@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ class Choices:
         Calls of the model, for one row, that the result may make; None for any number.
     form
         The kind of file in which a new module is written: ``torchscript`` or ``torch.export``.
+    epochs
+        Passes of a distillation over its rows, in place of steps.
+    checkpoint, resume
+        Where the state of a distillation is kept, and whether to go on from it.
+    witness
+        A symmetric model that a distillation adds to.
+    stamp
+        What the numbers of a training depend on.
     """
 
     method: str = "auto"
@@ -48,6 +57,11 @@ class Choices:
     given_rows: bool = False
     budget: int | None = None
     form: str = "torchscript"
+    epochs: int | None = None
+    checkpoint: Path | None = None
+    resume: bool = False
+    witness: Path | None = None
+    stamp: str = ""
 
 
 @dataclass(frozen=True, eq=False)

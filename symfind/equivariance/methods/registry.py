@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from symfind.equivariance.methods.method import Attempt, Choices, Method
+from symfind.errors import UsageError
 from symfind.names import ENFORCEMENT_NAMES
 from symfind.registry import Registry
 
@@ -35,12 +37,26 @@ def _framed(attempt: Attempt) -> Made:
 
 def _distilled(attempt: Attempt) -> Made:
     from symfind.equivariance.candidates import distilled
+    from symfind.equivariance.distillation.distill import Training
+    from symfind.equivariance.settings import SETTINGS
+    from symfind.models.model import load_model
 
-    teacher, name = attempt.teacher()
+    asked, subject, start = attempt.choices, attempt.subject, None
+    if asked.witness is not None:
+        start = load_model(asked.witness, trust=subject.trust)
+        start.bind(attempt.task.input_shape, subject.x, derivatives=False)
+        if prod(start.output_shape) != attempt.task.output_width:
+            raise UsageError(
+                f"--witness {asked.witness}: gives rows of shape {start.output_shape}, the model "
+                f"{attempt.task.output_shape}; give the witness of the same output"
+            )
+    steps = asked.steps
+    if asked.epochs is not None:
+        steps = max(1, -(-asked.epochs * len(attempt.yardstick.train) // SETTINGS.batch))
+    training = Training(steps, asked.checkpoint, asked.resume, asked.stamp)
     return distilled(
-        attempt.subject, attempt.task, attempt.yardstick, teacher, name, attempt.choices.steps, attempt.rng,
-        attempt.advance,
-    )  # fmt: skip
+        subject, attempt.task, attempt.yardstick, attempt.teacher(), training, start, attempt.rng, attempt.advance
+    )
 
 
 def _without_mean(task: Equivariance, choices: Choices) -> str:

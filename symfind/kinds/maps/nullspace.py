@@ -25,11 +25,13 @@ from symfind.fits.surrogate import Choice, Samples
 from symfind.kinds.frame import Frame, enough_rows
 from symfind.lie_derivative import LieDerivative, constant_slope, field_mean
 from symfind.linalg.nullspace import GeneralisedSpectrum, generalised_spectrum
+from symfind.linalg.processes import Processes
 from symfind.linalg.tsqr import StreamedFactor
 from symfind.models.differentiable_map import DifferentiableMap
 from symfind.progress import Advance
 from symfind.tensor_actions import TensorAction
 
+_ALONE = Processes()
 # Points for coverage and reach: these are suprema and yes-or-no questions, not averages to be sharpened.
 _EXTENT_POINTS = 800
 _REACH_POINTS = 200
@@ -130,8 +132,10 @@ def _live_inputs(frame: Frame, geometry: Geometry, function: DifferentiableMap, 
     return torch.eye(d).to(whiten) - unseen
 
 
-def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance) -> GeneralisedSpectrum:
-    """Generalised singular values over all rows, block by block."""
+def streamed_spectrum(
+    derivative: LieDerivative, blocks: Iterator[Tensor], advance: Advance, processes: Processes = _ALONE
+) -> GeneralisedSpectrum:
+    """Generalised singular values over all rows, block by block; each process has blocks of its own."""
     q = derivative.monomials
     m, s = StreamedFactor(derivative.unknowns), StreamedFactor(derivative.unknowns)
     monomials = StreamedFactor(q or 0)
@@ -150,7 +154,7 @@ def streamed_spectrum(derivative: LieDerivative, blocks: Iterator[Tensor], advan
         advance(x.shape[0])
     if q is not None:
         s.add(derivative.lifted(monomials.factor()))
-    return generalised_spectrum(m.factor(), s.factor())
+    return generalised_spectrum(processes.joined_factor(m.factor()), processes.joined_factor(s.factor()))
 
 
 def evidence_of_model(frame: Frame, model: DifferentiableMap, samples: Samples, generator: torch.Generator) -> Evidence:
@@ -238,7 +242,8 @@ def rounding_level(derivative: LieDerivative, x: Tensor, eps: float) -> float:
     """The ρ below which a given F cannot be told from an exactly symmetric one.
 
     √4096 times the change of dF, relative to its size, when inputs ``(n, *input_shape)`` move in their last digit, and
-    at least so many times that digit itself. Numbers far from zero and steep functions lose digits, and this sees it.
+    at least so many times that digit itself, in units of the spread: a displacement ξ(x) is not known better than x.
+    Numbers far from zero and steep functions lose digits, and this sees it.
 
     Parameters
     ----------
@@ -252,7 +257,11 @@ def rounding_level(derivative: LieDerivative, x: Tensor, eps: float) -> float:
         for points in (x, x * (1 + eps * signs))
     )
     size = float(at.norm())
-    return _ROUNDED_TERMS * max(eps, float((beside - at).norm()) / size if size else 0.0)
+    flat = x.flatten(1)
+    spread = flat.std(0, correction=0)
+    far = (flat.square().mean(0).sqrt() / spread)[spread > 0]
+    digit = eps * max(1.0, float(far.max()) if far.numel() else 1.0)
+    return _ROUNDED_TERMS * max(digit, float((beside - at).norm()) / size if size else 0.0)
 
 
 def _constant(derivative: LieDerivative) -> list[str]:

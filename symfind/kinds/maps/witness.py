@@ -26,7 +26,6 @@ from symfind.kinds.frame import Frame
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.kinds.maps.symmetric_model import SymmetricModel, WitnessMap, record_of
 from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, Same, constant_slope
-from symfind.linalg.threads import one_thread
 from symfind.progress import Clock
 from symfind.schema.witness import Witness
 
@@ -95,7 +94,7 @@ class WitnessJudge:
         constant = not float(self.samples.y.std(0, correction=0).max()) > 1e-13 * float(self.samples.y.abs().max())
         if constant or (self.evidence.sides is None and self.samples.group is not None):
             return decide(self.evidence, tolerance, alpha, refits, seed)
-        with self.clock.phase("witness"), one_thread():
+        with self.clock.phase("witness"):
             problem, rows, fixed = self._problem(seed)
             generator = torch.Generator().manual_seed(seed + 5)
             label = half_labels(len(rows), rows.group, generator)
@@ -201,11 +200,13 @@ class WitnessJudge:
             clean = judged_alone(judge_rows.white, judge_rows.y, residual, judge_rows.group, seed, self.settings.judges)
             if clean.eta_upper >= tolerance or clean.eta > tolerance / 5:
                 return None
-        found = decide(self.evidence, tolerance, alpha, refits, seed)
-        certified = [g for g in found.generators if g.verdict == "certified"]
-        if not certified:
+        # What is broken for sure by more than the resolution of a verdict is approximate, however well it is known.
+        resolved = replace(self.evidence, rounding=tolerance / 5)
+        found = decide(resolved, tolerance, alpha, refits, seed)
+        small_ones = [g.vector for g in found.generators if g.verdict in ("certified", "approximate")]
+        if not small_ones:
             return None
-        vectors = torch.stack([g.vector for g in certified], 1)
+        vectors = torch.stack(small_ones, 1)
         extent = self.evidence.extent
         if isinstance(extent, MapExtent):
             x = rows.x[:400].reshape(-1, *self.input_shape)
@@ -236,6 +237,9 @@ class WitnessJudge:
                 if g.verdict == "certified" and _is_new(g.vector, [before.vector for before in generators]):
                     generators.append(g)
         generators += self._generators(evidence, approximate, "approximate", rows, tolerance, generators)
+        if proposed is not None and not approximate:
+            listed = [g.vector for g in generators]
+            generators += [g for g in proposed.generators if g.verdict == "approximate" and _is_new(g.vector, listed)]
         # Beside what is certified only what predicts as well, and leaves the data too soon to be sure of.
         unsure = [f for f in undecided if f.verdict.upper < tolerance] if generators else undecided
         generators += self._generators(evidence, unsure[:1], "undecided", rows, tolerance, generators)

@@ -51,11 +51,11 @@ def _equispaced(count: int) -> Tensor:
     return torch.arange(count, dtype=_F64) * (2 * math.pi / count)
 
 
-def _gegenbauer(degree: int, power: float) -> tuple[Tensor, Tensor]:
-    """Gauss rule for the probability density ∝ (1 − t²)^power on [−1, 1], exact up to ``degree``."""
+def gauss_jacobi(degree: int, above: float, below: float) -> tuple[Tensor, Tensor]:
+    """Gauss rule for the probability density ∝ (1 − t)^above (1 + t)^below on [−1, 1], exact up to ``degree``."""
     from scipy.special import roots_jacobi  # slow to import, and only what averages needs it
 
-    nodes, weights = (torch.from_numpy(a) for a in roots_jacobi(degree // 2 + 1, power, power))
+    nodes, weights = (torch.from_numpy(a) for a in roots_jacobi(degree // 2 + 1, above, below))
     return nodes, weights / weights.sum()
 
 
@@ -86,7 +86,7 @@ def rotation_quadrature(n: int, degree: int) -> HaarQuadrature:
                 cosine, w = None, torch.full((degree + 1,), 1.0 / (degree + 1), dtype=_F64)
                 turn = planar_rotations(_equispaced(degree + 1))
             else:
-                cosine, w = _gegenbauer(degree, (axis - 2) / 2)
+                cosine, w = gauss_jacobi(degree, (axis - 2) / 2, (axis - 2) / 2)
                 turn = planar_rotations(torch.acos(cosine.clamp(-1, 1)))
             rotated = nodes.expand(turn.shape[0], *nodes.shape).clone()
             rotated[:, :, axis - 1 : axis + 1] = torch.einsum("tij,qjk->tqik", turn, nodes[:, axis - 1 : axis + 1])
@@ -99,28 +99,6 @@ def realify(z: Tensor) -> Tensor:
     """X + iY ↦ ((X, −Y), (Y, X)): complex ``(…, n, n)`` → real ``(…, 2n, 2n)``."""
     x, y = z.real, z.imag
     return torch.cat([torch.cat([x, -y], -1), torch.cat([y, x], -1)], -2)
-
-
-def su2_matrices(a: Tensor, b: Tensor) -> Tensor:
-    """((a, −b̄), (b, ā)) as real 4 × 4 matrices: complex ``(n,)`` twice → ``(n, 4, 4)``."""
-    return realify(torch.stack([torch.stack([a, -b.conj()], -1), torch.stack([b, a.conj()], -1)], -2))
-
-
-def su2_quadrature(degree: int) -> HaarQuadrature:
-    """∫_{SU(2)} over a = √(1−u) e^{iφ}, b = √u e^{iψ} with the measure du dφ dψ, exact up to ``degree``.
-
-    Degree counts the entries of the 2 × 2 matrices, so spins up to degree/2 are integrated. After φ and ψ only powers
-    of u up to degree/2 remain, for a Gauss–Legendre rule.
-    """
-    t, w = _gegenbauer(degree // 2, 0.0)
-    u = ((t + 1) / 2).clamp(0, 1)
-    angle = _equispaced(degree + 1)
-    phase = torch.polar(torch.ones_like(angle), angle)
-    shape = (len(u), degree + 1, degree + 1)
-    a = (torch.sqrt(1 - u)[:, None, None] * phase[None, :, None]).expand(shape)
-    b = (torch.sqrt(u)[:, None, None] * phase[None, None, :]).expand(shape)
-    weights = (w[:, None, None] / (degree + 1) ** 2).expand(shape)
-    return HaarQuadrature(su2_matrices(a.reshape(-1), b.reshape(-1)), weights.reshape(-1), degree, True)
 
 
 def random_orthogonal(n: int, count: int, rng: torch.Generator) -> Tensor:

@@ -14,9 +14,9 @@ def test_a_gram_matrix_that_is_not_finite_is_refused(value: float) -> None:
     gram = torch.eye(3, dtype=torch.float64)
     gram[0, 1] = gram[1, 0] = value
     with pytest.raises(NumericalError, match="not finite"):
-        solved(gram, torch.ones(3, 1, dtype=torch.float64), 1e-8)
+        solved(gram, torch.ones(3, 1, dtype=torch.float64), [1e-8])
 
 
 def test_a_singular_one_is_solved_with_a_ridge() -> None:
     gram = torch.ones(3, 3, dtype=torch.float64)
-    assert bool(torch.isfinite(solved(gram, torch.ones(3, 1, dtype=torch.float64), 1e-18)).all())
+    assert bool(torch.isfinite(solved(gram, torch.ones(3, 1, dtype=torch.float64), [1e-18])).all())

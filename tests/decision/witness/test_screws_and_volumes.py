@@ -163,3 +163,25 @@ def test_the_nearest_whole_exponents_are_tried_beside_what_slopes_say() -> None:
     """σ = −2.55 of a field that falls as r⁻³, read off slopes at its steep end."""
     [first, *_] = _roundings(torch.tensor([[0.2865, 0.3363, -0.8588]], dtype=torch.float64), 2)
     assert first.tolist() == [[1.0, 1.0, -3.0]]
+
+
+@pytest.mark.parametrize("invariants", [0, 1, 3])
+@pytest.mark.parametrize("best", [0.001, 0.2])
+def test_what_is_undecided_has_no_lower_bound_above_the_tolerance(invariants: int, best: float) -> None:
+    """A rest of 0.2 of the variance, of which near rows predict a third, is either refuted or not known."""
+    left = Leftover((Judged("4 neighbours", 0.3, 0.01),), ())
+    none = SymmetricFit(lambda z: z, torch.zeros(0, 1), "", 0.2, invariants)
+    [anything] = [s for s in catalogue(problem((1, 3), "linear").shape) if s.name == "so(3)"]
+    told = verdict(Trial(anything, none, 0.2, 0.005, left), best, 0.05, JUDGES)
+    assert told.word == ("refuted" if invariants == 1 or best < 0.1 else "undecided")
+    assert (told.lower > 0.05) == (told.word == "refuted")
+
+
+@pytest.mark.parametrize(("eta", "word"), [(0.0104, "certified"), (0.02, "approximate")])
+def test_a_rest_that_may_be_within_the_resolution_costs_no_certificate(eta: float, word: str) -> None:
+    """Seen as surely as a judge must be: 3.4 standard errors."""
+    share = eta**2
+    left = Leftover((Judged("4 neighbours", 0.5, 0.5 / 3.4),), (Judged("4 neighbours", 0.9, 0.01),))
+    fit = SymmetricFit(lambda z: z, torch.zeros(0, 1), "", 0.0, 3)
+    [anything] = [s for s in catalogue(problem((1, 3), "linear").shape) if s.name == "so(3)"]
+    assert verdict(Trial(anything, fit, 2 * share, 0.0, left), 2 * share, 0.05, JUDGES).word == word

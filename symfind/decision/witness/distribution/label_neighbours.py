@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 
@@ -52,6 +51,8 @@ class LabelShare:
 
 def label_shares(x: Tensor, moved: Tensor, group: Tensor | None, settings: NeighbourSettings) -> list[LabelShare]:
     """For rows ``(n, D)`` and their images; rows of one ``group`` ``(n,)`` never vote for one another."""
+    from scipy.spatial import cKDTree  # slow to import, and only points need it
+
     n = x.shape[0]
     unit = torch.arange(n) if group is None else torch.unique(group, return_inverse=True)[1]
     owner = torch.cat([unit, unit])

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
-from scipy.special import chndtr, gammainccinv
 from torch import Tensor
 
 from symfind.decision.witness.distribution.finite_elements import AffineRows, random_tori, rows_moved
@@ -235,6 +234,8 @@ def _of_modes(sums: list[list[ModeSums]], level: float) -> Iterator[_Found]:
 
     def limit(shape: int) -> float:
         if shape not in limits:
+            from scipy.special import gammainccinv  # slow to import, and only points need it
+
             limits[shape] = float(gammainccinv(shape, level / total))
         return limits[shape]
 
@@ -267,6 +268,8 @@ def _quick_lower(signal: float, shape: int, limit: float) -> float:
 
 def _noncentral_lower(value: float, shape: int, level: float) -> float:
     """The λ at which |z|² of ``shape`` complex normals with Σ|means|² = λ exceeds ``value`` with P = ``level``."""
+    from scipy.special import chndtr  # slow to import, and only points need it
+
     low, high = 0.0, max(value - shape, 0.0)
     for _ in range(50):
         middle = (low + high) / 2

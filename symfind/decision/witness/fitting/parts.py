@@ -128,26 +128,30 @@ class NormalEquations:
 
     def solved(self, ridge: float) -> Tensor:
         """W ``(f, A)`` with ridge in units of the mean square of each column."""
+        return self.solved_for([ridge])[0]
+
+    def solved_for(self, ridges: Sequence[float]) -> Tensor:
+        """W ``(R, f, A)`` for each of R ridges: small factorisations cost less together than one by one."""
         out: Tensor | None = None
         for part, gram, moment in zip(self.parts, self.grams, self.moments, strict=True):
             a = part.covariants.shape[1]
             if out is None:
-                out = moment.new_zeros(moment.shape[0] // a, self.covariants)
+                out = moment.new_zeros(len(ridges), moment.shape[0] // a, self.covariants)
             if gram.shape[0] == 1:
-                own = solved(gram[0], moment, ridge)
+                own = solved(gram[0], moment, ridges)
                 if part.copies > 1:
                     own = own / part.factors[:, 0].square()
             else:
                 weights = part.factors.square()
                 own = torch.cat(
                     [
-                        solved(torch.einsum("b,bij->ij", weights[i], gram), moment[:, i : i + 1], ridge)
+                        solved(torch.einsum("b,bij->ij", weights[i], gram), moment[:, i : i + 1], ridges)
                         for i in range(part.copies)
                     ],
-                    1,
+                    2,
                 )
             for i in range(part.copies):
-                out[:, part.covariants[i]] = own[:, i].reshape(-1, a)
+                out[:, :, part.covariants[i]] = own[:, :, i].reshape(len(ridges), -1, a)
         assert out is not None
         return out
 
@@ -182,8 +186,8 @@ def _of_part(phi: Tensor, covariants: Tensor, y: Tensor, part: Part) -> tuple[Te
     return grams if part.copies > 1 and b > 1 else grams.sum(0, keepdim=True), moment
 
 
-def solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
-    """(G + λ)⁻¹ ``moment`` with columns scaled to one; the ridge is raised where a factorisation fails by rounding.
+def solved(gram: Tensor, moment: Tensor, ridges: Sequence[float]) -> Tensor:
+    """(G + λ)⁻¹ ``moment`` ``(R, f, s)``, columns scaled to one; a λ is raised where a factorisation fails by rounding.
 
     Raises
     ------
@@ -196,10 +200,11 @@ def solved(gram: Tensor, moment: Tensor, ridge: float) -> Tensor:
     scale = torch.where(scale > 1e-12 * scale.max(), scale, torch.full_like(scale, torch.inf))
     unit = gram / scale[:, None] / scale[None, :]
     eye = torch.eye(gram.shape[0], dtype=gram.dtype)
+    levels = torch.tensor(ridges, dtype=gram.dtype)
     while True:
-        factor, failed = torch.linalg.cholesky_ex(unit + ridge * eye)
-        if not bool(failed):
+        factor, failed = torch.linalg.cholesky_ex(unit + levels[:, None, None] * eye)
+        if not bool(failed.any()):
             break
-        ridge *= 10
-    solution: Tensor = torch.cholesky_solve(moment / scale[:, None], factor) / scale[:, None]
+        levels = torch.where(failed > 0, 10 * levels, levels)
+    solution: Tensor = torch.cholesky_solve((moment / scale[:, None])[None], factor) / scale[:, None]
     return solution

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from symfind.decision.witness.families import (
+    Additive,
     AdditiveAndRadial,
     Family,
     Features,
@@ -129,9 +130,9 @@ def fitted(
             continue
         equations = normal_equations(features, z[train], covariants[train], y[train], parts)
         held = features(z[test])
-        for ridge in settings.ridges:
-            value = torch.einsum("na,nam->nm", held @ equations.solved(ridge), covariants[test])
-            error = float((value - y[test]).square().mean() / spread)
+        values = torch.einsum("rna,nam->rnm", held @ equations.solved_for(settings.ridges), covariants[test])
+        errors = (values - y[test]).square().mean((1, 2)) / spread
+        for ridge, error in zip(settings.ridges, errors.tolist(), strict=True):
             if math.isfinite(error) and (best is None or error < 0.99 * best[0]):
                 best = (error, family, ridge)
         if best is not None and best[0] < settings.settled:
@@ -169,7 +170,7 @@ def _by_likelihood(
     settings: RegressionSettings,
 ) -> SymmetricFit:
     """The fit of the odds or the rate that predicts held-out rows best, if it predicts them better than squares do."""
-    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | AdditiveAndRadial)]
+    tried = [f for f in families(z[train], settings) if not isinstance(f.make, Learned | Additive | AdditiveAndRadial)]
     best: tuple[float, Family, float] | None = None
     for family in tried:
         standard = Standard.of(family.chart, z[train])

@@ -21,6 +21,7 @@ from symfind.lie.groups.families.generators import (
     unitary,
 )
 from symfind.lie.groups.matrix_groups import CompactGroup, Group
+from symfind.lie.groups.unitary import unitary_node_count, unitary_quadrature
 
 
 def rotations(name: str, n: int, reflections: bool) -> Group:
@@ -57,15 +58,14 @@ def indefinite(name: str, p: int, q: int, full: bool) -> Group:
 
 def unitary_group(name: str, n: int, special: bool) -> Group:
     """U(n), or SU(n), on (Re z, Im z)."""
-    exact = special and n == 2
     return CompactGroup(
         name,
         unitary(n, special),
         stack([], 2 * n),
         defining=f"unitary maps of C^{n} = R^{2 * n}, coordinates (Re z, Im z)",
         sampler=partial(_unitary_sampler, n, special),
-        quadrature=haar.su2_quadrature if exact else None,
-        node_count=(lambda degree: (degree + 1) ** 2 * (degree // 4 + 1)) if exact else None,
+        quadrature=partial(unitary_quadrature, n, special),
+        node_count=partial(unitary_node_count, n, special),
     )
 
 

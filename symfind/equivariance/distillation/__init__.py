@@ -1,0 +1,1 @@
+"""Equivariant networks that are fitted: what they are made of, and what they learn from."""
