@@ -50,9 +50,12 @@ test-all: lint
 # What docs/ holds of the code: tests fail where it is older.
 documents: $(STAMP)
 	$(BIN)/python docs/write_commands.py
+	$(BIN)/python docs/write_man.py
 	$(BIN)/python docs/write_kinds.py
+	$(BIN)/python docs/write_glossary.py
 	OMP_NUM_THREADS=1 $(BIN)/python docs/write_architecture.py
 	$(BIN)/python docs/write_first_steps.py
+	$(BIN)/python docs/write_equations.py
 
 # Ten commands: seconds by phase; alone and beside a busy process. Both write their part of docs/performance.md.
 profile: $(STAMP)

@@ -21,8 +21,9 @@ INTRODUCTION = """\
 *Written by `python docs/write_commands.py` from the help of the commands. Do not edit.*
 
 Every command reads and writes files or streams: `-` is standard input or output. A result goes to `--output`,
-whose ending chooses the format (`.json`, `.h5`, `.md`, `.html`), else to standard output: a table on a terminal,
-JSON in a pipe. Messages and progress go to standard error. A file appears under its name only when it is whole.
+whose ending chooses the format (`.json`, `.h5`, `.md`, `.html`, `.csv`, `.tex`), else to standard output: a table on a
+terminal, JSON in a pipe. Messages and progress go to standard error. A file appears under its name only when it is
+whole.
 
 | status | meaning |
 | ---: | :--- |
@@ -35,6 +36,11 @@ JSON in a pipe. Messages and progress go to standard error. A file appears under
 
 `--config FILE` reads the values of options from YAML, one `option: value` a line, positional arguments by their
 name in lower case; what the command line gives wins. An unknown option is an error that names the nearest one.
+`--save-config FILE` writes such a file of the options in force, and `symfind VERB --config FILE` runs them again.
+
+Progress is bars on a terminal and nothing elsewhere; `--progress plain` tells of each phase above two seconds in a
+line, `--progress json` in JSON; `--log FILE` keeps phases, messages and errors. docs/symfind.1 has all of this as a
+manual page (`man docs/symfind.1`).
 """
 
 

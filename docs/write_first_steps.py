@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,17 +43,23 @@ def printed(command: str, folder: Path) -> str:
     return ended.stderr + ended.stdout
 
 
-def page() -> str:
-    """The page as it stands, with what its commands print now."""
+def with_what_is_printed(text: str, prepare: Callable[[Path], None]) -> str:
+    """A page whose commands are run one after the other in a folder that was prepared, with what they print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        measurements(folder / "measurements.csv")
+        prepare(folder)
 
         def shown(block: re.Match[str]) -> str:
             command = block[1].removeprefix("$ ").strip()
             return f"```console\n{block[1]}{printed(command, folder)}```"
 
-        return _BLOCK.sub(shown, PAGE.read_text(encoding="utf-8"))
+        return _BLOCK.sub(shown, text)
+
+
+def page() -> str:
+    """The page as it stands, with what its commands print now."""
+    text = PAGE.read_text(encoding="utf-8")
+    return with_what_is_printed(text, lambda folder: measurements(folder / "measurements.csv"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
+from symfind.verbs.architecture import with_architecture
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import check_outputs, device_named, environment
 from symfind.verbs.witness_file import check_name, with_witness_written
@@ -60,6 +61,7 @@ def __getattr__(name: str) -> Any:
 
 
 @guessed(DiscoverOptions, "source")
+@with_architecture("source")
 @one_thread()
 def discover(options: DiscoverOptions, progress: Progress | None = None) -> Report:
     """The generators ξ with L_ξF = 0 of a dataset or a trained model.
@@ -101,6 +103,7 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
         shapes=origin.shapes,
         names=origin.names,
         read_as=origin.read_as,
+        units=origin.units,
     )
     where = environment(str(device), options.dtype)
     with clock.phase("algebra"):

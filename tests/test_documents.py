@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +47,18 @@ def test_every_pin_has_a_digest() -> None:
 def test_the_first_steps_are_current() -> None:
     steps = writer("write_first_steps")
     assert steps.PAGE.read_text(encoding="utf-8") == steps.page(), "run python docs/write_first_steps.py"
+
+
+@pytest.mark.slow
+def test_the_walk_from_a_netcdf_file_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the seconds and sizes of a file, which another version of netCDF may change."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    walk = writer("write_equations")
+    kept = [
+        [line for line in text.splitlines() if not line.startswith("size ")]
+        for text in (walk.page(), walk.PAGE.read_text("utf-8"))
+    ]
+    assert kept[0] == kept[1], "run python docs/write_equations.py"
 
 
 @pytest.mark.slow
@@ -99,3 +113,23 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
+
+
+def test_the_glossary_is_current() -> None:
+    words = writer("write_glossary")
+    assert words.PAGE.read_text(encoding="utf-8") == words.page(), "run python docs/write_glossary.py"
+
+
+def test_the_manual_page_is_current() -> None:
+    man = writer("write_man")
+    assert man.PAGE.read_text(encoding="utf-8") == man.page(), "run python docs/write_man.py"
+
+
+def test_the_manual_page_is_set_without_a_fault() -> None:
+    groff = shutil.which("groff")
+    if groff is None:
+        pytest.skip("needs groff, which is not installed")
+    ended = subprocess.run(
+        [groff, "-man", "-Tutf8", "-ww", "-k", str(DOCS / "symfind.1")], capture_output=True, text=True
+    )
+    assert ended.returncode == 0 and "warning" not in ended.stderr and "nothing is left behind" in ended.stdout

@@ -6,7 +6,7 @@ where a space of affine fields cuts the algebra, what is affine of it was counte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import pi
 
 from benchmarks.field_suite.evolution import Evolution
@@ -36,7 +36,6 @@ class Known:
     evolution: Evolution
     typed: str = ""
     library: str | None = None
-    seed: int = field(default=11)
 
 
 def _line(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from symfind.answers.algebra import algebra_of_abstract, algebra_of_affine
 from symfind.answers.closing import closed
+from symfind.answers.drawn import drawn_rows
 from symfind.answers.span import affine_fields, algebra_at_points, constants_at_points, flow_among
 from symfind.decision import evidence as found
 from symfind.decision import finding as decided
@@ -84,6 +85,7 @@ def report_of_finding(
             *_joint_note(finding, names),
         ),
         warnings=(*finding.doubts, *faults, *algebra_warnings),
+        drawn=drawn_rows(evidence.bracket_points, evidence.curve) if generators else None,
     )
 
 

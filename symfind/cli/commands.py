@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from symfind.options.of_files import (
         ConvertOptions,
         DemoOptions,
+        ExplainOptions,
         GroupsOptions,
         IdentifyOptions,
         InspectOptions,
@@ -113,7 +114,7 @@ def promote(options: PromoteOptions, output: ModelOutput) -> None:
         else:
             output.message(f"wrote {output.path}")
         # The model has taken --output; its report goes to standard output.
-        Output(None, output.format, output.quiet).write_report(report)
+        output.on_standard_output().write_report(report)
     if options.require_symmetry and not report.certified:
         raise NothingCertified("no generator was certified (--require-symmetry)")
 
@@ -289,6 +290,25 @@ def _list_samples(output: Output) -> None:
         ],
         output,
     )
+
+
+def explain(options: ExplainOptions, output: Output) -> None:
+    """Say what a word of a report means, in half a sentence.
+
+    Without a word the whole glossary is listed.
+    """
+    from symfind.cli.listing import write_listing
+    from symfind.data.mapping import nearest
+    from symfind.render.console import labelled
+    from symfind.render.glossary import glossary, meaning, words
+
+    if options.word is None:
+        write_listing([{"word": w.name, "meaning": w.meaning} for group in glossary().values() for w in group], output)
+        return
+    found, word = meaning(options.word), options.word
+    if found is None:
+        raise UsageError(f"WORD is {word!r}, which no report uses{nearest(word, words())}; `symfind explain` lists all")
+    output.write_plain({"word": word, "meaning": found}, lambda: labelled([(word, found)]))
 
 
 def groups(options: GroupsOptions, output: Output) -> None:

@@ -24,7 +24,7 @@ from symfind.untrusted_text import shown
 # In the order of the help. Each is a function of that name in commands.py, with its options declared in
 # options/of_verbs.py or options/of_files.py under the name.
 VERBS = tuple(
-    "discover enforce promote score augment conserve identify inspect report convert sample groups demo".split()
+    "discover enforce promote score augment conserve identify inspect report convert sample groups explain demo".split()
 )
 # Set by a shell that asks how a line could go on (`symfind --install-completion` tells it to).
 _COMPLETION = "_SYMFIND_COMPLETE"

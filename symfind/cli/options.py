@@ -10,12 +10,16 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from symfind.cli.output import Output
+from symfind.cli.output import PROGRESS_FORMS, Output
 from symfind.data.files import check_apart
-from symfind.errors import InputError, UsageError
-from symfind.options.option import PANELS, Options, accepted, described, option_name, read_settings
+from symfind.errors import InputError, SymfindError, UsageError
+from symfind.options.option import PANELS, Options, accepted, described, option_name, read_settings, write_settings
 from symfind.render.formats import FORMATS
 from symfind.schema.records import field_types
+from symfind.version import __version__
+
+# Options of every verb that are no part of its question, in the order of the fields of an Output.
+_OF_OUTPUT = ("output", "format", "quiet", "verbose", "log", "progress")
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 OutputT = TypeVar("OutputT", bound=Output)
@@ -40,14 +44,24 @@ def add_verb(
         sources = values.get(several) if several is not None else None
         if several is not None and isinstance(sources, list | tuple):
             values[several] = sources[0] if sources else None
-        shared = tuple(values.pop(name) for name in ("output", "format", "quiet"))
+        shared = tuple(values.pop(name) for name in _OF_OUTPUT)
+        kept = values.pop("save_config")
 
         def one(values: dict[str, Any], output: OutputT) -> Any:
             options = _options(options_type, values)
             own = {"--output": str(output.path)} if output.to_file else {}
+            own |= {name: path for name, path in (("--log", output.log), ("--save-config", kept)) if path is not None}
             read = {"--config": given["config"] or "", **options.files(written=False)}
             check_apart(own | options.files(written=True), read)
-            return verb(options, output)
+            if kept is not None:
+                every = {} if several is None or sources is None else {several: sources}
+                write_settings(kept, options_type, options.settings() | every)
+            output.detail(f"symfind {__version__} {name}: {_in_force(options)}")
+            try:
+                return verb(options, output)
+            except SymfindError as error:
+                output.detail(f"error: {error}")
+                raise
 
         if several is None or not isinstance(sources, list | tuple) or len(sources) < 2:
             one(values, output_type(*shared))
@@ -61,7 +75,7 @@ def add_verb(
     in_order = sorted(fields(options_type), key=lambda f: PANELS.index(f.metadata["panel"]))
     own = [_parameter(f, hints[f.name]) for f in in_order]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    command.__signature__ = inspect.Signature([context, *own, *_shared()])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([context, *own, *_shared(output_type)])  # type: ignore[attr-defined]
     app.command(name, help=help_of(verb))(command)
 
 
@@ -128,22 +142,35 @@ def _value_shown(parsed: Any) -> str:
 
 
 def _common(name: str, hint: Any, default: Any, shown_as: str, panel: str, text: str, *short: str) -> inspect.Parameter:
-    shown = typer.Option(f"--{name}", *short, metavar=shown_as, help=text, rich_help_panel=panel)
+    shown = typer.Option(option_name(name), *short, metavar=shown_as, help=text, rich_help_panel=panel)
     return _keyword(name, Annotated[hint, shown], default)
 
 
-def _shared() -> tuple[inspect.Parameter, ...]:
-    """What every verb takes: where its result goes, and in which form."""
+def _shared(output_type: type[Output]) -> tuple[inspect.Parameter, ...]:
+    """What every verb takes: where its result goes, in which form, and what is told on the way."""
     endings = ", ".join(form.endings[0] for form in FORMATS if form.endings)
-    where = f"Write to a file; its ending chooses: {endings}. - is standard output."
-    form = f"Of what is written: {', '.join(FORMATS.names)}. If not given, a table on a terminal and JSON in a pipe."
+    where = output_type.WHERE.format(endings=endings)
+    form = output_type.FORM.format(names=", ".join(FORMATS.names))
     values = "A YAML file of option values; what the command line gives wins."
+    save = "Write the options in force as such a file."
+    shown = f"How progress is shown: {', '.join(PROGRESS_FORMS)}; auto is bars on a terminal."
+    verbose = "Say which options are in force, and how long each phase took."
     return (
         _common("output", str | None, None, "FILE", "Output", where, "-o"),
         _common("format", str | None, None, "NAME", "Output", form),
         _common("quiet", bool, False, " ", "Output", "No messages, no progress.", "-q"),
+        _common("verbose", bool, False, " ", "Output", verbose, "-v"),
+        _common("log", str | None, None, "FILE", "Output", "Append messages, phases and errors to this file."),
+        _common("progress", str, "auto", "NAME", "Output", shown),
         _common("config", str | None, None, "FILE", "Run", values),
+        _common("save_config", str | None, None, "FILE", "Run", save),
     )
+
+
+def _in_force(options: Options) -> str:
+    given = {f.name: getattr(options, f.name) for f in fields(options)}
+    changed = {name: v for name, v in given.items() if v != type(options).__dataclass_fields__[name].default}
+    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "defaults"
 
 
 def _with_config(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:

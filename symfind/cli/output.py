@@ -8,20 +8,25 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from symfind.cli.line_progress import LineProgress, PhaseLog, together
 from symfind.data.files import resolved
 from symfind.errors import InputError, UsageError
 from symfind.options.option import unknown_name
 from symfind.progress import Progress, SilentProgress
-from symfind.render.formats import FORMATS, format_by_ending
+from symfind.render.formats import FORMATS, format_by_ending, text_bytes
 from symfind.untrusted_text import shown, shown_in_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from symfind.schema.document import Report
+
+
+PROGRESS_FORMS = ("auto", "plain", "json", "none")
 
 
 @dataclass(frozen=True)
@@ -37,19 +42,43 @@ class Output:
         where standard output leads.
     quiet
         No messages and no progress.
+    verbose
+        Phases with their seconds, and the options in force, as messages.
+    log
+        A file that messages, phases and errors are appended to.
+    watched
+        How progress is shown: ``auto`` (bars on a terminal), ``plain``, ``json`` or ``none``.
     """
 
     path: str | None = None
     format: str | None = None
     quiet: bool = False
+    verbose: bool = False
+    log: str | None = None
+    watched: str = "auto"
+
+    # What the help says of --output and --format.
+    WHERE: ClassVar[str] = "Write to a file; its ending chooses: {endings}. - is standard output."
+    FORM: ClassVar[str] = "Of what is written: {names}. If not given, a table on a terminal and JSON in a pipe."
 
     def __post_init__(self) -> None:
         """Refuse an output that cannot be written, before anything is computed."""
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(unknown_name("--format", self.format, FORMATS.names))
         self.chosen_format()
-        if self.to_file and not resolved(Path(str(self.path))).parent.is_dir():
-            raise InputError(f"--output {self.path}: there is no such folder; make it, or choose another --output")
+        self.check_folders()
+
+    def check_folders(self) -> None:
+        """Refuse files in folders that are not there, and progress of an unknown form."""
+        for name, path in (("--output", self.path if self.to_file else None), ("--log", self.log)):
+            if path is not None and not resolved(Path(path)).parent.is_dir():
+                raise InputError(f"{name} {path}: there is no such folder; make it, or choose another {name}")
+        if self.watched not in PROGRESS_FORMS:
+            raise UsageError(unknown_name("--progress", self.watched, PROGRESS_FORMS))
+
+    def on_standard_output(self, form: str | None = None) -> Output:
+        """The same for what goes to standard output beside a file."""
+        return Output(None, form or self.format, self.quiet, self.verbose, self.log, self.watched)
 
     @property
     def to_file(self) -> bool:
@@ -112,8 +141,10 @@ class Output:
             return
         write_to_standard_output(encode(self.chosen_format()))
 
-    def write_plain(self, plain: Any, render: Callable[[], RenderableType]) -> None:
-        """Write plain values that are no report, as JSON or as the table that ``render`` makes.
+    def write_plain(
+        self, plain: Any, render: Callable[[], RenderableType], page: Callable[[], str] | None = None
+    ) -> None:
+        """Write plain values that are no report, as JSON, as the table that ``render`` makes, or as a page.
 
         Raises
         ------
@@ -130,7 +161,10 @@ class Output:
                 from symfind.render.console import plain_text
 
                 return plain_text(render()).encode()
-            raise UsageError(f"format {form} is for reports; use --format json or table")
+            if form == "html" and page is not None:
+                return text_bytes(page())
+            forms = "json or table" if page is None else "json, table or html"
+            raise UsageError(f"format {form} is for reports; use --format {forms}")
 
         self.write(encode, render)
 
@@ -138,20 +172,45 @@ class Output:
         """Say something on standard error, unless the user wants quiet."""
         if not self.quiet:
             print(shown(text), file=sys.stderr)
+        self._logged(text)
+
+    def detail(self, text: str) -> None:
+        """Say what only --verbose and --log want to know."""
+        if self.verbose and not self.quiet:
+            print(shown(text), file=sys.stderr)
+        self._logged(text)
+
+    def _logged(self, text: str) -> None:
+        if self.log is None:
+            return
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        try:
+            with Path(self.log).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{now} {shown(text)}\n")
+        except OSError as fault:
+            raise InputError(f"--log {self.log}: cannot be written ({fault.strerror}); choose another file") from None
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """Return a progress display if standard error is a terminal, else one that is silent.
+        """Return a progress display: bars if standard error is a terminal, lines where they are asked for, else none.
 
         Work begins here: garbage is collected from now on, but not looked for among what was imported.
         """
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        if self.quiet or not sys.stderr.isatty():
-            return nullcontext(SilentProgress())
-        from symfind.cli.terminal_progress import TerminalProgress
+        watchers: list[AbstractContextManager[Progress] | Progress] = []
+        if not self.quiet and self.watched in ("plain", "json"):
+            watchers.append(LineProgress(self._line, as_json=self.watched == "json"))
+        elif not self.quiet and self.watched == "auto" and sys.stderr.isatty():
+            from symfind.cli.terminal_progress import TerminalProgress
 
-        return TerminalProgress()
+            watchers.append(TerminalProgress())
+        if self.verbose or self.log is not None:
+            watchers.append(PhaseLog(self.detail))
+        return together(*watchers) if watchers else nullcontext(SilentProgress())
+
+    def _line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def write_to_standard_output(content: bytes) -> None:

@@ -16,7 +16,7 @@ _ENDING = ".json"
 
 
 def run_each(
-    sources: Sequence[str], run: Callable[[str, Output], Any], path: str | None, form: str | None, quiet: bool
+    sources: Sequence[str], run: Callable[[str, Output], Any], path: str | None, form: str | None, *rest: Any
 ) -> int:
     """Run a verb on each source, its report to the folder ``path`` or to standard output; the table comes last.
 
@@ -39,7 +39,7 @@ def run_each(
     rows, status = [], 0
     for source, stem in zip(sources, stems, strict=True):
         own = None if folder is None else str(folder / f"{stem}{ending}")
-        output = Output(own, form, quiet)
+        output = Output(own, form, *rest)
         output.message(f"{source}:")
         try:
             rows.append(_row(source, run(source, output), ""))
@@ -47,8 +47,8 @@ def run_each(
             status = status or error.exit_code
             rows.append(_row(source, None, str(error).removeprefix(f"{source}: ")))
             output.message(f"symfind: {error}")
-    summary = Output(None, "table" if folder is None else form if form in ("json", "table") else None, quiet)
-    if folder is None and Output(None, form, quiet).chosen_format() != "table":
+    summary = Output(None, "table" if folder is None else form if form in ("json", "table") else None, *rest)
+    if folder is None and Output(None, form, *rest).chosen_format() != "table":
         return status  # a pipe gets one report after the other, and nothing else
     write_listing(rows, summary)
     return status

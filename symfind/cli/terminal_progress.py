@@ -8,12 +8,33 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from symfind.cli.line_progress import PATIENCE, PHASES
 from symfind.progress import Advance
 
 # What is over sooner needs no bar: it would only flicker.
-_PATIENCE = 2.0
+_PATIENCE = PATIENCE
+
+
+class _Steps(ProgressColumn):
+    """``12/40 at 3.1/s``; empty where the total is not known."""
+
+    def render(self, task: Task) -> Text:
+        """Steps and rate."""
+        if not task.total:
+            return Text()
+        rate = f" at {task.speed:.3g}/s" if task.speed else ""
+        return Text(f"{task.completed:g}/{task.total:g}{rate}")
+
+
+class _Left(ProgressColumn):
+    """``9 s left``; empty where nobody knows."""
+
+    def render(self, task: Task) -> Text:
+        """Seconds left."""
+        return Text("" if task.time_remaining is None else f"{task.time_remaining:.0f} s left")
 
 
 class TerminalProgress:
@@ -24,7 +45,9 @@ class TerminalProgress:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
+            _Steps(),
             TimeElapsedColumn(),
+            _Left(),
             console=Console(stderr=True),
             transient=True,
         )
@@ -47,7 +70,7 @@ class TerminalProgress:
     @contextmanager
     def phase(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """Show a bar, or a pulse where the total is not known, until the context is left."""
-        task = self._display.add_task(name, total=total)
+        task = self._display.add_task(PHASES.get(name, name), total=total)
         try:
             yield lambda steps: self._display.advance(task, steps)
         finally:

@@ -52,11 +52,12 @@ class NamedAxis:
 
 @dataclass(frozen=True)
 class Variable:
-    """An array whose axes have names."""
+    """An array whose axes have names, and its unit, if it is told."""
 
     name: str
     axes: tuple[NamedAxis, ...]
     shape: tuple[int, ...]
+    units: str = ""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -66,10 +67,11 @@ class Variable:
 
 @dataclass(frozen=True)
 class FieldLayout:
-    """A field as the axes say: where u and its axes are, and what their names are."""
+    """A field as the axes say: where u and its axes are, what their names are, and their units, as many."""
 
     roles: Mapping[str, Selection]
     names: tuple[str, ...]
+    units: tuple[str, ...]
     told: str
 
 
@@ -98,7 +100,7 @@ def variables(file: h5py.File) -> tuple[Variable, ...]:
             if _is_scale(dataset) or not any(len(dimension) for dimension in dataset.dims):
                 continue
             axes = tuple(_axis(dataset, place) for place in range(dataset.ndim))
-            found.append(Variable(stored.name, axes, stored.shape))
+            found.append(Variable(stored.name, axes, stored.shape, _text(dataset.attrs.get("units"))))
     return tuple(sorted(found, key=lambda v: (-_size(v.shape), v.name)))
 
 
@@ -205,4 +207,5 @@ def _layout(fields: tuple[Variable, ...]) -> FieldLayout:
     labels = tuple(axis.name.rpartition("/")[2] for axis in axes)
     components = first.shape[place["component"]] if "component" in place else 1
     known = (*labels, *names) if components == 1 and not set(labels) & set(names) else ()
-    return FieldLayout(roles, known, f"u is {shown}, by the names of its axes")
+    units = (*(axis.units for axis in axes), *(v.units for v in fields))
+    return FieldLayout(roles, known, units if known and any(units) else (), f"u is {shown}, by the names of its axes")

@@ -96,6 +96,10 @@ class Evidence:
         has its symmetries exactly, but nearly has their slowly varying multiples.
     rounding
         Of a given F, the ρ that rounding makes: what is surely larger is approximate. Infinite where that is not asked.
+    bracket_points
+        Rows in the coordinates of the space, at which brackets are compared.
+    curve
+        Of fields one solution at one time, ``(m, d)``, to be drawn.
     judge
         What decides, where that is not :class:`~symfind.decision.finding.BoundsJudge`.
     """
@@ -116,6 +120,7 @@ class Evidence:
     exactness: float = math.inf
     rounding: float = math.inf
     bracket_points: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    curve: Tensor | None = None
     judge: Judge | None = None
 
 

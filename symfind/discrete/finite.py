@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.errors import InputError, UsageError
 from symfind.small_input import read_yaml
 
-NAMES = ("reflections", "permutations", "inversion", "signed-permutations")
+NAMES = ("reflections", "permutations", "inversion", "signed-permutations", "point-groups")
 # Elements of a group that are written out to count them, in well under a second; 2⁴·4! = 384 are, 2⁵·5! are not.
 _MOST_ELEMENTS = 2000
 # Entries of products that differ by less are equal.

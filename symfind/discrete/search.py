@@ -11,12 +11,14 @@ from symfind.decision.evidence import Evidence
 from symfind.discrete.acts import Act
 from symfind.discrete.discrete import discrete_symmetries
 from symfind.discrete.finite import Move, closure, generating, group_name, named_moves, signed_permutation
+from symfind.discrete.point_groups.search import point_group_symmetries
 from symfind.discrete.settings import SETTINGS
 from symfind.discrete.signed_search import MOST_COORDINATES, generators
 from symfind.discrete.subject import subject_of
 from symfind.errors import UsageError
 from symfind.schema.discrete import Discrete, DiscreteGroup
 
+POINT_GROUPS = "point-groups"
 _SEARCH = "signed-permutations"
 # The search itself needs a defect, no bounds: few refits are enough.
 _REFITS = 20
@@ -34,6 +36,8 @@ def asked_symmetries(
     InputError
         A file of matrices cannot be used.
     """
+    if asked == POINT_GROUPS:
+        return point_group_symmetries(evidence, tolerance, alpha, seed)
     order: int | None = None
     if asked == _SEARCH:
         moves, order = _searched(evidence, names, tolerance, seed)

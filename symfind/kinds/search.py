@@ -57,13 +57,14 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Origin:
-    """What was read: digest, kind, shapes by role, names of the coordinates, and how that was understood."""
+    """What was read: digest, kind, shapes by role, names and units of the coordinates, and how that was understood."""
 
     sha256: str
     kind: str
     shapes: Mapping[str, tuple[int, ...]]
     names: tuple[str, ...]
     read_as: str | None = None
+    units: tuple[str, ...] = ()
 
 
 def search(request: DiscoverOptions, path: Path, device: torch.device, clock: Clock) -> tuple[Origin, Evidence]:
@@ -110,9 +111,11 @@ def _data_evidence(
     if kind.examine is not None:
         found = kind.examine(request, dataset, stop, generator, clock)
         messages = (*found.evidence.messages, *dataset.messages[1:], *dataset.warnings)
+        units = dataset.units if dataset.units and len(dataset.units) == len(found.names) else ()
         origin = Origin(
-            sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names, read_as=dataset.inferred
-        )
+            sha256=digest, kind=dataset.kind, shapes=dataset.shapes, names=found.names, read_as=dataset.inferred,
+            units=units,
+        )  # fmt: skip
         return origin, replace(found.evidence, messages=messages)
     question = kind.asked(request.output_type)
     frame, names, messages = _frame(request, dataset, question, kind.space, stop, clock)

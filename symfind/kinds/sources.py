@@ -71,7 +71,8 @@ def sources_of(file: h5py.File, asked: Asked, given: RoleMapping) -> Sources:
         layout = field_layout(file, asked.input)
         if layout is not None:
             roles = layout.roles if not asked.gridded else {"u": layout.roles["u"]}
-            given = replace(given, names=given.names or layout.names or None)
+            units = given.units or (layout.units if given.names in (None, layout.names) else ())
+            given = replace(given, names=given.names or layout.names or None, units=units or None)
             return Sources(roles, given, axes, True, (layout.told,))
     datasets = listing(file)
     prefix, told = _group(file, asked, datasets, known)

@@ -137,8 +137,8 @@ def _archive_format(path: Path, archive: FreshArchive, trust: bool) -> ModelForm
                 f"loaded because a pickle can run any program; {_REMEDY}"
             )
         raise InputError(
-            f"{path}: a state_dict (weights without the network), expected a model; load it into its module and "
-            f"{_REMEDY}"
+            f"{path}: a state_dict (weights without the network), expected a model; name its class with "
+            f"--architecture FILE.py:Class --trust-model, or load it into its module and {_REMEDY}"
         )
     raise InputError(f"{path}: a zip archive, but neither TorchScript nor torch.export; {_REMEDY}")
 

@@ -57,6 +57,13 @@ class GroupsOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplainOptions(Options):
+    """Which word of a report to explain."""
+
+    word: str | None = option("A word of a report, such as reach or so(3); without one all are listed.", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvertOptions(Options):
     """Which file to write as HDF5, and what plays which role in it."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from symfind.errors import UsageError
 from symfind.names import CONSERVED_KINDS, ENFORCEMENT_NAMES, KIND_NAMES, METHOD_NAMES, PROMOTED_KINDS
 from symfind.options.option import (
+    ArchitectureOptions,
     ComputeOptions,
     EquationOptions,
     ModelInputOptions,
@@ -100,7 +101,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionOptions(RowOptions):
+class ActionOptions(ArchitectureOptions, RowOptions):
     """Which group acts on which model, and how; on which rows that is measured."""
 
     model: str = option("A trained model: TorchScript, torch.export or a checkpoint; - is standard input.")

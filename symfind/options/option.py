@@ -6,8 +6,10 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from symfind.data.files import appearing_whole
 from symfind.errors import InputError, UsageError
 from symfind.schema.records import Mismatch, conform, field_types
 from symfind.small_input import read_yaml
@@ -190,7 +192,8 @@ class SearchOptions(DecisionOptions, RowOptions):
     )
     discrete: str | None = option(
         "Finite candidates too: reflections, permutations, inversion, signed-permutations (all are searched), "
-        "a YAML file with matrices, or a sum such as reflections+permutations.",
+        "point-groups (of the plane and of space, in any orientation), a YAML file with matrices, or a sum such as "
+        "reflections+permutations.",
         None,
         panel="Search",
         shown_as="NAME",
@@ -222,7 +225,8 @@ class EquationOptions(Options):
     """What fields obey."""
 
     equation: str | None = option(
-        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0".',
+        'For fields: the differential equation, such as "u_t + u*u_x + u_xxx = 0", or `learned`: u_t = N(u, u_x, …) is '
+        "fitted without naming terms.",
         None,
         panel="Search",
         shown_as="TEXT",
@@ -250,7 +254,20 @@ class RefitOptions(DecisionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelInputOptions(RowOptions):
+class ArchitectureOptions(Options):
+    """What weights alone need."""
+
+    architecture: str | None = option(
+        "For weights alone (a state_dict, a Lightning checkpoint, safetensors): the class of the network. The file is "
+        "run, so --trust-model is needed.",
+        None,
+        panel="Input",
+        shown_as="FILE.py:CLASS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInputOptions(ArchitectureOptions, RowOptions):
     """On which inputs a model is judged."""
 
     data: str | None = option(
@@ -316,6 +333,26 @@ def read_settings(path: str, accepted: Collection[str]) -> dict[str, Any]:
             raise UsageError(f"{path}: " + unknown_name("option", str(key), accepted))
         settings[name] = value
     return settings
+
+
+def write_settings(path: str, options_type: type[Options], values: Mapping[str, Any]) -> None:
+    """Write options that differ from their defaults as YAML that :func:`read_settings` reads.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    import yaml
+
+    defaults = {f.name: f.default for f in fields(options_type)}
+    kept = {name: value for name, value in values.items() if value is not None and value != defaults.get(name, MISSING)}
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+    try:
+        with appearing_whole(Path(path)) as part:
+            part.write_text(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    except OSError as fault:
+        raise InputError(f"--save-config {path}: cannot be written ({fault.strerror}); choose another file") from None
 
 
 def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:

@@ -49,8 +49,8 @@ def with_orbits(prepared: Ready, asked: str, generator: torch.Generator) -> Read
     InputError
         A file of matrices cannot be used.
     """
-    if asked == "signed-permutations":
-        raise UsageError("--discrete signed-permutations is a search, which `symfind discover` does; name candidates")
+    if asked in ("signed-permutations", "point-groups"):
+        raise UsageError(f"--discrete {asked} is a search, which `symfind discover` does; name candidates")
     frame = prepared.frame
     moves = named_moves(asked, frame.objects, prepared.names)
     train = prepared.train

@@ -11,9 +11,11 @@ from rich.text import Text
 from symfind.render.console import labelled, plain_table
 from symfind.schema.enforcement import Enforcement, ErrorMeasured, GroupUsed, LossMeasured, ModelSource, Score
 
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
-def enforcement_table(document: Enforcement) -> RenderableType:
-    """The enforcement as a rich renderable."""
+
+def enforcement_pairs(document: Enforcement) -> list[tuple[str, str]]:
+    """What was done and what it did: label and text."""
     before, after = document.error_before, document.error_after
     pairs = _headline(document.source, document.group)
     pairs += [
@@ -32,15 +34,20 @@ def enforcement_table(document: Enforcement) -> RenderableType:
             pairs.append(("", f"output by output: {each}"))
     if document.loss_change is not None and document.loss_change.why:
         pairs.append(("worse", document.loss_change.why))
-    pairs += [
+    return [
+        *pairs,
         ("change", f"{document.change:.3g} of the spread of the model's values"),
         ("cost", f"{document.cost_ratio:.3g} times the time of a call"),
         ("written", document.output or "nothing (give --output FILE)"),
     ]
-    parts: list[RenderableType] = [labelled(pairs)]
+
+
+def enforcement_tables(document: Enforcement) -> list[Table]:
+    """The methods that were looked at, and the layers of a projection."""
+    tables: list[Table] = []
     if len(document.considered) > 1:
-        header = ("method", "", "error", "loss", "change", "cost", "")
-        rows_ = [
+        header = ("method", "", "error", "loss", "change", "cost", "remark")
+        rows = [
             (
                 m.method,
                 m.detail,
@@ -52,36 +59,52 @@ def enforcement_table(document: Enforcement) -> RenderableType:
             )
             for m in document.considered
         ]
-        parts += [Text(), Padding(plain_table(header, rows_), (0, 0, 0, 2))]
+        tables.append((header, rows))
     if document.layers:
         cells = [(m.layer, f"{m.distance:.3g}", str(m.dimension), m.representation) for m in document.layers]
-        parts += [Text(), Padding(plain_table(("layer", "moved", "dim Hom", "behind it"), cells), (0, 0, 0, 2))]
+        tables.append((("layer", "moved", "dim Hom", "behind it"), cells))
+    return tables
+
+
+def enforcement_table(document: Enforcement) -> RenderableType:
+    """The enforcement as a rich renderable."""
+    parts: list[RenderableType] = [labelled(enforcement_pairs(document))]
+    for header, rows in enforcement_tables(document):
+        parts += [Text(), Padding(plain_table(header, rows), (0, 0, 0, 2))]
     remarks = [("note", t) for t in document.notes] + [("warning", t) for t in document.warnings]
     if remarks:
         parts += [Text(), labelled(remarks)]
     return Group(*parts)
 
 
-def score_table(document: Score) -> RenderableType:
-    """The score as a rich renderable."""
+def score_pairs(document: Score) -> list[tuple[str, str]]:
+    """The model, the group, and the error on the whole of it."""
+    error = f"{_error(document.error)} on {document.error.elements} elements of the whole group"
+    return [*_headline(document.source, document.group), ("error", error)]
+
+
+def score_rows(document: Score) -> Table:
+    """A row a generator or component: its defect, and the error at each size."""
     header = ("", "defect", "error", *(f"t = {t:g}" for t in document.sizes))
     rows = []
     for g in document.generators:
         finite = [f"{e:.2g}" for e in g.finite]
         # A component is one element: its error stands apart from those along a flow.
         own = ["", *finite] if g.defect is not None else finite
-        rows.append((g.name, "" if g.defect is None else f"{g.defect:.3g}", *own))
-    pairs = _headline(document.source, document.group)
-    pairs.append(("error", f"{_error(document.error)} on {document.error.elements} elements of the whole group"))
-    parts: list[RenderableType] = [labelled(pairs), Text(), Padding(plain_table(header, rows), (0, 0, 0, 2))]
-    if document.notes:
-        parts += [Text(), labelled([("note", t) for t in document.notes])]
-    return Group(*parts)
+        cells = (g.name, "" if g.defect is None else f"{g.defect:.3g}", *own)
+        rows.append((*cells, *[""] * (len(header) - len(cells))))
+    return header, rows
 
 
-def plain_document(
-    pairs: Iterable[tuple[str, str]], table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
-) -> RenderableType:
+def score_table(document: Score) -> RenderableType:
+    """The score as a rich renderable."""
+    notes = [("note", t) for t in document.notes]
+    table = Padding(plain_table(*score_rows(document)), (0, 0, 0, 2))
+    parts: list[RenderableType] = [labelled(score_pairs(document)), Text(), table]
+    return Group(*parts, *((Text(), labelled(notes)) if notes else ()))
+
+
+def plain_document(pairs: Iterable[tuple[str, str]], table: Table | None = None) -> RenderableType:
     """Labelled lines, and a table below them."""
     parts: list[RenderableType] = [labelled(list(pairs))]
     if table is not None:

@@ -73,6 +73,18 @@ def _html(report: Report) -> bytes:
     return text_bytes(to_html(report))
 
 
+def _csv(report: Report) -> bytes:
+    from symfind.render.tables import to_csv
+
+    return text_bytes(to_csv(report))
+
+
+def _tex(report: Report) -> bytes:
+    from symfind.render.tables import to_tex
+
+    return text_bytes(to_tex(report))
+
+
 def _announce(form: Format) -> None:
     """What ``report.save``, ``report.table`` and notebooks use, which stand below."""
     for name in (form.name, *form.endings):
@@ -87,9 +99,20 @@ FORMATS: Registry[Format] = Registry(
         Format(name="table", encode=_table),
         Format(name="markdown", encode=_markdown, endings=(".md",)),
         Format(name="html", encode=_html, endings=(".html",)),
+        Format(name="csv", encode=_csv, endings=(".csv",)),
+        Format(name="tex", encode=_tex, endings=(".tex",)),
     ),
     _announce,
 )
+
+
+def _pictures(report: Report) -> bytes:
+    from symfind.render.html import pictures_html
+
+    return text_bytes(pictures_html(report))
+
+
+ENCODERS["plot"] = _pictures
 
 
 def format_by_ending() -> dict[str, Format]:

@@ -2,122 +2,101 @@
 
 from __future__ import annotations
 
-import html
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from symfind.errors import UsageError
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import HEADER, conserved_rows
-from symfind.render.plots import slug, spectrum_svg
+from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
+from symfind.render.pages.flows import flow_cards, level_cards
+from symfind.render.pages.frame import definitions, escape, page, table, warning
+from symfind.render.pages.mathml import math
+from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
-from symfind.render.summary import bracket_texts, coefficient_text, conclusions, generator_rows, headline, matrix_of
+from symfind.render.summary import bracket_texts, conclusions, generator_rows, headline
 from symfind.render.tables import title
+from symfind.render.validity import VALIDITY, validity_rows
 from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion
 from symfind.schema.witness import Witness
-from symfind.untrusted_text import shown
 
 # Wider matrices are no longer read entry by entry; they are in the JSON report.
 _WIDEST_MATRIX = 16
-
-_STYLE = "\n" + Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-
-
-def escape(text: str) -> str:
-    """Text of a report, which may come from anybody, as one line of HTML."""
-    return html.escape(shown(text))
+GENERATORS = ("#", "generator", "defect", "bounds", "reach", "verdict")
 
 
 def to_html(report: Report) -> str:
-    """Return the report as a self-contained page: findings, spectrum, matrices, settings."""
-    heading = escape(title(report))
-    body = "\n".join(_sections(report))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{heading}</h1>\n{body}\n</main>\n</body>\n</html>\n"
-    )
+    """Return the report as a self-contained page: findings, pictures, spectrum, matrices, settings."""
+    return page(title(report), "\n".join(_sections(report)))
 
 
-def _sections(report: Report) -> Iterator[str]:
-    yield _definitions(headline(report))
-    for text in report.warnings:
-        yield f'<p class="warning" role="note">{escape(text)}</p>'
-    if report.conserved:
-        yield "<h2>Conserved</h2>"
-        yield from _conserved_table(report)
-    if report.generators or report.conserved is None:
-        yield "<h2>Generators</h2>"
-        yield from _generator_table(report)
-    yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
-    yield _definitions(conclusions(report))
+def pictures_html(report: Report) -> str:
+    """Return the pictures of a report alone, as a page: what ``report.plot()`` shows."""
+    return page(title(report), "\n".join(_drawings(report)))
+
+
+def _drawings(report: Report) -> Iterator[str]:
+    yield from _cards("What they do", flow_cards(report))
+    yield from _cards("What stays", level_cards(report))
     if report.witness is not None:
         yield from _witness(report.witness)
     drawing = spectrum_svg(report)
     if drawing:
         yield "<h2>Spectrum</h2>"
         yield drawing
+
+
+def _sections(report: Report) -> Iterator[str]:
+    yield definitions(headline(report))
+    yield from map(warning, report.warnings)
+    if report.conserved:
+        yield "<h2>Conserved</h2>"
+        yield table(HEADER, conserved_rows(report), formulas=("conserved", "follows from"))
+    if report.generators or report.conserved is None:
+        yield "<h2>Generators</h2>"
+        rows = [(r.number, r.expression, r.defect, r.interval, r.reach, r.verdict) for r in generator_rows(report)]
+        yield table(GENERATORS, rows, formulas=("generator",))
+    yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
+    yield definitions(conclusions(report))
+    yield from _drawings(report)
     if report.promotion is not None:
         yield from _promotion(report.promotion)
     kind = KINDS.get(report.source.kind)
     if kind is not None and kind.pictures:
         yield from _pictures(report)
+    if report.validity:
+        yield "<h2>How far they hold</h2>"
+        yield table(VALIDITY, validity_rows(report.validity), formulas=("generator",))
     yield from _brackets(report)
     yield from _matrices(report)
     yield from _typeset(report)
     yield from _settings(report)
 
 
-def _definitions(pairs: Iterator[tuple[str, str]]) -> str:
-    lines = (f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in pairs)
-    return "<dl>\n" + "\n".join(lines) + "\n</dl>"
-
-
-def _generator_table(report: Report) -> Iterator[str]:
-    yield '<div class="scroll"><table class="generators">'
-    yield "<tr><th>#</th><th>generator</th><th>defect</th><th>bounds</th><th>reach</th><th>verdict</th></tr>"
-    for row in generator_rows(report):
-        yield (
-            f'<tr class="{slug(row.verdict)}"><td>{row.number}</td>'
-            f'<td class="expression">{escape(row.expression)}</td>'
-            f"<td>{row.defect}</td><td>{row.interval}</td><td>{row.reach}</td>"
-            f'<td class="{slug(row.verdict)}">{row.verdict}</td></tr>'
-        )
-    yield "</table></div>"
-
-
-def _conserved_table(report: Report) -> Iterator[str]:
-    yield '<div class="scroll"><table class="generators">'
-    yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in HEADER) + "</tr>"
-    for number, expression, *cells, verdict in conserved_rows(report):
-        middle = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        yield (
-            f'<tr><td>{number}</td><td class="expression">{escape(expression)}</td>{middle}'
-            f'<td class="{slug(verdict)}">{verdict}</td></tr>'
-        )
-    yield "</table></div>"
+def _cards(heading: str, cards: Iterator[str]) -> Iterator[str]:
+    figures = list(cards)
+    if figures:
+        yield f"<h2>{heading}</h2>"
+        yield '<div class="cards">'
+        yield from figures
+        yield "</div>"
 
 
 def _matrices(report: Report) -> Iterator[str]:
+    rows = report.drawn.rows if report.drawn is not None else ()
     figures = [
-        _matrix(f"{i}: {generator.expression}", matrix)
+        _matrix(f"{i}: {math(generator.expression)}", shown_matrix(matrix, rows), report.source.names)
         for i, generator in enumerate(report.generators, start=1)
         if (matrix := matrix_of(generator.input_action)) is not None and len(matrix[0]) <= _WIDEST_MATRIX
     ]
     figures += [
-        _matrix(f"preserved form, signature {form.signature}", form.matrix)
+        _matrix(f"preserved form, signature {form.signature}", form.matrix, report.source.names)
         for form in report.algebra.preserved_forms
         if len(form.matrix) <= _WIDEST_MATRIX
     ]
-    if figures:
-        yield "<h2>Matrices</h2>"
-        yield '<div class="cards">'
-        yield from figures
-        yield "</div>"
+    yield from _cards("Matrices", iter(figures))
 
 
 def _pictures(report: Report) -> Iterator[str]:
@@ -126,7 +105,7 @@ def _pictures(report: Report) -> Iterator[str]:
     try:
         drawn = pictures(report)
     except UsageError as fault:
-        yield f'<p class="warning" role="note">{escape(str(fault))}</p>'
+        yield warning(str(fault))
         return
     if not drawn:
         return
@@ -145,32 +124,23 @@ def _witness(witness: Witness) -> Iterator[str]:
         yield "<h2>The symmetric model and rows it has not seen</h2>"
         yield graph_svg(witness.graph)
     if witness.alternatives:
-        yield "<details><summary>What was tried</summary>"
-        yield '<div class="scroll"><table class="generators">'
-        yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in ALTERNATIVES) + "</tr>"
-        for *cells, verdict in alternative_rows(witness):
-            yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            yield f'<td class="{slug(verdict)}">{verdict}</td></tr>'
-        yield "</table></div></details>"
+        tried = table(ALTERNATIVES, alternative_rows(witness))
+        yield f"<details><summary>What was tried</summary>{tried}</details>"
 
 
 def _promotion(promotion: Promotion) -> Iterator[str]:
     yield "<h2>How it was fitted</h2>"
     yield path_svg(promotion)
     for heading, (header, rows) in promotion_tables(promotion):
-        yield f"<details><summary>{escape(heading)}</summary>"
-        yield '<div class="scroll"><table class="generators">'
-        yield "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>"
-        yield from ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
-        yield "</table></div></details>"
+        yield f"<details><summary>{escape(heading)}</summary>{table(header, rows)}</details>"
 
 
 def _brackets(report: Report) -> Iterator[str]:
     texts = bracket_texts(report)
     if texts:
         yield "<h2>Brackets</h2>"
-        yield '<ul class="brackets expression">'
-        yield from (f"<li>{escape(text)}</li>" for text in texts)
+        yield '<ul class="brackets">'
+        yield from (f"<li>{math(text)}</li>" for text in texts)
         yield "</ul>"
 
 
@@ -181,18 +151,21 @@ def _typeset(report: Report) -> Iterator[str]:
         yield "<details><summary>LaTeX</summary><pre>" + "\n".join(map(escape, lines)) + "</pre></details>"
 
 
-def _matrix(caption: str, matrix: tuple[tuple[float, ...], ...]) -> str:
+def _matrix(caption: str, matrix: tuple[tuple[float, ...], ...], names: tuple[str, ...]) -> str:
+    """Entries as numbers and colours, under the names of their columns where these are known."""
     largest = max(abs(entry) for row in matrix for entry in row) or 1.0
-    rows = []
-    for row in matrix:
-        cells = []
+    homogeneous = len(matrix) == len(names) + 1
+    known = (*names, "1") if homogeneous else names if len(names) == len(matrix) else ()
+    rows = ["<tr><th></th>" + "".join(f"<th>{math(name)}</th>" for name in known) + "</tr>"] if known else []
+    for i, row in enumerate(matrix):
+        cells = [f"<th>{math(known[i])}</th>"] if known else []
         for entry in row:
             # Colour says sign and share of the largest entry; half opaque keeps the number legible.
             colour = f"rgba(var(--{'plus' if entry > 0 else 'minus'}), {0.5 * abs(entry) / largest:.2f})"
             cells.append(f'<td style="background: {colour}">{coefficient_text(entry)}</td>')
         rows.append("<tr>" + "".join(cells) + "</tr>")
     return (
-        f'<figure><figcaption class="expression">{escape(caption)}</figcaption>'
+        f"<figure><figcaption>{caption}</figcaption>"
         f'<div class="scroll"><table class="matrix">{"".join(rows)}</table></div></figure>'
     )
 

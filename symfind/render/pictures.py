@@ -21,7 +21,7 @@ from symfind.errors import SymfindError, UsageError
 from symfind.fields.plane import Grid, ImageFields, image_space
 from symfind.kinds.reading import open_dataset
 from symfind.kinds.registry import KINDS
-from symfind.render.summary import matrix_of
+from symfind.render.matrices import matrix_of
 from symfind.schema.document import Report
 from symfind.schema.validity import ValidityCurve
 
@@ -37,6 +37,8 @@ _IMAGES = 4
 _STEP = 0.3
 _DPI = 110
 _TURN = "x ∂y − y ∂x"
+# A grey that is read on white and on nearly black: 4 to 1 against either.
+_INK = "#77808d"
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,14 @@ def _figure(width: float, height: float) -> Figure:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    figure.patch.set_alpha(0.0)
+    for axes in figure.axes:
+        axes.patch.set_alpha(0.0)
+        axes.tick_params(colors=_INK)
+        for spine in axes.spines.values():
+            spine.set_edgecolor(_INK)
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            text.set_color(_INK)
     # Without the version of the library the same report gives the same bytes.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from html import escape
 
+from symfind.render.pages.frame import slug
 from symfind.schema.document import Report
+from symfind.untrusted_text import shown
 
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 44
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 58, 16, 16, 46
 # Below the rounding of float64 a defect says nothing more, and an exact zero has no logarithm.
 _FLOOR = 1e-16
+# Names of more points than this would lie on one another; each has its title.
+_MOST_NAMED = 14
+_LONGEST_NAME = 24
 
 
 def spectrum_svg(report: Report) -> str:
@@ -54,13 +60,19 @@ def spectrum_svg(report: Report) -> str:
             f'<circle class="{slug(kind)}" cx="{x:.1f}" cy="{down(entry.defect):.1f}" r="{radius:.1f}">'
             f"<title>{rank}: {entry.defect:.3g}</title></circle>"
         )
+        if rank <= len(listed) and len(listed) <= _MOST_NAMED:
+            y = down(entry.defect)
+            # Upwards where there is room above the point, else downwards.
+            angle, shift = (-50, -8) if y > HEIGHT / 2 else (50, 12)
+            name = escape(_shortened(shown(listed[rank - 1].expression)))
+            place = f"translate({x:.1f} {y + shift:.1f}) rotate({angle})"
+            parts.append(f'<text class="name" transform="{place}">{name}</text>')
     parts.append("</svg>")
     return "\n".join(parts)
 
 
-def slug(verdict: str) -> str:
-    """A verdict as the name of a class of the style sheet."""
-    return verdict.replace(" ", "-")
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 
 def exponent_of(value: float) -> float:

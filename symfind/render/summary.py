@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from symfind.fields.typeset import sum_text
 from symfind.kinds.registry import KINDS
 from symfind.render.conservation import conservation_pairs
-from symfind.render.equation import equation_text, unexplained_text
+from symfind.render.equation import equation_text, symmetric_text, unexplained_text
+from symfind.render.matrices import NEGLIGIBLE, Matrix, coefficient_text, matrix_of
 from symfind.render.promotion import promotion_pairs
 from symfind.render.witness import witness_pairs
 from symfind.schema.coverage import Undecided
@@ -21,10 +22,10 @@ from symfind.schema.numbers import bounds_text, number_text
 # What x is mapped to, by the kind of the data (DESIGN §3).
 _TARGETS = ("y", "x_next", "dx", "x_moved")
 _MOST_FORMS = 3
+# Undecided directions that are shown: nothing is claimed of any, and a wall of them hides what is.
+_MOST_UNDECIDED = 3
 # A fixed point this near the origin is the origin: coordinates of the centre come from means of rounded numbers.
 _ORIGIN = 1e-9
-# Entries of an output action below this share of the largest entry are rounding.
-_NEGLIGIBLE = 1e-6
 # Two actions that differ by less than the default tolerance are nearly one.
 _ALIKE = 0.05
 # So(6) has 15 generators and 60 brackets that are not zero; longer lists are in the JSON report.
@@ -33,9 +34,6 @@ _MOST_BRACKETED = 15
 _MOST_TERMS = 6
 # A larger matrix is no longer read in a line; it is in the report.
 _WIDEST_OUTPUT = 4
-
-
-Matrix: TypeAlias = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,23 @@ def headline(report: Report) -> Iterator[tuple[str, str]]:
     if report.equation is not None and not report.equation.explained:
         yield "undecided", unexplained_text(report.equation)
     yield report.source.kind, _source_text(report.source, report.settings)
+    if report.source.units:
+        yield "units", units_text(report.source)
     if report.fit is not None:
         yield "fit", fit_text(report)
     if report.equation is not None:
         yield "equation", equation_text(report.equation)
+        if report.equation.symmetric is not None:
+            yield "witness", symmetric_text(report.equation)
     if report.witness is not None:
         yield from witness_pairs(report.witness)
     yield ("space", space_text(report)) if report.generators or report.conserved is None else _library(report)
+
+
+def units_text(source: Source) -> str:
+    """``t [s], x [m], velocity [m s-1]``: what the numbers of the generators are in."""
+    pairs = zip(source.names, source.units, strict=True)
+    return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in pairs)
 
 
 def conclusions(report: Report) -> Iterator[tuple[str, str]]:
@@ -97,7 +105,7 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
 
 def _counted(undecided: int, listed: int) -> Iterator[tuple[str, str]]:
     if listed < undecided:
-        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are listed"
+        yield "undecided", f"{undecided} directions, of which the {listed} of least defect are in the JSON report"
 
 
 def generator_rows(report: Report) -> list[GeneratorRow]:
@@ -111,6 +119,8 @@ def generator_rows(report: Report) -> list[GeneratorRow]:
     if report.undecided is not None and report.undecided.algebra is not None:
         first = len(rows) - report.undecided.listed
         rows[first:] = [_algebra_row(report.undecided, report.generators[first:], rows[first:])]
+    else:
+        rows = _without_wall(rows, _taken(report))
     following = next_in_spectrum(report)
     if following is not None:
         verdict = report.unlisted_verdict(following)
@@ -222,7 +232,7 @@ def bracket_texts(report: Report) -> list[str]:
     out = []
     for i, plane in enumerate(f):
         for j in range(i + 1, len(f)):
-            terms = [(c, f"ξ{numbers[k]}") for k, c in enumerate(plane[j]) if abs(c) > _NEGLIGIBLE * largest]
+            terms = [(c, f"ξ{numbers[k]}") for k, c in enumerate(plane[j]) if abs(c) > NEGLIGIBLE * largest]
             if terms:
                 out.append(f"[ξ{numbers[i]}, ξ{numbers[j]}] = {sum_text(terms)}")
     return out
@@ -241,7 +251,7 @@ def fixed_text(fixed: FixedPoints) -> str:
 def _direction_text(row: Sequence[float]) -> str:
     """A direction with its largest entry one, rounding left out."""
     largest = max(row, key=abs)
-    scaled = [entry / largest if abs(entry) > _NEGLIGIBLE * abs(largest) else 0.0 for entry in row]
+    scaled = [entry / largest if abs(entry) > NEGLIGIBLE * abs(largest) else 0.0 for entry in row]
     return f"({', '.join(coefficient_text(entry) for entry in scaled)})"
 
 
@@ -258,14 +268,14 @@ def output_text(report: Report, generator: Generator) -> str:
     if len(given) == len(output) + 1:  # ((A, b), (0, 0)): a vector moves by A alone
         given = tuple(row[:-1] for row in given[:-1])
     difference = _difference(output, given) if len(given) == len(output) else largest
-    if _difference(output, ()) <= _NEGLIGIBLE * largest:
+    if _difference(output, ()) <= NEGLIGIBLE * largest:
         return ""
     if difference <= _ALIKE * largest:
-        return "y likewise" if difference <= _NEGLIGIBLE * largest else "y nearly likewise"
+        return "y likewise" if difference <= NEGLIGIBLE * largest else "y nearly likewise"
     m = len(output)
     factor = output[0][0]
     scaling = tuple(tuple(factor if i == j else 0.0 for j in range(m)) for i in range(m))
-    if _difference(output, scaling) <= _NEGLIGIBLE * largest:
+    if _difference(output, scaling) <= NEGLIGIBLE * largest:
         text = coefficient_text(factor)
         return "y ↦ " + {"1": "y", "−1": "−y"}.get(text, f"{text} y")
     if m > _WIDEST_OUTPUT:
@@ -279,21 +289,6 @@ def output_text(report: Report, generator: Generator) -> str:
 def _difference(a: Matrix, b: Matrix) -> float:
     """The largest |a − b|; an empty b is zero."""
     return max(abs(x - (b[i][j] if b else 0.0)) for i, row in enumerate(a) for j, x in enumerate(row))
-
-
-def coefficient_text(value: object) -> str:
-    """Show an entry of a matrix with four digits and a true minus sign."""
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:.4g}".replace("-", "−")
-
-
-def matrix_of(value: object) -> Matrix | None:
-    """Return a rectangular list of rows of numbers, None for anything else (such as a coefficient table)."""
-    if not isinstance(value, tuple) or not value or not all(isinstance(row, tuple) and row for row in value):
-        return None
-    numbers = all(isinstance(entry, int | float) for row in value for entry in row)
-    return value if numbers and len({len(row) for row in value}) == 1 else None
 
 
 def _library(report: Report) -> tuple[str, str]:
@@ -346,6 +341,20 @@ def _algebra_row(undecided: Undecided, generators: Sequence[Generator], rows: Se
         reach=f"{min(reaches):.2g}" if reaches else "",
         verdict="undecided",
     )
+
+
+def _without_wall(rows: list[GeneratorRow], taken: int) -> list[GeneratorRow]:
+    """The undecided directions of least defect, and one row for the rest of them."""
+    wall = [row for row in rows if row.verdict == "undecided"]
+    if len(wall) <= _MOST_UNDECIDED + 1:
+        return rows
+    hidden = wall[_MOST_UNDECIDED:]
+    kept = [row for row in rows if not any(row is other for other in hidden)]
+    more = taken - len(kept)
+    place = kept.index(wall[_MOST_UNDECIDED - 1]) + 1
+    number, least = f"{hidden[0].number}–{taken}", f"≥ {hidden[0].defect}"
+    rest = GeneratorRow(number, f"({more} more directions)", least, "", "", "undecided")
+    return [*kept[:place], rest, *kept[place:]]
 
 
 def _begun(expression: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -12,19 +16,14 @@ from rich.text import Text
 
 from symfind import untrusted_text
 from symfind.render.conservation import HEADER, conserved_rows
-from symfind.render.console import labelled, plain_table, plain_text
+from symfind.render.console import bare_table, labelled, plain_text
+from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
 from symfind.render.promotion import promotion_tables
-from symfind.render.summary import (
-    GeneratorRow,
-    bracket_texts,
-    coefficient_text,
-    conclusions,
-    generator_rows,
-    headline,
-    matrix_of,
-)
+from symfind.render.summary import GeneratorRow, algebra_text, bracket_texts, conclusions, generator_rows, headline
 from symfind.render.witness import ALTERNATIVES, alternative_rows
-from symfind.schema.document import Report
+from symfind.schema.conservation import Conserved
+from symfind.schema.document import Generator, Report
+from symfind.schema.numbers import number_text
 
 VERDICT_STYLES = {
     "certified": "green",
@@ -35,6 +34,15 @@ VERDICT_STYLES = {
 }
 # Below this the bounds would leave the expression less than 16 columns; they are in every other format.
 _WIDTH_FOR_BOUNDS = 62
+# Lines of one generator: longer sums are in every other format.
+_MOST_LINES = 3
+# A column that leaves a term no room wraps inside it, whatever is left out.
+_NARROWEST = 16
+# What formulas of reports are made of: no command that reads or defines anything.
+_TEX = re.compile(
+    r"(?:\\(?:partial|mathrm|sin|cos|tan|exp|log|sqrt|sinh|cosh|tanh|cdot|frac|left|right|backslash|hat|sim)(?![A-Za-z])"
+    r"|\\[,{}#$%&_ ]|[^\\%#&$~])*"
+)
 
 
 def table(report: Report) -> RenderableType:
@@ -60,6 +68,38 @@ def to_markdown(report: Report) -> str:
     return "\n".join(_markdown_lines(report)) + "\n"
 
 
+def _found(report: Report) -> Sequence[Generator | Conserved]:
+    return report.generators or report.conserved or ()
+
+
+def to_csv(report: Report) -> str:
+    """Return what was found as rows with numbers as they are: generators, else conserved functions."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(("number", "expression", "defect", "lower", "upper", "reach", "verdict", "algebra"))
+    for i, found in enumerate(_found(report), start=1):
+        reach = getattr(found, "reach", None)
+        numbers = ["" if v is None else repr(v) for v in (found.defect, found.lower, found.upper, reach)]
+        text = untrusted_text.shown(found.expression)
+        # A spreadsheet would run it.
+        text = f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+        algebra = report.algebra.name if found.verdict == "certified" and report.generators else ""
+        rows.writerow((i, text, *numbers, found.verdict, algebra or ""))
+    return out.getvalue()
+
+
+def to_tex(report: Report) -> str:
+    """Return what was found as a LaTeX tabular; expressions as plain text stand in comments."""
+    lines = [f"% {untrusted_text.shown(title(report))}: {untrusted_text.shown(algebra_text(report.algebra))}"]
+    lines += [r"\begin{tabular}{rlll}", r"\# & generator & defect & verdict \\", r"\hline"]
+    for i, found in enumerate(_found(report), start=1):
+        plain = untrusted_text.shown(found.expression)
+        safe = _TEX.fullmatch(found.latex) and found.latex.count("{") == found.latex.count("}")
+        shown = f"${found.latex}$" if safe and found.latex else rf"\mbox{{{untrusted_text.latex(plain)}}}"
+        lines.append(rf"{i} & {shown} & {number_text(found.defect)} & {found.verdict} \\  % {plain}".replace("–", "--"))
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
+
 def title(report: Report) -> str:
     """Name the report by its source."""
     name = "standard input" if report.source.path == "-" else PurePath(report.source.path).name
@@ -69,7 +109,7 @@ def title(report: Report) -> str:
 
 
 def _conserved_table(report: Report) -> tuple[RenderableType, ...]:
-    grid = plain_table()
+    grid = bare_table()
     for heading in HEADER:
         grid.add_column(heading, no_wrap=heading not in ("conserved", "follows from"), overflow="fold")
     for row in conserved_rows(report):
@@ -95,7 +135,7 @@ class _GeneratorTable:
             ("verdict", lambda row: row.verdict, True),
         ]
         shown = [(heading, cell) for heading, cell, wanted in columns if wanted]
-        grid = plain_table()
+        grid = bare_table()
         for heading, _ in shown:
             grid.add_column(
                 heading,
@@ -103,7 +143,10 @@ class _GeneratorTable:
                 no_wrap=heading != "generator",
                 overflow="fold",
             )
+        others = [max(map(len, [h, *map(cell, self.rows)])) for h, cell in shown if h != "generator"]
+        width = options.max_width - sum(others) - 2 * len(shown)
         for row in self.rows:
+            row = replace(row, expression=in_lines(row.expression, max(width, _NARROWEST)))
             cells = [
                 Text(untrusted_text.shown(cell(row)), style="dim" if row.verdict == "refuted" else "")
                 for _, cell in shown
@@ -111,6 +154,18 @@ class _GeneratorTable:
             cells[-1].stylize(VERDICT_STYLES[row.verdict])
             grid.add_row(*cells)
         yield grid
+
+
+def in_lines(expression: str, width: int) -> str:
+    """As many terms of a sum as three lines of this width hold, and how many more there are."""
+    if len(textwrap.wrap(expression, width)) <= _MOST_LINES:
+        return expression
+    terms = re.split(r" (?=[+−] )", expression)
+    for kept in range(len(terms) - 1, 0, -1):
+        text = f"{' '.join(terms[:kept])} + … ({len(terms) - kept} more terms)"
+        if len(textwrap.wrap(text, width)) <= _MOST_LINES:
+            return text
+    return expression
 
 
 def _markdown_lines(report: Report) -> Iterator[str]:
@@ -162,8 +217,9 @@ def _markdown_matrices(report: Report) -> Iterator[str]:
     matrices = [(i, matrix) for i, matrix in actions if matrix is not None]
     if matrices:
         yield from ("", "## Matrices of the generators")
+    rows = report.drawn.rows if report.drawn is not None else ()
     for number, matrix in matrices:
-        texts = [[coefficient_text(entry) for entry in row] for row in matrix]
+        texts = [[coefficient_text(entry) for entry in row] for row in shown_matrix(matrix, rows)]
         width = max(len(text) for row in texts for text in row)
         yield from ("", f"Generator {number}:", "")
         yield from ("    " + " ".join(text.rjust(width) for text in row) for row in texts)

@@ -1,4 +1,4 @@
-"""What a report says of the directions that it does not list one by one."""
+"""What a report says of the directions that it does not list one by one, and a few rows to draw."""
 
 from __future__ import annotations
 
@@ -44,3 +44,19 @@ class Undecided(Record):
     count: int
     listed: int
     algebra: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Record):
+    """What pictures are drawn over: a report may travel without its data.
+
+    Attributes
+    ----------
+    rows
+        Some rows of the data ``(n, d)`` to four digits, in the coordinates that the generators act on.
+    curve
+        Of fields one solution at one time, ``(t, x, …, u)`` in order along x; else empty.
+    """
+
+    rows: tuple[tuple[float, ...], ...] = ()
+    curve: tuple[tuple[float, ...], ...] = ()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from symfind.errors import InputError
 from symfind.schema.conservation import Conservation, Conserved
-from symfind.schema.coverage import Coverage, Undecided
+from symfind.schema.coverage import Coverage, Drawn, Undecided
 from symfind.schema.discrete import Discrete, DiscreteGroup
 from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
@@ -43,6 +43,8 @@ class Source(Record):
         Names of the coordinates, as used in the expressions of the generators.
     read_as
         How the kind was found, and what is read as what; None where nothing was read.
+    units
+        Of the coordinates of a field, as many as names and empty where one has none; () where the file tells none.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Source(Record):
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     read_as: str | None = None
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,6 +324,8 @@ class Report(ShownReport, Record):
         The symmetric model that decided; None where F was given or no such model was sought.
     undecided
         How many directions are undecided and how many of these are among the generators; None where none is.
+    drawn
+        Rows that pictures show; None where coordinates are too many.
     """
 
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
@@ -350,6 +355,7 @@ class Report(ShownReport, Record):
     discrete_group: DiscreteGroup | None = None
     witness: Witness | None = None
     undecided: Undecided | None = None
+    drawn: Drawn | None = None
 
     def __post_init__(self) -> None:
         """Check the types and the schema."""

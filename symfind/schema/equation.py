@@ -26,6 +26,28 @@ class CoefficientEntry(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SymmetricEquationEntry(Record):
+    """The witness: u_t = N(jet) with the certified symmetries, fitted to one half of the solutions, told of the other.
+
+    Attributes
+    ----------
+    residual
+        What it leaves of its terms on solutions that it was not fitted to.
+    without
+        What a right side without the symmetries leaves, fitted and told on the same solutions.
+    defect
+        ρ of the symmetries on it.
+    functions
+        The functions of the jet whose sum each line is.
+    """
+
+    residual: float
+    without: float
+    defect: float
+    functions: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class EquationEntry(Record):
     """Δ = 0, whose point symmetries the generators are.
 
@@ -45,7 +67,11 @@ class EquationEntry(Record):
     coefficients
         Of an identified equation.
     library
-        The terms that were tried.
+        The terms that were tried; of a learned right side what it depends on.
+    functions
+        Of a learned right side, the number of functions whose sum it is.
+    symmetric
+        Beside a learned right side, one that has the certified symmetries.
     """
 
     text: str
@@ -55,3 +81,5 @@ class EquationEntry(Record):
     explained: bool = True
     coefficients: tuple[CoefficientEntry, ...] = ()
     library: tuple[str, ...] = ()
+    functions: int | None = None
+    symmetric: SymmetricEquationEntry | None = None

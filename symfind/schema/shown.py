@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 ENCODERS: dict[str, Callable[[Any], bytes]] = {}
 
 
+class ShownPage(str):
+    """A page of HTML: shown by a notebook in a frame of its own, written by ``Path.write_text``."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<iframe srcdoc="{escape(self, quote=True)}" style="width:100%;height:40em;border:0"></iframe>'
+
+
 class ShownReport:
     """A report as a line, a table, a page or a file."""
 
@@ -54,12 +63,13 @@ class ShownReport:
         except OSError as fault:
             raise InputError(f"{path}: cannot be written ({fault.strerror}); choose another path") from None
 
+    def plot(self) -> ShownPage:
+        """Return the pictures alone: what generators do, what stays, the witness and the spectrum."""
+        return ShownPage(ENCODERS["plot"](self).decode())
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the report as a page in a frame of its own."""
-        from html import escape
-
-        page = escape(ENCODERS["html"](self).decode(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
+        return ShownPage(ENCODERS["html"](self).decode())._repr_html_()
 
 
 class ShownGenerator:
@@ -87,6 +97,28 @@ class ShownGenerator:
             raise UsageError(f"{getattr(self, 'expression', '')}: not affine, so it has no matrix; use apply(x, t)")
         return np.asarray(action, dtype=np.float64)
 
+    def velocity(self, x: Any) -> NDArray[np.float64]:
+        """ξ(x) at points ``(…, d)``, in units of x.
+
+        Raises
+        ------
+        UsageError
+            The generator is a formula, or x has another number of coordinates.
+        """
+        import numpy as np
+
+        points = np.asarray(x, dtype=np.float64)
+        d, action = points.shape[-1], getattr(self, "input_action", None)
+        if isinstance(action, Mapping) and "exponents" in action:
+            exponents, table = (np.asarray(action[name], dtype=np.float64) for name in ("exponents", "coefficients"))
+            if exponents.shape[1] != d:
+                raise UsageError(f"x has {d} coordinates, the generator {exponents.shape[1]}; give its points")
+            powers = (points[..., None, :] ** exponents).prod(-1)
+            return np.asarray(powers @ table)
+        matrix = self.matrix
+        _check_acts_on(matrix, d)
+        return points @ matrix[:d, :d].T + (matrix[:d, d] if len(matrix) > d else 0.0)
+
     def apply(self, x: Any, t: float) -> Any:
         """exp(tξ)x: the points ``(…, d)`` moved by t along the generator, as an array of the type that was given.
 
@@ -102,39 +134,35 @@ class ShownGenerator:
         given = torch.as_tensor(x, dtype=torch.float64) if not isinstance(x, torch.Tensor) else x.double()
         action = getattr(self, "input_action", None)
         if isinstance(action, Mapping) and "exponents" in action:
-            moved = _followed(action, given, t)
+            moved = torch.from_numpy(followed(self.velocity, given.numpy(), t))
         else:
             moved = _affine(self.matrix, given, t)
         return moved.to(x) if isinstance(x, torch.Tensor) else moved.numpy()
+
+
+def _check_acts_on(matrix: NDArray[np.float64], d: int) -> None:
+    if len(matrix) != d and (len(matrix) != d + 1 or matrix[-1].any()):
+        raise UsageError(f"x has {d} coordinates, the generator acts on {len(matrix)}; give points of its space")
 
 
 def _affine(matrix: NDArray[np.float64], x: torch.Tensor, t: float) -> torch.Tensor:
     import torch
 
     d = x.shape[-1]
-    if len(matrix) != d and (len(matrix) != d + 1 or matrix[-1].any()):
-        raise UsageError(f"x has {d} coordinates, the generator acts on {len(matrix)}; give points of its space")
+    _check_acts_on(matrix, d)
     flow = torch.matrix_exp(t * torch.from_numpy(matrix))
     moved = x @ flow[:d, :d].T
     return moved if len(matrix) == d else moved + flow[:d, d]
 
 
-def _followed(action: Mapping[str, Any], x: torch.Tensor, t: float) -> torch.Tensor:
-    import torch
-
-    exponents = torch.tensor(action["exponents"], dtype=torch.float64)
-    coefficients = torch.tensor(action["coefficients"], dtype=torch.float64)
-    if exponents.shape[1] != x.shape[-1]:
-        raise UsageError(f"x has {x.shape[-1]} coordinates, the generator {exponents.shape[1]}; give its points")
-
-    def field(z: torch.Tensor) -> torch.Tensor:
-        return (z[..., None, :] ** exponents).prod(-1) @ coefficients
-
+def followed(velocity: Callable[[NDArray[np.float64]], NDArray[np.float64]], x: Any, t: float) -> NDArray[np.float64]:
+    """exp(tξ)x by the classical Runge–Kutta method, 64 steps to a unit of t."""
     steps = max(1, round(64 * abs(t)))
     h = t / steps
     for _ in range(steps):
-        a = field(x)
-        b = field(x + h / 2 * a)
-        c = field(x + h / 2 * b)
-        x = x + h / 6 * (a + 2 * b + 2 * c + field(x + h * c))
-    return x
+        a = velocity(x)
+        b = velocity(x + h / 2 * a)
+        c = velocity(x + h / 2 * b)
+        x = x + h / 6 * (a + 2 * b + 2 * c + velocity(x + h * c))
+    moved: NDArray[np.float64] = x
+    return moved

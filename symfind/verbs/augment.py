@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind.data.axes import Axis
+from symfind.data.axes import AXES, Axis
 from symfind.data.files import appearing_whole, readable, sha256
 from symfind.data.hdf5 import growing
 from symfind.decision.halves import groups_with_copies
@@ -26,7 +26,8 @@ from symfind.kinds.field.grid.jets import jets
 from symfind.kinds.field.grid.moves import Motion, closing, flow, linear_motion, moved
 from symfind.kinds.field.identification import identified
 from symfind.kinds.field.prolongation import Prolongation, Scales
-from symfind.kinds.field.term_library import LibrarySettings, user_terms
+from symfind.kinds.field.right_side.fit import LEARNED
+from symfind.kinds.field.term_library import asked_library
 from symfind.kinds.field.transformed_jets import total_degree, transformed
 from symfind.kinds.reading import open_dataset
 from symfind.linalg.threads import one_thread
@@ -280,13 +281,11 @@ def _write(
         u = file.create_dataset("u", (0, *own), maxshape=(None, *own), chunks=(1, *own), dtype="f8")
         group = file.create_dataset("group", (0,), maxshape=(None,), chunks=(1024,), dtype="i8")
         sizes = file.create_dataset("sizes", (0, len(movers.names)), maxshape=(None, len(movers.names)), dtype="f8")
-        for axis in axes:
-            file[axis.name] = axis.coordinates.numpy()
-        file.attrs["kind"] = "field"
-        file.attrs["names"] = [*(axis.name for axis in axes), *field.components]
-        closed = [axis.name for axis in axes if axis.periodic]
-        if closed:
-            file.attrs["periodic"] = closed
+        for role, axis in zip(AXES, axes, strict=False):
+            file[role] = axis.coordinates.numpy()
+        closed = [role for role, axis in zip(AXES, axes, strict=False) if axis.periodic]
+        told = {"names": [*(axis.name for axis in axes), *field.components], "units": field.units, "periodic": closed}
+        file.attrs.update({"kind": "field"} | {key: words for key, words in told.items() if words})
         for numbers, block in field.blocks():
             for number, one in zip(numbers.tolist(), block, strict=True):
                 for _ in range(options.copies):
@@ -360,23 +359,22 @@ def score_fields(options: ScoreOptions, progress: Progress | None = None) -> Fie
             )
         with clock.phase("score"):
             independent = tuple(axis.name for axis in field.axes)
-            if options.equation is not None:
-                equation = parse_equation(options.equation, independent, field.components)
-            else:
-                asked = user_terms(options.library, independent, field.components)
-                settings = LibrarySettings(degree=options.library_degree, user=asked)
-                _, found = identified(field, generator, settings)
+            if options.equation == LEARNED:
+                raise UsageError("score moves solutions past those that an equation was learned from; give a formula")
+            if options.equation is None:
+                _, found = identified(field, generator, asked_library(options, independent, field.components))
                 equation = found.equation
+            else:
+                equation = parse_equation(options.equation, independent, field.components)
             wanted = {*equation.needed, *total_degree(len(independent), equation.order)}
             sample = jets(field, wanted, generator, _SCORED)
             residual = float(equation.residual(sample)[0].max())
             on, held = equation.solved(sample)
             entries = _scored(equation, on.take(held), movers)
-    text = options.equation or found.text
     return FieldScore(
-        source=options.model, sha256=digest, equation=text, given=options.equation is not None, residual=residual,
-        sizes=SIZES, generators=entries, notes=notes, settings=options.settings(), environment=environment,
-        timing=clock.seconds,
+        source=options.model, sha256=digest, equation=options.equation or found.text,
+        given=options.equation is not None, residual=residual, sizes=SIZES, generators=entries, notes=notes,
+        settings=options.settings(), environment=environment, timing=clock.seconds,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from symfind.answers.drawn import drawn_rows
 from symfind.answers.invariants import with_invariants
 from symfind.conservation.functions import FunctionSpace
 from symfind.conservation.quantities import conserved_quantities
@@ -22,6 +23,7 @@ from symfind.promotion.library import read_library
 from symfind.schema.coverage import Coverage
 from symfind.schema.document import Algebra, Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
+from symfind.verbs.architecture import with_architecture
 from symfind.verbs.contents import is_report
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
@@ -30,6 +32,7 @@ _POLYNOMIAL = re.compile(r"polynomial:([1-9])")
 
 
 @guessed(ConserveOptions, "source")
+@with_architecture("source")
 @one_thread()
 def conserve(options: ConserveOptions, progress: Progress | None = None) -> Report:
     """The functions f with L_F f = 0 of a flow or a map, or the polynomial invariants of a report's generators.
@@ -85,6 +88,7 @@ def conserve(options: ConserveOptions, progress: Progress | None = None) -> Repo
         conservation=found.together,
         notes=(*rows.messages, *found.notes),
         warnings=found.finding.doubts,
+        drawn=drawn_rows(rows.samples.x),
     )
 
 

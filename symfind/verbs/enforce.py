@@ -33,6 +33,7 @@ from symfind.progress import Progress, SilentProgress
 from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
+from symfind.verbs.architecture import with_architecture
 from symfind.verbs.augment import score_fields
 from symfind.verbs.chosen_output import with_output
 from symfind.verbs.enforce_module import Rows, enforce_module
@@ -76,6 +77,7 @@ def enforce(model: Any, to: Any = None, progress: Any = None, **options: Any) ->
     return _enforce_file(model, to, progress)
 
 
+@with_architecture("model")
 @one_thread()
 def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress | None) -> Enforcement:
     check_outputs(options, to)
@@ -183,6 +185,7 @@ def _worse(options: EnforceOptions, document: Enforcement, why: str) -> WorseTha
     )
 
 
+@with_architecture("model")
 @one_thread()
 def score(options: ScoreOptions, progress: Progress | None = None) -> Score | FieldScore:
     """How well a trained model obeys a group, or fields stay solutions: defects, and errors along finite flows.

@@ -106,7 +106,7 @@ def asked(
                 if len(arrays) + len(held) > 1 or set(held) - {"x"}:
                     raise UsageError("a model takes one array of inputs beside it; give x alone")
                 inputs = arrays[0] if arrays else held.get("x")
-                _save(source, inputs, path, shown[str(path)])
+                saved_module(source, inputs, path, shown[str(path)])
                 settings[role] = str(path)
                 extra |= {} if inputs is None else {"data": inputs}
             elif role not in settings:
@@ -234,7 +234,7 @@ def _written(
     return str(path)
 
 
-def _save(module: nn.Module, inputs: Any, path: Path, what: str) -> None:
+def saved_module(module: nn.Module, inputs: Any, path: Path, what: str) -> None:
     """Write a network as TorchScript: its code if that can be compiled, else what it does with the inputs."""
     was_training = module.training
     module.eval()

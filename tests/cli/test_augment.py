@@ -18,6 +18,7 @@ from symfind import AugmentOptions, ScoreOptions
 from symfind.cli import main
 from symfind.errors import InputError, UsageError
 from symfind.options.of_verbs import DiscoverOptions
+from symfind.render.tables import to_table_text
 from symfind.schema.store import to_json
 
 KDV = "u_t + u*u_x + u_xxx = 0"
@@ -169,3 +170,32 @@ def test_on_the_command_line(
     asked = ["score", str(data), "--generators", str(report), "--equation", KDV, "--format", "table"]
     status, text = run(*asked)
     assert status == 0 and "α = 0.1" in text and "(given)" in text
+
+
+def test_named_axes_and_their_units_are_kept_from_reading_to_moved_solutions(data: Path, tmp_path: Path) -> None:
+    """A NetCDF file as xarray writes it, its axes called otherwise than t and x."""
+    xarray = pytest.importorskip("xarray")
+    with h5py.File(data) as file:
+        u, t, x = (file[key][()] for key in "utx")
+    axes = {"time": ("time", t, {"units": "s"}), "place": ("place", x, {"units": "m", "axis": "X"})}
+    waves = xarray.DataArray(u, dims=("run", "time", "place"), coords=axes, attrs={"units": "m s-1"}, name="speed")
+    path, report, more = (tmp_path / name for name in ("waves.nc", "report.json", "more.h5"))
+    waves.to_dataset().to_netcdf(path)
+    equation = "speed_time + speed*speed_place + speed_placeplaceplace = 0"
+    found = symfind.discover(DiscoverOptions(source=str(path), equation=equation, bootstrap=40))
+    assert found.source.units == ("s", "m", "m s-1")
+    assert "units      time [s], place [m], speed [m s-1]" in to_table_text(found)
+    assert [g.expression for g in found.certified][:3] == ["∂time", "∂place", "∂speed + time ∂place"]
+    report.write_text(to_json(found), encoding="utf-8")
+    symfind.augment(AugmentOptions(data=str(path), generators=str(report), copies=1), more)
+    with h5py.File(more) as file:
+        assert {"u", "t", "x"} < set(file) and list(file.attrs["units"]) == ["s", "m", "m s-1"]
+        assert list(file.attrs["names"]) == ["time", "place", "speed"] and list(file.attrs["periodic"]) == ["x"]
+    assert symfind.inspect(more).kind == "field"
+
+
+def test_a_field_in_an_npz_file_is_read_as_it_is(data: Path, tmp_path: Path) -> None:
+    with h5py.File(data) as file:
+        np.savez(tmp_path / "waves.npz", u=file["u"][()], t=file["t"][()], x=file["x"][()])
+    read_so = symfind.inspect(tmp_path / "waves.npz")
+    assert read_so.kind == "field" and read_so.shapes["u"] == (6, 61, 96, 1)

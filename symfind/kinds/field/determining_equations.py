@@ -36,6 +36,9 @@ from symfind.schema.equation import EquationEntry
 _POINTS, _NUMBERS = 4000, 200_000
 _REFIT_POINTS = 400
 _FOLDS = 4
+# Errors of derivatives are known to a factor t (``SETTINGS.trusted``): what seems to be all of one may be a t-th of it,
+# so that at least 1 − 1/t² of its mean square is signal. What drowns may not vanish: it could not tell against a field.
+_LEAST_SIGNAL = 1.0 - 1.0 / SETTINGS.trusted**2
 # Points kept for brackets and for telling superpositions.
 _BRACKET_POINTS = 400
 
@@ -68,24 +71,25 @@ class Judged:
         return float((residual.square() - (SETTINGS.trusted * expected).square()).clamp(min=0).max())
 
 
-def probed(jets: JetSample, generator: torch.Generator) -> JetSample:
+def probed(equation: Equation, jets: JetSample, generator: torch.Generator) -> JetSample:
     """The points of the data, and once more with every derivative taken from another point.
 
     The determining equations hold at every point on the equation; which points are asked is a choice of measure. The
     exchange undoes relations that only these solutions have (in a wave of one speed u_t + c u_x = 0, and every multiple
     of ∂t + c ∂x would seem a symmetry). Derivatives shrink by √(1 − error²/mean square), so that noise does
-    not make terms larger than they are.
+    not make terms larger than they are. What a learned equation depends on stays together, at other places instead.
     """
     out = {}
     for j, value in jets.derivatives.items():
         if any(j):
             noise = jets.errors[j].square() / value.square().mean(0).clamp(min=1e-300)
-            value = value * (1.0 - noise).clamp(min=SETTINGS.least_signal).sqrt()
-            exchanged = value[torch.randperm(jets.rows, generator=generator)]
+            value = value * (1.0 - noise).clamp(min=_LEAST_SIGNAL).sqrt()
+            exchanged = value if j in equation.tied else value[torch.randperm(jets.rows, generator=generator)]
         else:
             exchanged = value
         out[j] = torch.cat([value, exchanged])
-    return replace(jets, points=torch.cat([jets.points] * 2), derivatives=out, group=torch.cat([jets.group] * 2))
+    places = jets.points[torch.randperm(jets.rows, generator=generator)] if equation.autonomous else jets.points
+    return replace(jets, points=torch.cat([jets.points, places]), derivatives=out, group=torch.cat([jets.group] * 2))
 
 
 def points_for(space: VectorFieldSpace) -> int:
@@ -129,7 +133,7 @@ class EquationSide:
         self.equation = own
         step = max(1, jets.rows // most)
         jets, block = jets.take(torch.arange(0, jets.rows, step)), block[::step]
-        self.points, self.points_block = probed(jets, generator), torch.cat([block, block])
+        self.points, self.points_block = probed(own, jets, generator), torch.cat([block, block])
         self.prolongation = prolongation
 
     @property
@@ -287,14 +291,14 @@ def evidence_of_equation(
             f"the data give no {', '.join(jets.name(j) for j in missing)}, which the symmetries of "
             f"'{equation.text}' need; give a finer grid"
         )
-    needed = max(16, -(-4 * space.dim // len(equation.sides)))
+    needed = max(16, -(-4 * space.dim // equation.lines))
     if jets.rows < needed:
         raise InputError(
             f"{jets.rows} points are too few for the space '{space.name}' with {space.dim} unknowns; give at least "
             f"{needed}, or a smaller --space"
         )
     chosen = torch.randperm(jets.rows, generator=generator)[: points_for(space)].sort().values
-    at = probed(jets.take(chosen), generator)
+    at = probed(equation, jets.take(chosen), generator)
     prolongation = Prolongation(equation, space, Scales.of(equation, at, equation.linearised(at)))
     obeyed = _obeyed(judged, jets)
     doubts = _doubts(judged, obeyed, jets)
@@ -349,6 +353,7 @@ def _obeyed(judged: Judged, jets: JetSample) -> EquationEntry:
         explained=explained(residual, expected),
         coefficients=() if found is None else found.coefficients,
         library=() if found is None else found.library,
+        functions=None if found is None else judged.equation.functions,
     )
 
 
@@ -365,7 +370,12 @@ def _doubts(judged: Judged, obeyed: EquationEntry, jets: JetSample) -> list[str]
         doubts.append("u does not change in time: whatever keeps it still is not told by its rate")
     if judged.identified is not None and judged.identified.frequency < SETTINGS.unstable:
         doubts.append("the terms of the equation change from one half of the trajectories to another; give --equation")
-    if judged.alone and (reason := indistinct(jets, judged.identified)):
+    if judged.alone and judged.equation.tied:
+        doubts.append(
+            "the derivatives of one solution are a surface, and a learned equation is known there alone; give "
+            "several solutions, or take terms of a library"
+        )
+    elif judged.alone and (reason := indistinct(jets, judged.identified)):
         doubts.append(f"{reason}; another solution is needed")
     return doubts
 

@@ -85,6 +85,26 @@ class Equation:
         """Values of the parameters ``(P,)``."""
         return torch.tensor([value for _, value in self.parameters], dtype=torch.float64)
 
+    @property
+    def lines(self) -> int:
+        """E, how many equations."""
+        return len(self.sides)
+
+    @property
+    def tied(self) -> frozenset[MultiIndex]:
+        """The J at which Δ is known only where they occur together in the data: none of a formula."""
+        return frozenset()
+
+    @property
+    def functions(self) -> int | None:
+        """How many functions Δ is a sum of where it has no formula."""
+        return None
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether Δ is surely the same at every place; not asked of a formula."""
+        return False
+
     def with_parameters(self, theta: Tensor) -> Equation:
         """The same with other numbers."""
         pairs = zip((name for name, _ in self.parameters), theta.tolist(), strict=True)

@@ -25,6 +25,7 @@ from symfind.kinds.field.weak_form import WeakRows
 from symfind.schema.equation import CoefficientEntry
 
 _REFINEMENTS = 30
+_MANY = 64
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def held_out_residual(equation: Equation, data: Measured, generator: torch.Gener
         fold = fold_labels(data.times.numel(), data.group, 2, generator)
     other = torch.eye(2, dtype=torch.float64).flip(0)
     theta = refits(equation, data, fold, other) if equation.parameters else torch.zeros(2, 0, dtype=torch.float64)
-    squares, count = torch.zeros(len(equation.sides), dtype=torch.float64), 0
+    squares, count = torch.zeros(equation.lines, dtype=torch.float64), 0
     for i in (0, 1):
         value, _, size = data.take(fold == i).linear(equation.with_parameters(theta[i]))
         squares += (value / size).square().sum(0)
@@ -278,8 +279,13 @@ def refits(equation: Equation, data: Measured, block: Tensor, weights: Tensor) -
     right = gram_by_block(slopes, value[..., None], block, count)[..., 0]
     scale = gram.sum(0).diagonal().clamp(min=1e-300).sqrt()
     whole = torch.einsum("rb,bpq->rpq", weights, gram) / (scale[:, None] * scale)
-    # Terms that depend on one another on the data share what they explain.
-    steps = torch.linalg.pinv(whole, rcond=1e-12, hermitian=True) @ ((weights @ right) / scale)[..., None]
+    # Terms that depend on one another on the data share what they explain. Of many, a ridge of the same size does it in
+    # a tenth of the time that eigenvalues take.
+    side = ((weights @ right) / scale)[..., None]
+    if theta.numel() > _MANY:
+        steps = torch.linalg.solve(whole + 1e-12 * torch.eye(theta.numel(), dtype=whole.dtype), side)
+    else:
+        steps = torch.linalg.pinv(whole, rcond=1e-12, hermitian=True) @ side
     moved: Tensor = theta - steps[..., 0] / scale
     return moved
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind.fields.catalogue import make_space
-from symfind.kinds.field.equation_fit import IdentifiedEquation
+from symfind.kinds.field.equation_fit import IdentifiedEquation, Windows, refits
 from symfind.kinds.field.grid.jet_sample import JetSample, MultiIndex
 from symfind.kinds.field.settings import SETTINGS
 from symfind.kinds.field.sparse_regression import Regression
@@ -95,10 +95,29 @@ def invariance(jets: JetSample) -> float:
 def related(jets: JetSample, found: IdentifiedEquation) -> tuple[str, ...]:
     """The terms of a relation Σ c_l f_l ≈ 0 that this solution has, the largest first; none if it has no such.
 
-    Asked of the plain library and the terms of the equation: a richer one has relations on any solution that is
-    resolved to a few digits alone. Σ c_l f_l of unit c, columns in units of their rms, leaves σ on the data.
-    ``change`` of it in the equation leaves change·σ, which is not seen if that is within what the equation leaves and
-    what errors make of the columns.
+    Σ c_l f_l of unit c, columns in units of their rms, leaves σ on the data. ``change`` of it in the equation leaves
+    change·σ, which is not seen if that is within what errors make of the columns, or within what the equation leaves:
+    at each point, of derivatives, whose errors are biases; of sums over windows, whose errors are chance, divided by
+    the root of their number, as weights of the blocks tell.
+    """
+    names, columns, error = _terms_of_windows(found) if found.windows is not None else _plain_terms(jets, found)
+    _, sigma, vt = torch.linalg.svd(torch.linalg.qr(columns, mode="r").R / len(columns) ** 0.5)
+    from_errors = (error @ vt.T).square().mean(0).sqrt()
+    left = torch.full_like(sigma, found.residual)
+    if found.windows is not None:
+        left = sigma * (_draws(found, found.windows, jets.rows) @ vt.T).std(0)
+    unseen = SETTINGS.change * sigma < SETTINGS.trusted * torch.maximum(SETTINGS.change * from_errors, left)
+    if not bool(unseen.any()):
+        return ()
+    relation = vt[int(unseen.nonzero()[-1, 0])].abs()
+    order = relation.argsort(descending=True).tolist()
+    return tuple(names[i] for i in order if relation[i] > 0.1)[:4]
+
+
+def _plain_terms(jets: JetSample, found: IdentifiedEquation) -> tuple[list[str], Tensor, Tensor]:
+    """Names, columns and their errors of the plain library and the terms of the equation.
+
+    A richer library has relations on any solution that is resolved to a few digits alone.
     """
     generator = torch.Generator().manual_seed(jets.rows)
     shaken = replace(jets, derivatives={j: _shaken(jets, j, generator) for j in jets.derivatives})
@@ -107,18 +126,32 @@ def related(jets: JetSample, found: IdentifiedEquation) -> tuple[str, ...]:
     plainest = libraries(jets.independent, jets.dependent, target.count(jets.independent[0]))[0]
     terms = tuple(dict.fromkeys((*plainest.terms, *sorted(own))))
     plain, moved = (Regression.of_jets(part, target, terms) for part in (jets, shaken))
-    alive = plain.alive
-    columns = (plain.columns / plain.units)[:, alive]
-    error = (moved.columns / plain.units)[:, alive] - columns
-    _, sigma, vt = torch.linalg.svd(torch.linalg.qr(columns, mode="r").R / len(columns) ** 0.5)
-    from_errors = (error @ vt.T).square().mean(0).sqrt()
-    unseen = SETTINGS.change * sigma < SETTINGS.trusted * torch.clamp(SETTINGS.change * from_errors, min=found.residual)
-    if not bool(unseen.any()):
-        return ()
-    relation = vt[int(unseen.nonzero()[-1, 0])].abs()
-    names = [term for term, kept in zip(terms, alive.tolist(), strict=True) if kept]
-    order = relation.argsort(descending=True).tolist()
-    return tuple(names[i] for i in order if relation[i] > 0.1)[:4]
+    columns = (plain.columns / plain.units)[:, plain.alive]
+    error = (moved.columns / plain.units)[:, plain.alive] - columns
+    return [term for term, kept in zip(terms, plain.alive.tolist(), strict=True) if kept], columns, error
+
+
+def _terms_of_windows(found: IdentifiedEquation) -> tuple[list[str], Tensor, Tensor]:
+    """The same of the sums over windows, for the terms of the whole library."""
+    assert found.windows is not None
+    rows = found.windows.rows
+    places = _places(found)
+    units = rows.columns[:, places].square().mean(0).sqrt()
+    return [rows.terms[i] for i in places], rows.columns[:, places] / units, rows.shaken[:, 1:][:, places] / units
+
+
+def _places(found: IdentifiedEquation) -> list[int]:
+    """Which terms of the library the whole equation has, by the names of its numbers."""
+    return [int(name.partition("_")[2]) for name, _ in found.rich.parameters]
+
+
+def _draws(found: IdentifiedEquation, windows: Windows, seed: int) -> Tensor:
+    """Numbers of the whole library ``(200, L)`` under random weights of the blocks, in units of u_t."""
+    generator = torch.Generator().manual_seed(seed)
+    _, block = torch.unique(windows.group, return_inverse=True)
+    weights = torch.empty(200, int(block.max()) + 1, dtype=torch.float64).exponential_(generator=generator)
+    units = windows.rows.columns[:, _places(found)].square().mean(0).sqrt()
+    return refits(found.rich, windows, block, weights) * units / windows.rows.target.square().mean().sqrt()
 
 
 def _shaken(jets: JetSample, index: MultiIndex, generator: torch.Generator) -> Tensor:

@@ -83,7 +83,7 @@ class Prolongation:
         """How many points fit into memory at once."""
         series = len(Truncation.below(j for _, j in self.equation.coordinates).indices)
         width = self.space.dim * (
-            self.space.d * series + (len(self.equation.coordinates) + self.space.d) * len(self.equation.sides)
+            self.space.d * series + (len(self.equation.coordinates) + self.space.d) * self.equation.lines
         )
         return max(16, _NUMBERS // max(width, 1))
 

@@ -43,11 +43,6 @@ class FieldSettings:
     unstable: float = tuned(
         0.5, "A term that is chosen on fewer than this share of the halves of the data is not known to be there."
     )
-    least_signal: float = tuned(
-        0.5,
-        "A derivative keeps at least this share of its mean square, however large its errors: filters have left out "
-        "what drowns, and a term that is made to vanish cannot tell against a field.",
-    )
     exact: float = tuned(
         2e-3,
         "Below this a defect counts as that of a symmetry that the space holds approximately (a cubic for an "

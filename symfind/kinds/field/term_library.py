@@ -14,6 +14,7 @@ from itertools import combinations_with_replacement, product
 from symfind.errors import UsageError
 from symfind.kinds.field.equation import MOST_ORDER, make_equation, parse_equation
 from symfind.kinds.field.grid.jet_sample import MultiIndex
+from symfind.options.option import EquationOptions
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,17 @@ def user_terms(text: str | None, independent: Sequence[str], dependent: Sequence
         if "=" in term:
             raise UsageError(f"'{term}' is no term; give terms without '=', separated by ';'")
     return terms
+
+
+def asked_library(options: EquationOptions, independent: Sequence[str], dependent: Sequence[str]) -> LibrarySettings:
+    """The settings that ``--library`` and ``--library-degree`` ask for.
+
+    Raises
+    ------
+    UsageError
+        A term does not parse.
+    """
+    return LibrarySettings(degree=options.library_degree, user=user_terms(options.library, independent, dependent))
 
 
 @dataclass(frozen=True)

@@ -305,7 +305,7 @@ def _messages(task: Task, space: ImageFields) -> tuple[str, ...]:
             "the origin is the centre of the image, x to the right and y upwards, half the longer side is 1; "
             "beyond the border the edge is repeated"
         )
-    out.append("ρ orders the candidates and certifies nothing; accuracy along the way, against forth and back, does")
+    out.append("defect: the largest share of images lost along the way, against going forth and back")
     return tuple(out)
 
 

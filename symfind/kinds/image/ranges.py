@@ -8,7 +8,7 @@ fixed order need no correction for their number. Axis letters: n images, p field
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
@@ -16,7 +16,6 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from symfind.decision.bounds import exponential_weights
 from symfind.decision.evidence import Evidence, Finding, Generator
 from symfind.decision.settings import SETTINGS as DECISION
 from symfind.fields.plane import Grid, ImageFields
@@ -36,7 +35,6 @@ _AMOUNTS = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, DECISION.least_reach, 0.4, 0.5, 0
 # A first look at so many images settles most amounts; all are asked where it does not.
 _FIRST_LOOK = 2000
 _CHUNK = 500
-_DRAWS = 200
 # Directions of the spectrum that may be candidates of their own.
 _EXTRA = 3
 
@@ -51,8 +49,8 @@ class Candidate:
     ----------
     vector
         ``(p,)``.
-    defect, lower, upper
-        ρ from the derivative of the classifier, with its bounds over the images.
+    defect
+        ρ from the derivative of the classifier, which orders the candidates.
     unit
         The amount that moves an image by about half its size, or colours by their spread: t is counted in it.
     kind
@@ -61,8 +59,6 @@ class Candidate:
 
     vector: Tensor
     defect: float
-    lower: float
-    upper: float
     unit: float
     kind: str
 
@@ -128,6 +124,18 @@ class Curve:
     broken: bool
     grid: Grid
 
+    @property
+    def lost(self) -> tuple[float, float, float]:
+        """The largest share of images lost within the stated range, against forth and back, and its bounds: the defect.
+
+        It is what the verdict rests on: certified where the upper bound stays below the margin. ρ is of slopes, and a
+        classifier may be steep where no label changes.
+        """
+        within = [s for s in self.steps if abs(s.amount) <= self.candidate.stated + 1e-9]
+        defect = max((s.control - s.moved for s in within), default=0.0)
+        lower, upper = max((-s.upper for s in within), default=0.0), max((-s.lower for s in within), default=0.0)
+        return max(defect, 0.0), max(lower, 0.0), max(upper, 0.0)
+
 
 def candidates_of(
     space: ImageFields, spectrum: GeneralisedSpectrum, m: Tensor, s: Tensor, spread: float
@@ -155,13 +163,9 @@ def candidates_of(
 
 
 def candidate_along(m: Tensor, s: Tensor, vector: Tensor, unit: float, kind: str) -> Candidate:
-    """A field ``(p,)`` with its ρ and bounds over the images, from rows as in :func:`candidates_of`."""
-    weights = exponential_weights(_DRAWS, len(m), torch.Generator().manual_seed(0))
-    over, under = ((a @ vector).square().sum(1) for a in (m, s))
-    ratio = ((weights @ over) / (weights @ under).clamp(min=1e-300)).sqrt()
-    defect = math.sqrt(float(over.sum() / under.sum().clamp(min=1e-300)))
-    lower, upper = (float(torch.quantile(ratio, q)) for q in (0.05, 0.95))
-    return Candidate(vector, defect, min(lower, defect), max(upper, defect), unit, kind)
+    """A field ``(p,)`` with its ρ over the images, from rows as in :func:`candidates_of`."""
+    over, under = ((a @ vector).square().sum() for a in (m, s))
+    return Candidate(vector, math.sqrt(float(over / under.clamp(min=1e-300))), unit, kind)
 
 
 def _named(space: ImageFields, spread: float) -> list[tuple[Tensor, float, str]]:
@@ -288,7 +292,7 @@ class RangeJudge:
     names: tuple[str, ...]
 
     def __call__(self, tolerance: float, alpha: float, refits: int, seed: int) -> Finding:
-        """The margin is of accuracy: the tolerance of ρ, and refits, have no part in it."""
+        """The margin is of accuracy: the tolerance, which is at least as large, and refits have no part in it."""
         del tolerance, alpha, refits, seed
         generators: list[Generator] = []
         apart: list[tuple[Tensor, str]] = []
@@ -299,10 +303,10 @@ class RangeJudge:
                 apart.append((c.vector, f"refuted over {self._stated(curve)}; {self._range(curve)}"))
                 continue
             verdict = "certified" if whole and not self.evidence.doubts else "undecided"
-            generators.append(Generator(c.vector, c.defect, c.lower, c.upper, verdict, curve.held, 0.0))
+            generators.append(Generator(c.vector, *curve.lost, verdict, curve.held, 0.0))
         generators.sort(key=lambda g: g.verdict != "certified")
-        entries = tuple((float(v), None, None) for v in self.evidence.spectrum.values)
-        notes = tuple(f"{self._name(curve)}: {self._range(curve)}; {_table(curve)}" for curve in self.curves)
+        entries = tuple(sorted(curve.lost for curve in self.curves))
+        notes = tuple(f"{self._name(curve)}: {self._range(curve)}" for curve in self.curves)
         validity = tuple(_validity(curve, self._name(curve)) for curve in self.curves)
         doubts = tuple(self.evidence.doubts)
         return Finding(self.evidence, entries, tuple(generators), 0.0, doubts, tuple(apart), notes, validity)
@@ -336,14 +340,3 @@ def _validity(curve: Curve, expression: str) -> ValidityCurve:
         range=curve.held * c.unit,
         coefficients=tuple(c.vector.tolist()),
     )
-
-
-def _table(curve: Curve) -> str:
-    """Accuracy moved against its control along the way, at a few amounts."""
-    steps: Sequence[Step] = curve.steps
-    shown = [s for s in steps if len(steps) <= 8 or s in (steps[0], steps[-1]) or steps.index(s) % 3 == 0]
-    parts = [
-        f"{curve.candidate.told(s.amount, curve.grid)} {100 * (s.moved - s.control):+.1f}".replace("-", "−")
-        for s in shown
-    ]
-    return "points of accuracy against forth and back: " + ", ".join(parts)

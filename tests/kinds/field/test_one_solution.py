@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from jet_samples import heat_jets
 from test_equations_found import exact, seeded
+from torch import Tensor
 
+import symfind
+from benchmarks.field_suite.evolution import Evolution, with_noise, write_field
 from symfind.decision.finding import decide
 from symfind.fields.catalogue import make_space
 from symfind.kinds.field.determining_equations import Judged, evidence_of_equation
@@ -18,6 +22,7 @@ from symfind.kinds.field.equation_fit import identify_equation
 from symfind.kinds.field.grid.jet_sample import JetSample
 from symfind.kinds.field.identification import cut_into_blocks
 from symfind.kinds.field.one_solution import space_time_blocks
+from symfind.options.of_verbs import DiscoverOptions
 
 
 def waves(k: list[float], rate, drift: float, rows: int = 4000) -> JetSample:
@@ -106,3 +111,27 @@ def test_blocks_are_apart() -> None:
     for first, second in ((0, 1), (0, 4), (5, 10)):
         gap = torch.cdist(unit[block == first], unit[block == second], p=math.inf).min()
         assert float(gap) > 0.04  # a fifth of a quarter, less a step
+
+
+def from_noise(u: Tensor, t: Tensor, x: Tensor, folder: Path):
+    noisy = with_noise(u[None, ..., None], 0.01, 5)
+    path = write_field(folder / "one.h5", noisy, t, [("x", x)], ["u"], "x")
+    return symfind.discover(DiscoverOptions(source=str(path), bootstrap=40))
+
+
+def test_a_rich_solution_tells_its_equation_under_noise(tmp_path: Path) -> None:
+    """KdV from one solution with 1 % noise: chance in sums over windows falls with their number."""
+    evolution = Evolution("u_t = -u*u_x - u_xxx", length=32.0, end=20.0, times=200, points=256, highest=4)
+    u, t, x = evolution.solutions(3, rows=1)
+    report = from_noise(u[0, ..., 0], t, x, tmp_path)
+    assert [g.expression for g in report.certified] == ["∂t", "∂x", "∂u + t ∂x", "3 t ∂t + x ∂x − 2 u ∂u"]
+
+
+def test_two_modes_tell_no_equation_under_noise_either(tmp_path: Path) -> None:
+    x = torch.arange(192, dtype=torch.float64) / 12
+    t = torch.linspace(0, 3, 160, dtype=torch.float64)
+    modes = [
+        a * torch.exp(-0.2 * k**2 * t)[:, None] * torch.sin(k * x + p)
+        for a, k, p in ((1.0, math.pi / 4, 0.0), (0.8, math.pi / 2, 1.0))
+    ]
+    assert len(from_noise(sum(modes[1:], modes[0]), t, x, tmp_path).certified) == 0

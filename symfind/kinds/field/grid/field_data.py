@@ -40,6 +40,8 @@ class FieldData:
         What was inferred of the axes, a line each.
     rounding
         The relative error of a stored number.
+    units
+        Of the axes and components, as many; () where the file tells none.
     """
 
     axes: tuple[Axis, ...]
@@ -48,6 +50,7 @@ class FieldData:
     take: Callable[[Tensor], Tensor]
     messages: tuple[str, ...] = ()
     rounding: float = 2.0**-52
+    units: tuple[str, ...] = ()
 
     @property
     def trajectories(self) -> int:
@@ -87,6 +90,7 @@ def field_of(dataset: Dataset, stop: int | None = None) -> FieldData:
         take=lambda numbers: torch.cat([dataset.take(run)["u"] for run in _runs(numbers)]),
         messages=rows.messages,
         rounding=_ROUNDING.get(rows.arrays["u"].dtype, 2.0**-52),
+        units=dataset.units if dataset.units and len(dataset.units) == len(names) else (),
     )
 
 

@@ -111,7 +111,7 @@ def learned_fields(
         A checkpoint of something else, a loss that is not finite, or an option that does not go with the data.
     """
     variant, equation = request.variant, judged.equation
-    measure = Measure.of(equation, probed(jets, generator))
+    measure = Measure.of(equation, probed(equation, jets, generator))
     order = torch.randperm(measure.jets.rows, generator=generator)
     test, rest = measure.take(order[: _HELD_OUT // 2]), measure.take(order[_HELD_OUT // 2 :])
     z = measure.points

@@ -1,0 +1,1 @@
+"""Parts of the HTML page: formulas, drawings, the page itself."""
