@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from symfind.equivariance.distillation.distill import EquivariantNetwork, Lesson, Training, distilled_network
 from symfind.equivariance.equivariance import Equivariance
@@ -22,6 +22,7 @@ from symfind.equivariance.methods.average import (
     rule_for,
 )
 from symfind.equivariance.methods.frames import FrameAveragedNetwork, discontinuities, frame_support
+from symfind.equivariance.methods.graph import GraphProjection, project_graph
 from symfind.equivariance.methods.project import Projection, project_network
 from symfind.equivariance.subject import Subject, stored_network
 from symfind.equivariance.verify import Evaluated
@@ -45,6 +46,8 @@ _WRITTEN_BASIS = 2**24
 
 def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows: Tensor | None) -> Made:
     """The layerwise projection; ``rows`` give the metric of the first layer for representations not orthogonal."""
+    if subject.format == "torch.export" and (subject.model.blocked or not _plain(subject)):
+        return _projected_graph(subject, task, rep_hidden)
     covariance = None
     if rows is not None and not task.rep_in.is_orthogonal and task.rep_in.dim == task.input_width:
         flat = rows.reshape(len(rows), -1)
@@ -71,6 +74,56 @@ def projected(subject: Subject, task: Equivariance, rep_hidden: str | None, rows
         return out
 
     return Made("project", projection, f"{len(moved)} layers", notes, moved, weights, dead, meant)
+
+
+def _plain(subject: Subject) -> bool:
+    """Whether a chain has only layers that are projected one by one: on whole rows, or on images, none twice."""
+    layers = [step for step in subject.steps if isinstance(step, Layer)]
+    linear = all(step.kind != "linear" or len(subject.fed_shape) == 1 or step is not layers[0] for step in layers)
+    usual = all(step.kind == "linear" or (step.kind == "conv2d" and step.attributes["groups"] == 1) for step in layers)
+    return linear and usual and len({step.path for step in layers}) == len(layers)
+
+
+# Rows, half of them moved, on which operations of a graph are tried; a program of a fixed batch is given its own.
+_TRIED = 12
+
+
+def _projected_graph(subject: Subject, task: Equivariance, rep_hidden: str | None) -> Made:
+    """The projection of every operation of an exported graph."""
+    module, fed = subject.stored().module, subject.fed_shape
+    assert isinstance(module, fx.GraphModule)
+    least, most = subject.model.batch
+    if (most is not None and most < _TRIED) or least > _TRIED:
+        called = f"{least}" if least == most else f"{least} to {most}"
+        raise UsageError(
+            f"{subject.path}: exported for {called} rows a call, and operations are "
+            f"tried on {_TRIED}; export it for any number of rows (dynamic_shapes), or use --method average or frames"
+        )
+    rows = subject.x[torch.arange(_TRIED) % len(subject.x)].reshape(_TRIED, *fed)
+    projection = project_graph(module, rows, task, rep_hidden)
+    moved = tuple(
+        LayerMoved(layer=t.path, distance=t.moved, dimension=t.space.dim, representation=projection.hidden[t.path])
+        for t in projection.ties
+    )
+    detail = f"{len(moved)} weights of the exported graph" if moved else "all operations commute, whatever the weights"
+
+    def meant(x: Tensor) -> Tensor:
+        return projection.function(x.reshape(len(x), *fed))
+
+    return Made(
+        "project", projection, detail, (), moved,
+        partial(_tied_weights, projection), None, meant,
+    )  # fmt: skip
+
+
+def _tied_weights(projection: GraphProjection) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    for i, tie in enumerate(projection.ties):
+        name = f"layers/{i:03d}"
+        matrix = tie.after.reshape(tie.space.target.dim, tie.space.source.dim)
+        out |= {f"{name}/weight": tie.after, f"{name}/weight_before": tie.before}
+        out |= _basis_arrays(name, tie.space, tie.space.coefficients(matrix))
+    return out
 
 
 def _projected_weights(projection: Projection) -> dict[str, Tensor]:

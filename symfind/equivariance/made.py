@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from symfind.equivariance.equivariance import Equivariance, Function, equivariance_error
 from symfind.equivariance.measure import TaskLoss, relative_change, seconds_per_call
+from symfind.equivariance.methods.graph import GraphProjection
 from symfind.equivariance.methods.project import Projection
 from symfind.equivariance.settings import SETTINGS
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.verify import check_written
-from symfind.equivariance.writing import export_module, save_module, save_projection
+from symfind.equivariance.writing import export_module, save_graph, save_module, save_projection
 from symfind.models.model import Model
 from symfind.schema.enforcement import ErrorMeasured, LayerMoved, LossMeasured
 
@@ -46,7 +47,7 @@ class Made:
     """
 
     method: str
-    network: nn.Module | Projection
+    network: nn.Module | Projection | GraphProjection
     detail: str
     notes: tuple[str, ...] = ()
     layers: tuple[LayerMoved, ...] = ()
@@ -58,6 +59,8 @@ class Made:
         """Write the file, of kind ``form`` where the method makes a new module."""
         if isinstance(self.network, Projection):
             save_projection(self.network, subject, path, provenance)
+        elif isinstance(self.network, GraphProjection):
+            save_graph(self.network.weights, subject, path, provenance)
         elif form == "torch.export":
             rows = subject.x.reshape(len(subject.x), *subject.model.input_shape).to(subject.dtype)
             export_module(self.network, rows, subject.only_batch, path, provenance)
@@ -157,7 +160,7 @@ def measured(
     """
     x, y, loss = yardstick.x, yardstick.y, yardstick.loss
     if made.meant is not None and form in ("torchscript", "torch.export"):
-        fed = subject.fed_shape if isinstance(made.network, Projection) else task.input_shape
+        fed = subject.fed_shape if isinstance(made.network, Projection | GraphProjection) else task.input_shape
         batch = subject.only_batch if form == "torch.export" else None
         check_written(path, form, made.meant, x[:_COMPARED], subject.dtype, fed, batch)
     model = evaluated(path, x, subject.trust)

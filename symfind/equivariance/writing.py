@@ -121,20 +121,17 @@ def _silent_export() -> Iterator[None]:
 
 def save_projection(projection: Rewritten, subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
     """Write the projected weights into a copy of the model, in the dtype they were stored in."""
-    stored = [layer for layer in subject.stored().steps if isinstance(layer, Layer)]
     after = [layer.after for layer in projection.layers]
     if subject.format == "torchscript":
         module = subject.stored().module
-        _replace({**dict(module.named_parameters()), **dict(module.named_buffers())}, after, subject)
+        _replace(
+            {**dict(module.named_parameters()), **dict(module.named_buffers())}, _stored_as(after, subject), subject
+        )
         save_module(module, path, provenance)
     elif subject.format == "torch.export":
-        with audited(subject.path, trust=subject.trust) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = exported_program(file, torch.device("cpu"))
-            _replace({**program.state_dict, **program.constants}, after, subject)
-            torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
+        save_graph(_stored_as(after, subject), subject, path, provenance)
     else:
-        dtypes = iter(stored)
+        dtypes = (layer for layer in subject.stored().steps if isinstance(layer, Layer))
         steps: list[Step] = []
         for step in projection.steps:
             if isinstance(step, Layer):
@@ -145,21 +142,43 @@ def save_projection(projection: Rewritten, subject: Subject, path: Path, provena
         write_checkpoint(path, steps, subject.fed_shape, {PROVENANCE: json.dumps(provenance)})
 
 
-def _replace(stored: Mapping[str, Any], layers: Sequence[Layer], subject: Subject) -> None:
+def save_graph(weights: Mapping[str, Tensor], subject: Subject, path: Path, provenance: Mapping[str, Any]) -> None:
+    """Write an exported program again with other weights, named as in the file, in the type they were stored in."""
+    with audited(subject.path, trust=subject.trust) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = exported_program(file, torch.device("cpu"))
+        _replace({**program.state_dict, **program.constants}, weights, subject)
+        torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
+
+
+def _stored_as(layers: Sequence[Layer], subject: Subject) -> dict[str, Tensor]:
+    """Weights and biases by their names in the file, transposed where it holds the transpose."""
+    out: dict[str, Tensor] = {}
+    for layer in layers:
+        for name, value in ((layer.path, layer.weight), (layer.attributes.get("bias_path"), layer.bias)):
+            if value is None:
+                continue
+            if name is None:
+                raise _constants_of(subject, "of a layer")
+            out[name] = value.t() if layer.attributes.get("transposed") and value.ndim == 2 else value
+    return out
+
+
+def _replace(stored: Mapping[str, Any], weights: Mapping[str, Tensor], subject: Subject) -> None:
     with torch.no_grad():
-        for layer in layers:
-            for name, value in ((layer.path, layer.weight), (layer.attributes.get("bias_path"), layer.bias)):
-                if value is None:
-                    continue
-                if name is None or name not in stored:
-                    raise InputError(
-                        f"{subject.path}: the weights '{name}' are constants of the file and cannot be replaced; use "
-                        "--method average or frames"
-                    )
-                new = value.t() if layer.attributes.get("transposed") and value.ndim == 2 else value
-                if stored[name].shape != new.shape:
-                    raise InputError(f"{subject.path}: '{name}' is {tuple(stored[name].shape)}, not {tuple(new.shape)}")
-                stored[name].copy_(new.to(stored[name]))
+        for name, value in weights.items():
+            if name not in stored:
+                raise _constants_of(subject, f"'{name}'")
+            if stored[name].shape != value.shape:
+                raise InputError(f"{subject.path}: '{name}' is {tuple(stored[name].shape)}, not {tuple(value.shape)}")
+            stored[name].copy_(value.to(stored[name]))
+
+
+def _constants_of(subject: Subject, what: str) -> InputError:
+    return InputError(
+        f"{subject.path}: the weights {what} are constants of the file and cannot be replaced; use --method average or "
+        "frames"
+    )
 
 
 def write_weights(path: Path, arrays: Mapping[str, Tensor], attributes: Mapping[str, str]) -> None:

@@ -338,9 +338,11 @@ class Model:
                 "the shape it was trained on"
             ) from None
         if not isinstance(y, Tensor):
+            names = y if isinstance(y, dict) else range(len(y)) if isinstance(y, tuple | list) else ()
+            named = f", or give --model-output to enforce or score ({', '.join(map(str, names))})" if names else ""
             raise InputError(
                 f"{self.path}: the model returns a {type(y).__name__}, expected one tensor; wrap it in a module that "
-                "returns the tensor in question"
+                f"returns the tensor in question{named}"
             )
         if y.ndim == 0 or len(y) != len(x):
             raise InputError(

@@ -139,6 +139,12 @@ class ActionOptions(ArchitectureOptions, RowOptions):
         panel="Input",
         shown_as="N,N",
     )
+    model_output: str | None = option(
+        "Of a model with several outputs: which one, by its name in the dictionary or its place in the tuple, from 0.",
+        None,
+        panel="Input",
+        shown_as="NAME",
+    )
     n_samples: int = option("Without data: how many rows.", 1024, panel="Input", least=8)
     max_rows: int = option("Use at most so many rows, drawn at random.", 4096, panel="Input", least=8)
 

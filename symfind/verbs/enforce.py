@@ -35,6 +35,7 @@ from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
 from symfind.verbs.architecture import with_architecture
 from symfind.verbs.augment import score_fields
+from symfind.verbs.chosen_output import with_output
 from symfind.verbs.enforce_module import Rows, enforce_module
 from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
@@ -88,6 +89,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
     with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             digest = sha256(path)
+            path = _one_output(options, path, folder)
             ready = _prepared(options, path, rng)
         if ready.doubt:
             named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
@@ -203,16 +205,23 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "score")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path:
+    with readable(options.model) as path, scratch_folder() as folder:
         if not is_model(path):
             return score_fields(replace(options, model=str(path)), progress)
         with _timed(seconds, "read"):
-            ready = _prepared(options, path, rng)
+            ready = _prepared(options, _one_output(options, path, folder), rng)
         with _timed(seconds, "score"), watch.phase("score"):
             found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
         settings = options.settings()
         document = score_of(ready, found, error, options.model, settings, environment)
     return replace(document, timing=seconds)
+
+
+def _one_output(options: ActionOptions, path: Path, folder: Path) -> Path:
+    """The model file, or one that gives the output asked for alone."""
+    if options.model_output is None:
+        return path
+    return with_output(path, options.model_output, folder, options.trust_model)
 
 
 def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepared:

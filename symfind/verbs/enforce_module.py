@@ -19,6 +19,7 @@ from symfind.equivariance.equivariance import Equivariance
 from symfind.equivariance.equivariant_modules import EquivariantMLP, Intertwining
 from symfind.equivariance.methods.average import AveragedNetwork
 from symfind.equivariance.methods.frames import FrameAveragedNetwork
+from symfind.equivariance.methods.graph import GraphProjection
 from symfind.equivariance.methods.project import Projection
 from symfind.equivariance.request import choices_of, prepared
 from symfind.errors import InputError, UsageError, WorseThanBefore
@@ -63,6 +64,8 @@ def enforce_module(module: nn.Module, group: str, data: Rows, **options: Any) ->
         rows = data if isinstance(data, (str, Path)) else _stored(data, folder / "data.h5")
         file = _saved(own, _example(data, own), folder)
         asked = EnforceOptions(model=str(file), group=group, data=str(rows), **options)
+        if asked.model_output is not None:
+            raise UsageError("model_output is for files; give a module that returns the tensor in question")
         rng = torch.Generator().manual_seed(asked.seed)
         ready = prepared(file, asked, None, rng)
         if ready.doubt:
@@ -92,6 +95,8 @@ def _as_module(own: nn.Module, done: Enforced, task: Equivariance, fed_shape: tu
         own.load_state_dict({k: weights.get(k, v).to(v) for k, v in known.items()})
         if isinstance(made.network, Projection):
             _tie(own, made.network)
+        elif isinstance(made.network, GraphProjection):
+            _tie_graph(own, made.network)
         return own
     if made.method == "average":
         arrays = made.weights()
@@ -116,6 +121,22 @@ def _tie(own: nn.Module, projection: Projection) -> None:
             if path is not None and space is not None:
                 name, _, kind = str(path).rpartition(".")
                 parametrize.register_parametrization(own.get_submodule(name), kind, Intertwining(space))
+
+
+def _tie_graph(own: nn.Module, projection: GraphProjection) -> None:
+    """The same for the weights of a graph; recurrent layers look their weights up anew in every call."""
+    for tie in projection.ties:
+        owner, _, kind = tie.path.rpartition(".")
+        module = own.get_submodule(owner)
+        if isinstance(module, nn.RNNBase) and not parametrize.is_parametrized(module):
+            module.register_forward_pre_hook(_looked_up)
+        parametrize.register_parametrization(module, kind, Intertwining(tie.space))
+
+
+def _looked_up(module: nn.Module, inputs: object) -> None:
+    del inputs
+    assert isinstance(module, nn.RNNBase)
+    module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
 
 
 def own_dtype(module: nn.Module) -> torch.dtype:

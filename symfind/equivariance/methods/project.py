@@ -176,8 +176,8 @@ def _check_projectable(layers: Sequence[Layer], blocked: str) -> None:
         raise UsageError("the network has no linear or convolution layer to project; use --method average or frames")
     if blocked:
         raise UsageError(
-            f"'{blocked}' makes the network more than one layer after another, which cannot be projected layer by "
-            "layer; use --method average or frames"
+            f"'{blocked}' makes the network more than one layer after another; export it with torch.export (.pt2), "
+            "whose operations are projected one by one, or use --method average or frames"
         )
     for i, layer in enumerate(layers):
         if layer.path is None:

@@ -27,7 +27,10 @@ def product(factors: Sequence[Group]) -> Group:
     factors = tuple(f for g in factors for f in (g.factors or (g,)))
     for f in factors:
         if f.affine:
-            raise UsageError(f"{f.name} acts by affine maps and cannot be a factor of a product; use its linear part")
+            raise UsageError(
+                f"{f.name} acts by affine maps and cannot be a factor of a product; use its linear part, or enforce "
+                f"the other factors first and {f.name} on the file that this gives: frames keep what they commute with"
+            )
     name = " x ".join(f.name for f in factors)
     sizes = [f.degree for f in factors]
     total = sum(sizes)
