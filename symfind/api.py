@@ -16,7 +16,7 @@ from symfind.linalg.threads import one_thread
 from symfind.options.of_verbs import DiscoverOptions
 from symfind.progress import Clock, Progress, SilentProgress
 from symfind.schema.document import Report, Source
-from symfind.verbs.architecture import with_architecture
+from symfind.verbs.given.architecture import with_architecture
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import check_outputs, device_named, environment
 from symfind.verbs.scalings import NAME as SCALINGS

@@ -12,11 +12,11 @@ from symfind.render.matrices import coefficient_text, matrix_of, shown_matrix
 from symfind.render.pages.flows import flow_cards, level_cards
 from symfind.render.pages.frame import definitions, escape, page, table, warning
 from symfind.render.pages.mathml import math
+from symfind.render.pages.validity import VALIDITY, validity_rows
 from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
 from symfind.render.summary import bracket_texts, conclusions, generator_rows, headline
 from symfind.render.tables import title
-from symfind.render.validity import VALIDITY, validity_rows
 from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion

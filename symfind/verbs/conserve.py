@@ -24,8 +24,8 @@ from symfind.schema.algebra import Algebra
 from symfind.schema.coverage import Coverage
 from symfind.schema.document import Report, Source, Space, SpectrumEntry
 from symfind.schema.store import read_report
-from symfind.verbs.architecture import with_architecture
 from symfind.verbs.contents import is_report
+from symfind.verbs.given.architecture import with_architecture
 from symfind.verbs.in_memory import guessed
 from symfind.verbs.machine import on_cpu_in_double
 

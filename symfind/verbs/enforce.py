@@ -33,10 +33,10 @@ from symfind.progress import Progress, SilentProgress
 from symfind.schema.augmentation import FieldScore
 from symfind.schema.enforcement import Enforcement, Score
 from symfind.schema.store import read_report
-from symfind.verbs.architecture import with_architecture
 from symfind.verbs.augment import score_fields
-from symfind.verbs.chosen_output import with_output
 from symfind.verbs.enforce_module import Rows, enforce_module
+from symfind.verbs.given.architecture import with_architecture
+from symfind.verbs.given.chosen_output import with_output
 from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
 

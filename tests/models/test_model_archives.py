@@ -343,7 +343,7 @@ def test_torch_reads_files_at_stated_places_and_only_copies() -> None:
         "models/torchscript.py": ["str(file.contents"],
         "models/exported.py": ["file.contents"],
         "fits/checkpoint.py": ["archive.path"],
-        "verbs/architecture.py": ["archive.path"],
+        "verbs/given/architecture.py": ["archive.path"],
         "data/formats/arrays.py": ["archive.path"],  # tensors alone, of a fresh archive
         # Files that were just written here.
         "equivariance/verify.py": ["str(path)).eval()  # type: ignore[no-any-return", "path).module("],

@@ -10,7 +10,7 @@ import torch
 from symfind.api import enforce, score
 from symfind.errors import InputError, UsageError
 from symfind.options.of_verbs import EnforceOptions, ScoreOptions
-from symfind.verbs.architecture import built
+from symfind.verbs.given.architecture import built
 
 CODE = """
 from pathlib import Path
