@@ -6,7 +6,8 @@ Each network is trained for a few seconds on a task that the group leaves alone,
 torch.export for any number of rows, and given to every verb and method. A cell is the largest
 equivariance error of what came out and its held-out loss (``inspect``, ``discover``: whether an answer came; ``score``:
 the error as it was), or the reason of the refusal with its operation, or, in bold, an error that is no refusal.
-Nothing in here is a network that a setting was chosen on.
+The first table is the set that the walk over graphs was developed on. The second is a fresh draw: twelve networks that
+were written down after it, run once, and not used to change anything.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch.nn.functional as fn
 from torch import Tensor, nn
 
 import symfind
+from benchmarks.fresh_networks import FRESH
 from benchmarks.tasks import ARCHITECTURES, Architecture, Task
 from symfind.data.hdf5 import write
 from symfind.errors import SymfindError
@@ -95,12 +97,20 @@ def row(architecture: Architecture, folder: Path, seed: int) -> list[str]:
     return cells + [cell(lambda m=m: enforce(m)) for m in METHODS]  # type: ignore[misc]
 
 
-def written(lines: list[str], seed: int) -> str:
-    """The document around the rows."""
+def table(lines: list[str]) -> list[str]:
+    """Counts over some rows, and the rows."""
     names = ("inspect", "discover", "score", *METHODS)
     cells = [line.split(" |")[5:9] for line in lines]
     working = sum(any(not c.startswith((" refused", " **")) for c in row) for row in cells)
     projected = sum(not row[0].startswith((" refused", " **")) for row in cells)
+    return [
+        f"A working equivariant file: {working} of {len(lines)}. By projection: {projected}.", "",
+        "| architecture | group | " + " | ".join(names) + " |", "|" + ":--|" * (len(names) + 2), *lines, "",
+    ]  # fmt: skip
+
+
+def written(lines: list[str], seed: int) -> str:
+    """The document around the rows: those of the first set, then the fresh ones."""
     tasks = list(dict.fromkeys(a.task for a in ARCHITECTURES))
     said = (__doc__ or "").split("\n\n")[2].replace("\n", " ").replace("``", "`").strip()
     return "\n".join([
@@ -110,8 +120,8 @@ def written(lines: list[str], seed: int) -> str:
         "The tasks: " + ", ".join(f"{task.said} ({task.group})" for task in tasks) + ". A network of pointwise "
         "nonlinearities has no projection under turns that is not constant, so most are asked for permutations. "
         f"float32, {STEPS} steps of Adam: short trainings, so that the errors before (`score`) are large.", "",
-        f"A working equivariant file: {working} of {len(lines)}. By projection: {projected}.", "",
-        "| architecture | group | " + " | ".join(names) + " |", "|" + ":--|" * (len(names) + 2), *lines, "",
+        *table(lines[: len(ARCHITECTURES)]),
+        *(["## A fresh draw", "", *table(fresh)] if (fresh := lines[len(ARCHITECTURES) :]) else []),
     ])  # fmt: skip
 
 
@@ -128,7 +138,7 @@ def main() -> None:
     mark = next((i for i, line in enumerate(before) if line.startswith("<!-- trained models")), len(before))
     after = "\n".join(["", *before[mark:], ""]) if mark < len(before) else ""
     lines: list[str] = []
-    for architecture in ARCHITECTURES:
+    for architecture in (*ARCHITECTURES, *FRESH):
         known = next((line for line in before if line.startswith(f"| {architecture.name} |")), None)
         if known is None:
             with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,8 @@ from torch import Tensor, fx, nn
 
 from symfind.data.files import appearing_whole
 from symfind.data.hdf5 import write
-from symfind.equivariance.subject import Subject
+from symfind.equivariance.subject import Subject, evaluated
+from symfind.equivariance.verify import check_written
 from symfind.errors import InputError, UsageError
 from symfind.models.checkpoint import write_checkpoint
 from symfind.models.exported import exported_program
@@ -31,6 +33,10 @@ ENDING = {"torchscript": ".pt", "torch.export": ".pt2"}
 """The ending of a module that is written anew."""
 
 _ENDINGS = {"torchscript": (".pt", ".pth", ".ts"), "torch.export": (".pt2",), "hdf5": (".h5", ".hdf5")}
+_BECOMES = {"torchscript": (), "torch.export": ("torchscript",), "hdf5": ("torchscript", "torch.export")}
+
+# Rows on which a file of another kind is compared with the one it was made from: three sizes of batches.
+_COMPARED = 9
 
 
 class LayerWritten(Protocol):
@@ -56,19 +62,43 @@ def format_written(subject: Subject, in_place: bool, to: Path | None = None) -> 
     return "torch.export" if to is not None and to.suffix.lower() == ".pt2" else "torchscript"
 
 
-def check_ending(path: Path, form: str, method: str) -> None:
-    """Refuse a name whose ending promises another kind of file.
+def form_asked(to: Path, form: str, method: str) -> str:
+    """The kind of file that the ending of a name asks for, where the ``form`` that was made can become that one.
+
+    A graph of torch.export, or the layers of a checkpoint, can be written as TorchScript, and such layers as a graph.
 
     Raises
     ------
     UsageError
-        Naming the ending that fits.
+        It cannot; naming the ending that fits.
     """
-    known = {ending for endings in _ENDINGS.values() for ending in endings}
-    if path.suffix.lower() in known - set(_ENDINGS[form]):
-        raise UsageError(
-            f"--output {path}: method {method} writes {form} here; give a name that ends in {_ENDINGS[form][0]}"
-        )
+    asked = next((kind for kind, endings in _ENDINGS.items() if to.suffix.lower() in endings), form)
+    if asked != form and asked not in _BECOMES[form]:
+        does = f"method {method} writes {form} here"
+        if method == "unchanged":
+            does = f"the model has the symmetry already and stays {form}, which cannot become {asked}"
+        raise UsageError(f"--output {to}: {does}; give a name that ends in {_ENDINGS[form][0]}")
+    return asked
+
+
+def converted(made: Path, subject: Subject, form: str, to: Path, provenance: Mapping[str, Any]) -> None:
+    """Write the model in ``made``, a file of the kind of ``subject``, as one of kind ``form``; compare the two.
+
+    Raises
+    ------
+    UsageError, InputError
+        An operation that has no place in such a file, by name; or the file gives other values.
+    """
+    own = replace(subject, path=made)
+    module, x = own.module(form), subject.x[:_COMPARED]
+    rows = x.reshape(len(x), *own.fed_shape).to(own.dtype)
+    if form == "torch.export":
+        export_module(module, rows, own.only_batch, to, provenance)
+    else:
+        save_module(module, to, provenance)
+    model = evaluated(made, x, subject.trust)
+    batch = own.only_batch if form == "torch.export" else None
+    check_written(to, form, model, x, own.dtype, own.fed_shape, batch)
 
 
 def save_module(module: nn.Module, path: Path, provenance: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.request import Prepared, choices_of, prepared, rows_for
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject
-from symfind.equivariance.writing import check_ending, format_written, write_weights
+from symfind.equivariance.writing import converted, form_asked, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
 from symfind.linalg.threads import one_thread
@@ -109,7 +109,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
         form = format_written(ready.subject, False, to)
         choices = choices_of(options, ready, form, digest)
         if to is not None and options.method != "auto":
-            check_ending(to, format_written(ready.subject, METHODS[options.method].in_place, to), options.method)
+            form_asked(to, format_written(ready.subject, METHODS[options.method].in_place, to), options.method)
         with _timed(seconds, "enforce"):
             done = enforce_model(ready.subject, used, choices, provenance, folder, rng, watch)
         settings = options.settings()
@@ -118,9 +118,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
             raise _worse(options, enforcement_of(ready, done, None, options.model, settings, environment), change.why)
         if to is not None:
             kept = done.method == "unchanged" or METHODS[done.method].in_place
-            check_ending(to, format_written(ready.subject, kept, to), done.method)
-            with appearing_whole(to) as part:
-                shutil.copyfile(done.path, part)
+            _written(done.path, ready.subject, format_written(ready.subject, kept, to), to, done.method, provenance)
         if options.weights is not None:
             arrays = done.chosen.made.weights() if done.chosen is not None else {}
             if not arrays:
@@ -148,14 +146,14 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
         provenance = {"symfind": __version__, "source_sha256": sha256(path), "group": group.name, "method": "project"}
         made = folder / f"project{path.suffix}"
         if to is not None:
-            check_ending(to, format_written(subject, True), "project")
+            form_asked(to, format_written(subject, True), "project")
         with _timed(seconds, "enforce"):
             projection, measured = enforce_kernels(subject, group, made, provenance, rng)
         kept = measured.obeyed(options.tolerance)
         why = "" if kept else measured.worse(options.tolerance)
         if to is not None and not (why and not options.force):
-            with appearing_whole(to) as part:
-                shutil.copyfile(path if kept else made, part)
+            method = "unchanged" if kept else "project"
+            _written(path if kept else made, subject, format_written(subject, True), to, method, provenance)
         if options.weights is not None:
             arrays = {f"layers/{i:03d}/weight": k.after.weight for i, k in enumerate(projection.layers)}
             write_weights(Path(options.weights), arrays, provenance)
@@ -169,6 +167,16 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
         elif to is not None and why and not options.force:
             raise _worse(options, document, f"{why}: the network does not live on that grid")
     return replace(document, timing=seconds)
+
+
+def _written(made: Path, subject: Subject, form: str, to: Path, method: str, provenance: Mapping[str, Any]) -> None:
+    """Give what was made its name, as a file of the kind that its ending asks for."""
+    asked = form_asked(to, form, method)
+    with appearing_whole(to) as part:
+        if asked == form:
+            shutil.copyfile(made, part)
+        else:
+            converted(made, subject, asked, part, {**provenance, "method": method})
 
 
 def _worse(options: EnforceOptions, document: Enforcement, why: str) -> WorseThanBefore:
