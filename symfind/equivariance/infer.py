@@ -73,7 +73,7 @@ def inferred_task(
         A formula that does not fit, or no candidate of the right dimension.
     """
     input_shape = tuple(x.shape[1:])
-    sources = [rep_in] if rep_in else list(dict.fromkeys(_of_rows(group, input_shape)))
+    sources = [rep_in] if rep_in else list(dict.fromkeys(usual_of_rows(group, input_shape)))
     targets = [rep_out] if rep_out else list(dict.fromkeys(_of_values(group, output_shape)))
     if not sources:
         raise UsageError(_no_source(group, input_shape))
@@ -134,7 +134,7 @@ def _of_values(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
     """Formulas of ρ_out on values of a shape: invariant, as rows are, with scalars beside, pseudovectors, tensors."""
     width, unit = prod(shape), prod(data_shape(group))
     yield str(width)
-    yield from _of_rows(group, shape)
+    yield from usual_of_rows(group, shape)
     if group.affine or group.factors or group.is_permutation:
         return
     if len(_without_ones(shape)) <= 1 and width > unit and width % unit:
@@ -148,7 +148,7 @@ def _of_values(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
             yield "V⊗det" if width == unit else f"{width // unit}(V⊗det)"
 
 
-def _of_rows(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
+def usual_of_rows(group: Group, shape: tuple[int, ...]) -> Iterator[str]:
     """Formulas of ρ on rows of a shape, the most usual first; objects are never cut apart."""
     if prod(shape) == 0:
         return

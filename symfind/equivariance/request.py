@@ -86,7 +86,7 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
     """
     # Before anything is loaded: an unknown group is the likelier mistake, and the cheaper one to find.
     named = None if asked.group is None else _named(asked.group)
-    model = load_model(path, trust=asked.trust_model)
+    model = load_model(path, trust=asked.trust_model, bound=asked.data is None)
     x, y, given, messages = rows_for(model, asked, generators, rng)
     model.bind(tuple(x.shape[1:]), x)
     found = None
@@ -147,7 +147,7 @@ def rows_for(
         if digest is not None and Path(name).is_file() and not is_model(Path(name)) and sha256(Path(name)) == digest:
             path, message = name, (f"rows: the data the generators were found in, {name}",)
     if path is not None:
-        x, y = _read(path, asked, rng)
+        x, y = read_rows(path, asked, rng)
         return x, y, True, message
     shape = asked.shape or (generators.shape if generators is not None else ()) or _own_shape(model)
     if shape is None:
@@ -166,7 +166,14 @@ def _own_shape(model: Model) -> tuple[int, ...] | None:
         return (model.input_width,) if flat and model.input_width is not None else None
 
 
-def _read(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+def read_rows(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    """Rows and targets of a file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or has fewer than eight rows.
+    """
     names = {
         "input": asked.input,
         "output_name": asked.output_name,

@@ -120,4 +120,4 @@ def stored_network(path: Path, trust: bool) -> Network:
 def evaluated(path: Path, x: Tensor, trust: bool) -> Model:
     """The model of a file as a user meets it, in the file's own dtype, ready for rows like x."""
     own = stored_network(path, trust).dtype or torch.float64
-    return load_model(path, dtype=own, trust=trust).bind(tuple(x.shape[1:]), x, derivatives=False)
+    return load_model(path, dtype=own, trust=trust, bound=False).bind(tuple(x.shape[1:]), x, derivatives=False)

@@ -51,6 +51,7 @@ def check_written(
     dtype: torch.dtype,
     fed_shape: tuple[int, ...],
     batch: int | None = None,
+    inputs: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
 ) -> None:
     """Compare a file with the function it is to hold, on rows x, in batches of several sizes.
 
@@ -68,6 +69,8 @@ def check_written(
         Shape of a row as the file takes it.
     batch
         The only number of rows that the file takes; None for any.
+    inputs
+        Cuts a row into the inputs that the file takes; None where it takes the row.
 
     Raises
     ------
@@ -78,7 +81,8 @@ def check_written(
         warnings.simplefilter("ignore")
         right = wanted(x).reshape(len(x), -1)
         try:
-            function = alone(path, form)
+            loaded = alone(path, form)
+            function = loaded if inputs is None else lambda part: loaded(*inputs(part))
             rows = x.to(dtype).reshape(len(x), *fed_shape)
             if batch is None:
                 sizes = [*_BATCHES, len(x) - sum(_BATCHES)] if len(x) > sum(_BATCHES) else [len(x)]

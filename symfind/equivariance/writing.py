@@ -112,22 +112,26 @@ def save_module(module: nn.Module, path: Path, provenance: Mapping[str, Any]) ->
         torch.jit.save(scripted, str(path), _extra_files={PROVENANCE: json.dumps(provenance)})
 
 
-def export_module(module: nn.Module, x: Tensor, batch: int | None, path: Path, provenance: Mapping[str, Any]) -> None:
-    """Export a module for any number of rows like x (for ``batch`` of them, if that is given) and save it.
+def export_module(
+    module: nn.Module, x: Tensor | tuple[Tensor, ...], batch: int | None, path: Path, provenance: Mapping[str, Any]
+) -> None:
+    """Export a module of x, or of several inputs, for any number of rows like them (or for ``batch``), and save it.
 
     Raises
     ------
     InputError
         torch.export cannot trace it; the message says what it stopped at.
     """
-    rows = x[torch.arange(batch or 3) % len(x)]
-    dynamic = None if batch is not None else ({0: torch.export.Dim("n", min=1)},)
+    inputs = x if isinstance(x, tuple) else (x,)
+    rows = tuple(one[torch.arange(batch or 3) % len(one)] for one in inputs)
+    any_number = {0: torch.export.Dim("n", min=1)}
+    dynamic = None if batch is not None else (any_number,) * len(rows)
     try:
         with warnings.catch_warnings(), _silent_export():
             warnings.simplefilter("ignore")
             # A loaded graph refuses to be told its mode; it has the one that it was exported in.
             mode = module if any(isinstance(part, fx.GraphModule) for part in module.modules()) else module.eval()
-            program = torch.export.export(mode, (rows,), dynamic_shapes=dynamic)
+            program = torch.export.export(mode, rows, dynamic_shapes=dynamic)
             torch.export.save(program, path, extra_files={PROVENANCE: json.dumps(provenance)})
     # The tracer raises what its parts raise, private classes among them.
     except Exception as error:

@@ -34,7 +34,12 @@ _TORCH_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError
 
 
 def load_model(
-    path: Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64, trust: bool = False
+    path: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float64,
+    trust: bool = False,
+    bound: bool = True,
 ) -> Model:
     """F from a TorchScript archive, a ``torch.export`` archive or an HDF5 checkpoint.
 
@@ -50,6 +55,8 @@ def load_model(
         Floating-point type of evaluation, if the network can be converted to it.
     trust
         True accepts an archive whose code touches files or runs on loading.
+    bound
+        False leaves :meth:`Model.bind` to the caller, who has rows: a model that looks numbers up fails on others.
 
     Raises
     ------
@@ -59,7 +66,7 @@ def load_model(
     target = torch.device(device)
     network = load_network(path, target, trust=trust)
     model = Model(str(path), network, target, dtype, trust=trust)
-    if network.input_shape is not None:
+    if bound and network.input_shape is not None:
         model.bind(network.input_shape)
     return model
 

@@ -22,8 +22,8 @@ from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
 from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.request import Prepared, choices_of, prepared, rows_for
 from symfind.equivariance.score import scored
-from symfind.equivariance.subject import Subject
-from symfind.equivariance.writing import converted, form_asked, format_written, write_weights
+from symfind.equivariance.subject import Subject, evaluated
+from symfind.equivariance.writing import ENDING, converted, form_asked, format_written, write_weights
 from symfind.errors import InputError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
 from symfind.linalg.threads import one_thread
@@ -37,6 +37,7 @@ from symfind.verbs.augment import score_fields
 from symfind.verbs.enforce_module import Rows, enforce_module
 from symfind.verbs.given.architecture import with_architecture
 from symfind.verbs.given.chosen_output import with_output
+from symfind.verbs.given.further_inputs import Options, SideBySide, side_by_side
 from symfind.verbs.machine import check_outputs, on_cpu_in_double
 from symfind.version import __version__
 
@@ -89,8 +90,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
     with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             digest = sha256(path)
-            path = _one_output(options, path, folder)
-            ready = _prepared(options, path, rng)
+            ready, further = _ready(options, path, folder, rng)
         if ready.doubt:
             named = f"--group {options.group}" if options.generators is None else f"--generators {options.generators}"
             raise InputError(
@@ -107,7 +107,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
             "rep_out": str(used.rep_out),
         }
         form = format_written(ready.subject, False, to)
-        choices = choices_of(options, ready, form, digest)
+        choices = choices_of(options if further is None else further.asked, ready, form, digest)
         if to is not None and options.method != "auto":
             form_asked(to, format_written(ready.subject, METHODS[options.method].in_place, to), options.method)
         with _timed(seconds, "enforce"):
@@ -118,7 +118,11 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
             raise _worse(options, enforcement_of(ready, done, None, options.model, settings, environment), change.why)
         if to is not None:
             kept = done.method == "unchanged" or METHODS[done.method].in_place
-            _written(done.path, ready.subject, format_written(ready.subject, kept, to), to, done.method, provenance)
+            form = format_written(ready.subject, kept, to)
+            made = done.path
+            if further is not None:
+                made, form = _with_inputs(further, made, ready.subject, form, to, done.method, provenance, folder)
+            _written(made, ready.subject, form, to, done.method, provenance)
         if options.weights is not None:
             arrays = done.chosen.made.weights() if done.chosen is not None else {}
             if not arrays:
@@ -217,7 +221,7 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
         if not is_model(path):
             return score_fields(replace(options, model=str(path)), progress)
         with _timed(seconds, "read"):
-            ready = _prepared(options, _one_output(options, path, folder), rng)
+            ready, _ = _ready(options, path, folder, rng)
         with _timed(seconds, "score"), watch.phase("score"):
             found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
         settings = options.settings()
@@ -230,6 +234,42 @@ def _one_output(options: ActionOptions, path: Path, folder: Path) -> Path:
     if options.model_output is None:
         return path
     return with_output(path, options.model_output, folder, options.trust_model)
+
+
+def _ready(
+    options: Options, path: Path, folder: Path, rng: torch.Generator
+) -> tuple[Prepared, SideBySide[Options] | None]:
+    """The model, its rows and its group; inputs beside the first one are laid beside it."""
+    try:
+        return _prepared(options, _one_output(options, path, folder), rng), None
+    except InputError:
+        # Only a model of several inputs comes here for a reason that can be mended.
+        further = side_by_side(options, path, folder)
+        if further is None:
+            raise
+    ready = _prepared(further.asked, _one_output(further.asked, further.path, folder), rng)
+    return replace(ready, messages=(further.message, *ready.messages)), further
+
+
+def _with_inputs(
+    further: SideBySide[Options],
+    made: Path,
+    subject: Subject,
+    form: str,
+    to: Path,
+    method: str,
+    provenance: Mapping[str, Any],
+    folder: Path,
+) -> tuple[Path, str]:
+    """What was made of all inputs side by side as a file that takes them, of the kind that is asked for."""
+    asked = form_asked(to, form, method)
+    if asked != form:
+        other = folder / f"other{ENDING[asked]}"
+        converted(made, subject, asked, other, provenance)
+        made = other
+    wanted = evaluated(made, subject.x, subject.trust)
+    about = {**provenance, "method": method}
+    return further.written(made, asked, folder, wanted, subject.x[:9], subject.dtype, about), asked
 
 
 def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepared:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from symfind.data.hdf5 import write
 from symfind.data.scratch import scratch_folder
 from symfind.equivariance.choose import Enforced, enforce_model
 from symfind.equivariance.distillation.invariant_modules import GradientMLP, InvariantMLP
@@ -29,6 +28,7 @@ from symfind.linalg.threads import one_thread
 from symfind.models.torchscript import ScriptError, one_line
 from symfind.options.of_verbs import EnforceOptions
 from symfind.progress import SilentProgress
+from symfind.verbs.given.further_inputs import stored_rows
 
 Rows = Tensor | tuple[Tensor, Tensor] | str | Path
 
@@ -154,11 +154,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
 def _stored(data: Tensor | tuple[Tensor, Tensor], path: Path) -> Path:
     x, y = data if isinstance(data, tuple) else (data, None)
-    arrays = {"x": x.detach().cpu().double().numpy()}
-    if y is not None:
-        arrays["y"] = y.detach().cpu().double().numpy()
-    write(path, arrays, {"kind": "points" if y is None else "function"})
-    return path
+    return stored_rows(x, y, path)
 
 
 def _example(data: Rows, module: nn.Module) -> Tensor:

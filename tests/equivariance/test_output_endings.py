@@ -1,4 +1,4 @@
-"""The kind of file that ``enforce`` writes is the one that the ending of ``--output`` asks for, or that one is named."""
+"""``enforce`` writes the kind of file that the ending of ``--output`` asks for, or names the one that it can write."""
 
 from __future__ import annotations
 
