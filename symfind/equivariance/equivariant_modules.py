@@ -150,7 +150,7 @@ class GatedProduct(nn.Module):
         h = a + (inner * a.unsqueeze(2)).sum(3)
         scalar = h[:, :, :1]
         gate = torch.sigmoid(scalar)
-        return torch.cat([scalar * gate, h[:, :, 1:] * gate], 2).reshape(x.shape[0], -1)
+        return torch.cat([scalar * gate, h[:, :, 1:] * gate], 2).flatten(1)
 
 
 class Scaled(nn.Module):
@@ -164,7 +164,7 @@ class Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, *shape)`` → ``(n, D)``."""
-        return x.reshape(x.shape[0], -1) / self.scale
+        return x.flatten(1) / self.scale
 
 
 class Shaped(nn.Module):

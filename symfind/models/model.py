@@ -26,7 +26,7 @@ from symfind.models.loading import TRUST, load_network
 from symfind.models.modules import converted, types_of, with_types
 from symfind.models.network import Network, Step
 from symfind.models.probe import Probe, check_derivative, difference_between_rows, sample_rows
-from symfind.models.torchscript import ScriptError, one_line
+from symfind.models.torchscript import ScriptError, known_fault, one_line
 
 _T = TypeVar("_T")
 # What torch raises when a network and its input do not fit (guards of torch.export assert).
@@ -335,11 +335,8 @@ class Model:
         except torch.OutOfMemoryError:
             raise
         except _TORCH_FAULTS as error:
-            if "embedding" in str(error):
-                raise InputError(
-                    f"{self.path}: 'embedding' looks up whole numbers, and rows are real; wrap the model in a module "
-                    "that takes real rows, rounds those columns (x[:, i].long()) and moves the others"
-                ) from None
+            if known := known_fault(error):
+                raise InputError(f"{self.path}: {known}") from None
             raise InputError(
                 f"{self.path}: the model fails on rows of shape {self._fed_shape} ({one_line(error)}); give data of "
                 "the shape it was trained on"

@@ -22,6 +22,21 @@ _REASON = re.compile(r"((?:\w+\.)*\w*(?:Error|Exception)): (.+)")
 _LONGEST_REASON = 160  # of torch's words in a message of one line
 
 
+def known_fault(error: Exception) -> str:
+    """The operation that real rows, or values without a record of gradients, are no input of, and what to do."""
+    if "embedding" in str(error):
+        return (
+            "'embedding' looks up whole numbers, and rows are real; wrap the model in a module that takes real rows, "
+            "rounds those columns (x[:, i].long()) and moves the others"
+        )
+    if "does not require grad" in str(error):
+        return (
+            "'autograd.grad' inside forward needs a record of gradients, and values are taken without; save the energy "
+            "alone, enforce that with --rep-out 1 and take the gradient of the result: it turns as the positions do"
+        )
+    return ""
+
+
 def scripted_module(file: AuditedFile, device: torch.device) -> Any:
     """Load a scripted or traced module as it was saved, in eval mode.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import symfind
 from symfind import EnforceOptions
-from symfind.errors import UsageError
+from symfind.errors import InputError, UsageError
 
 F64 = torch.float64
 
@@ -73,3 +73,31 @@ def test_a_projected_archive_is_written_as_the_ending_asks(tmp_path: Path) -> No
     x, net = normal(8, 4), torch.jit.load(str(out))
     with torch.no_grad():
         assert float((net(x[:, [1, 2, 0, 3]]) - net(x)).abs().max()) < 1e-10
+
+
+class Forces(nn.Module):
+    """−∇E inside forward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_(True)
+        found: list[Tensor | None] = torch.autograd.grad([x.pow(4).sum()], [x])
+        first = found[0]
+        assert first is not None
+        return -first
+
+
+def test_gradients_inside_forward_are_refused_by_name(tmp_path: Path) -> None:
+    torch.jit.script(Forces()).save(str(tmp_path / "forces.pt"))
+    asked = EnforceOptions(model=str(tmp_path / "forces.pt"), group="so3", shape=(6,), rep_in="2V", rep_out="2V")
+    with pytest.raises(InputError, match=r"'autograd.grad' inside forward.*save the energy alone"):
+        symfind.enforce(asked)
+
+
+@pytest.mark.parametrize("method", ["average", "frames", "distill"])
+def test_no_rows_give_no_values(method: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    torch.jit.script(module).save(str(tmp_path / "model.pt"))
+    asked = {"model": str(tmp_path / "model.pt"), "group": "so2", "rep_in": "3V", "rep_out": "1", "n_samples": 64}
+    symfind.enforce(EnforceOptions(**asked, method=method, steps=5, force=True), tmp_path / "out.pt")  # type: ignore[arg-type]
+    assert torch.jit.load(str(tmp_path / "out.pt"))(torch.zeros(0, 6, dtype=F64)).shape == (0, 1)

@@ -95,13 +95,13 @@ class Invariants(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """φ(z(x))."""
-        z = self.values(x.reshape(x.shape[0], -1))[0]
+        z = self.values(x.flatten(1))[0]
         w = z / self.size
         return torch.cat([(z - self.mean) / self.spread, w * (1 + w * w).pow(-0.25)], 1)
 
     def pulled(self, x: Tensor, slope: Tensor) -> Tensor:
         """Σ slope_p ∇φ_p(x): ``(n, D)`` rows and ``(n, p)`` → ``(n, D)``."""
-        flat = x.reshape(x.shape[0], -1)
+        flat = x.flatten(1)
         z, rows, half = self.values(flat)
         w = z / self.size
         bend = (1 + w * w).pow(-0.25) - 0.5 * w * w * (1 + w * w).pow(-1.25)
@@ -180,7 +180,7 @@ class Ratios(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """φ(x)."""
-        out: Tensor = (self.values(x.reshape(x.shape[0], -1)) - self.mean) / self.spread
+        out: Tensor = (self.values(x.flatten(1)) - self.mean) / self.spread
         return out
 
 
@@ -279,7 +279,7 @@ class InvariantMLP(nn.Module):
         """F(x)."""
         out = self.body(self.features(x))
         if not self.plain_output:
-            out = (out.unsqueeze(2) * self.covariants(x.reshape(x.shape[0], -1))).sum(1)
+            out = (out.unsqueeze(2) * self.covariants(x.flatten(1))).sum(1)
         y: Tensor = self.last(out)
         return y
 

@@ -72,7 +72,7 @@ class SideBySide(Generic[Options]):
 
     def parts(self, rows: Tensor) -> tuple[Tensor, ...]:
         """The inputs of rows ``(n, Σ widths)``, each in its own shape and type."""
-        pieces = rows.split([prod(i.shape) for i in self.inputs], 1)
+        pieces = torch.split(rows, [prod(i.shape) for i in self.inputs], 1)
         real = rows.dtype
         out = []
         for one, piece in zip(self.inputs, pieces, strict=True):
@@ -259,8 +259,8 @@ def _found(
             fault = fault or one_line(error)
             continue
         return inputs
-    shapes = ", ".join(f"{n} {tuple(c.shape[1:])}" for n, c in zip(names, columns, strict=True))
-    raise InputError(f"{options.model}: it fails on rows of {shapes} ({fault}); give data as it was trained on")
+    rows = ", ".join(f"{n} {tuple(c.shape[1:])}" for n, c in zip(names, columns, strict=True))
+    raise InputError(f"{options.model}: it fails on rows of {rows} ({fault}); give data as it was trained on")
 
 
 def _of_one_row(module: nn.Module, inputs: Sequence[Input]) -> fx.GraphModule:
