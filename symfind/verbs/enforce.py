@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from symfind.equivariance.request import Prepared, choices_of, prepared, rows_fo
 from symfind.equivariance.score import scored
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import ENDING, converted, form_asked, format_written, write_weights
-from symfind.errors import InputError, UsageError, WorseThanBefore
+from symfind.errors import InputError, SymfindError, UsageError, WorseThanBefore
 from symfind.kinds.search import is_model
 from symfind.linalg.threads import one_thread
 from symfind.models.model import load_model
@@ -87,7 +88,7 @@ def _enforce_file(options: EnforceOptions, to: Path | None, progress: Progress |
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "enforce")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path, scratch_folder() as folder:
+    with readable(options.model) as path, scratch_folder() as folder, _as_given(options, folder):
         with _timed(seconds, "read"):
             digest = sha256(path)
             ready, further = _ready(options, path, folder, rng)
@@ -217,7 +218,7 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
     watch, seconds = progress or SilentProgress(), dict[str, float]()
     environment = on_cpu_in_double(options, "score")
     rng = torch.Generator().manual_seed(options.seed)
-    with readable(options.model) as path, scratch_folder() as folder:
+    with readable(options.model) as path, scratch_folder() as folder, _as_given(options, folder):
         if not is_model(path):
             return score_fields(replace(options, model=str(path)), progress)
         with _timed(seconds, "read"):
@@ -277,6 +278,18 @@ def _prepared(options: ActionOptions, path: Path, rng: torch.Generator) -> Prepa
     if options.generators is not None:
         generators = generators_of(read_report(options.generators), options.generators)
     return prepared(path, options, generators, rng)
+
+
+@contextmanager
+def _as_given(options: ActionOptions, folder: Path) -> Iterator[None]:
+    """Errors name the files that the user gave, not those that were made of them."""
+    try:
+        yield
+    except SymfindError as error:
+        made = re.escape(str(folder)) + r"/(inputs|chosen)\."
+        text = re.sub(made + "pt2?", lambda _: options.model, str(error))
+        error.args = (re.sub(made + "h5", lambda _: str(options.data), text),)
+        raise
 
 
 @contextmanager

@@ -152,8 +152,35 @@ def test_what_cannot_be_held_fixed_is_named(tmp_path: Path) -> None:
         symfind.enforce(EnforceOptions(model=model, group="so3", data=str(tmp_path / "less.h5")))
     with pytest.raises(UsageError, match=r"--input names 1; name a dataset for each"):
         symfind.enforce(EnforceOptions(model=model, group="so3", data=data, input="positions"))
+    with pytest.raises(UsageError, match=rf"^{model}: a TorchScript module cannot be a part of a torch.export archive"):
+        symfind.enforce(
+            EnforceOptions(model=model, group="so3", data=data, rep_out="1", method="frames", force=True),
+            tmp_path / "out.pt2",
+        )
     found = symfind.score(ScoreOptions(model=model, data=data, group="so3", rep_out="1", output_name="y"))
     assert found.error.largest > 0.1  # type: ignore[union-attr]
+
+
+def test_a_cell_turns_where_the_representation_says_so(tmp_path: Path) -> None:
+    class Celled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.b = nn.Linear(15, 12), nn.Linear(12, 1)
+
+        def forward(self, positions: Tensor, cell: Tensor) -> Tensor:
+            return self.b(torch.tanh(self.a(torch.cat([positions.flatten(1), cell.flatten(1)], 1))))
+
+    rng = torch.Generator().manual_seed(2)
+    x, c = torch.randn(40, 2, 3, generator=rng), torch.randn(40, 3, 3, generator=rng)
+    torch.jit.script(Celled()).save(str(tmp_path / "model.pt"))
+    write(tmp_path / "d.h5", {"positions": x.double().numpy(), "cell": c.double().numpy()}, {})
+    asked = {"model": str(tmp_path / "model.pt"), "data": str(tmp_path / "d.h5"), "group": "so3", "rep_out": "1"}
+    symfind.enforce(EnforceOptions(**asked, rep_in="2V+3V", method="frames"), tmp_path / "out.pt")  # type: ignore[arg-type]
+    net = loaded(tmp_path / "out.pt")
+    with torch.no_grad():
+        assert float((net(x @ TURN.T, c @ TURN.T) - net(x, c)).abs().max()) < 1e-5
+        assert float((net(x @ TURN.T, c) - net(x, c)).abs().max()) > 1e-2
 
 
 def test_an_input_without_rows_is_named(tmp_path: Path) -> None:
