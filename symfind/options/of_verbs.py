@@ -78,6 +78,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         panel="Search",
         shown_as="NAME",
     )
+    local: bool = option("Symmetries of a part of the domain too, each with its region.", False, panel="Search")
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     witness: str | None = option(
         "Write the symmetric model that decided as TorchScript.", None, panel="Output", shown_as="FILE.pt", writes=True
