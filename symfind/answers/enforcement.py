@@ -31,6 +31,13 @@ from symfind.schema.enforcement import (
     MethodTried,
     ModelSource,
     Score,
+    blame_is_shared,
+)
+
+
+_SHARED = (
+    "layers undo what others add (shares below zero): what this network holds in between moves by no linear action, and no "
+    "single layer is to blame"
 )
 
 
@@ -133,7 +140,9 @@ def score_of(
         error=error,
         spectrum=None if isinstance(spectrum, str) else spectrum,
         layers=layers,
-        notes=prepared.messages + ((spectrum,) if isinstance(spectrum, str) else ()),
+        notes=prepared.messages
+        + ((spectrum,) if isinstance(spectrum, str) else ())
+        + ((_SHARED,) if blame_is_shared(layers) else ()),
         settings=settings,
         environment=environment,
     )

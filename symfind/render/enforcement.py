@@ -10,7 +10,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symfind.render.console import labelled, plain_table
-from symfind.schema.enforcement import Enforcement, ErrorMeasured, GroupUsed, LossMeasured, ModelSource, Score
+from symfind.schema.enforcement import (
+    Enforcement,
+    ErrorMeasured,
+    GroupUsed,
+    LossMeasured,
+    ModelSource,
+    Score,
+    blame_is_shared,
+)
 
 # Units that are written with a prefix; kg and those with one already are not.
 _PREFIXABLE = ("eV", "J", "N", "m", "s", "g", "Pa", "Hz", "K", "V", "W", "A", "T", "C", "mol", "Ha", "F", "H", "rad")
@@ -142,7 +150,7 @@ def spectrum_rows(document: Score) -> Table | None:
 
 def layer_rows(document: Score) -> Table:
     """A row a layer: what it adds to the Lie derivative, and its share; the largest is marked."""
-    most = max((layer.share for layer in document.layers), default=0.0)
+    most = 0.0 if blame_is_shared(document.layers) else max((layer.share for layer in document.layers), default=0.0)
     rows = [
         (
             layer.layer,

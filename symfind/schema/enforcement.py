@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symfind.schema.document import Environment
@@ -251,6 +251,11 @@ class LayerScored(Record):
     kind: str
     rms: float
     share: float
+
+
+def blame_is_shared(layers: Sequence[LayerScored]) -> bool:
+    """Whether a layer undoes a tenth or more of what others add: then no single one is to blame."""
+    return any(layer.share < -0.1 for layer in layers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -167,10 +167,10 @@ def _judged(
 
     A certificate is of numbers. Where fractions lose something, or others lie within the errors, the span may be
     symmetric and its exponents are open: the fitted ones are given with their errors, undecided. Numbers that lie
-    further than their errors from every fraction are those of a law with other exponents, and stand as they are.
+    far from every fraction, for their errors, are those of a law with other exponents, and stand as they are.
     """
-    fitted_ones = refined(u, v, halves, start, settings)
-    fractions, told = rational(fitted_ones, settings)
+    fitted_ones, mean = refined(u, v, halves, start, settings)
+    fractions, told = rational(mean, settings)
     said: Verdict | None = None
     if fractions is not None:
         said, share = _said(u, v, group, halves, fractions, best, tolerance, seed, judges)
@@ -178,7 +178,7 @@ def _judged(
             return fractions, said, share
     fitted_said, fitted_share = _said(u, v, group, halves, fitted_ones, best, tolerance, seed, judges)
     if fitted_said.word == "certified":
-        word = "certified" if fractions is None else "undecided"
+        word = "certified" if fractions is None and told else "undecided"
         return fitted_ones, replace(fitted_said, word=word), fitted_share
     if said is not None and said.word == "certified":
         return fitted_ones, replace(said, word="undecided"), share

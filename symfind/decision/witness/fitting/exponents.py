@@ -111,21 +111,33 @@ class Scalings:
 
 def refined(
     u: Tensor, v: Tensor, halves: tuple[Tensor, Tensor], start: Scalings, settings: PowerLawSettings
-) -> Scalings:
-    """Exponents fitted to the first half, with errors that hold the bias of ψ and what the other half says.
+) -> tuple[Scalings, Scalings]:
+    """Exponents fitted to the first half, and the mean of both halves, each with errors that hold the bias of ψ.
 
     The standard error of a fit knows nothing of what its polynomial cannot follow; that shows in what a finer
-    polynomial, or other rows, make of the same numbers.
+    polynomial, or other rows, make of the same numbers. What is judged as it was fitted has seen one half; for the
+    choice among a few fractions both tell.
     """
     a, b = halves
     coarse, spread = _least_squares(u[a], v[a], start, settings.degree)
     fine, fine_spread = _least_squares(u[a], v[a], coarse, settings.finer)
-    other, _ = _least_squares(u[b], v[b], fine, settings.finer)
-    kept, error = (fine, fine_spread) if fine_spread.sum() < spread.sum() else (coarse, spread)
-    bias = torch.maximum(
-        (_numbers(fine) - _numbers(coarse)).abs(), (_numbers(kept) - _numbers(other)).abs() / math.sqrt(2)
+    took_fine = bool(fine_spread.sum() < spread.sum())
+    kept, error = (fine, fine_spread) if took_fine else (coarse, spread)
+    other, other_error = _least_squares(u[b], v[b], kept, settings.finer if took_fine else settings.degree)
+    bias = (_numbers(fine) - _numbers(coarse)).abs()
+    apart = (_numbers(kept) - _numbers(other)).abs()
+    mean = 0.5 * (_numbers(kept) + _numbers(other))
+    pooled = 0.5 * (error.square() + other_error.square()).sqrt()
+    return (
+        replace(kept, errors=torch.stack([error, bias, apart / math.sqrt(2)]).amax(0)),
+        Scalings(
+            start.pivots,
+            start.others,
+            mean[:, :-1],
+            mean[:, -1],
+            errors=torch.stack([pooled, bias / math.sqrt(2), apart / 2]).amax(0),
+        ),
     )
-    return replace(kept, errors=torch.maximum(error.reshape(bias.shape), bias))
 
 
 def _numbers(scalings: Scalings) -> Tensor:
@@ -164,16 +176,26 @@ def _least_squares(u: Tensor, v: Tensor, start: Scalings, most: int) -> tuple[Sc
 
 
 def rational(scalings: Scalings, settings: PowerLawSettings) -> tuple[Scalings | None, bool]:
-    """The simplest fractions near all numbers, and whether they are told from others; None where one is near none."""
+    """The simplest fractions near all numbers, None where one is near none; and whether that is told for sure.
+
+    Fractions are told where no other that is as simple lies within the errors. That a number is no fraction is told
+    where it is further from simple ones than twice that: errors known from two halves have heavy tails.
+    """
     assert scalings.errors is not None
     given = list(zip(_numbers(scalings).flatten().tolist(), scalings.errors.flatten().tolist(), strict=True))
     numbers = [_fraction(v, e, settings) for v, e in given]
     whole = [n for n in numbers if n is not None]
     if len(whole) < len(numbers):
-        return None, False
+        strange = [g for n, g in zip(numbers, given, strict=True) if n is None]
+        return None, any(_from_simple(v, settings) > 2 * settings.errors * e for v, e in strange)
     told = all(_told_apart(n, v, e, settings) for n, (v, e) in zip(whole, given, strict=True))
     table = torch.tensor([float(n) for n in whole], dtype=torch.float64).reshape(scalings.rank, -1)
     return Scalings(scalings.pivots, scalings.others, table[:, :-1], table[:, -1], True), told
+
+
+def _from_simple(value: float, settings: PowerLawSettings) -> float:
+    """How far the nearest simple fraction is."""
+    return min(abs(value - round(value * q) / q) for q in range(1, settings.simple + 1))
 
 
 def _fraction(value: float, error: float, settings: PowerLawSettings) -> Fraction | None:
