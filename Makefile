@@ -59,7 +59,7 @@ documents: $(STAMP)
 
 # Ten commands: seconds by phase; alone and beside a busy process. Both write their part of docs/performance.md.
 profile: $(STAMP)
-	$(BIN)/python -m benchmarks.profile --write
+	$(BIN)/python -m benchmarks.where_time_goes --write
 
 # Ratios of processor time, ours to others'; the quick ones fail where one is half as large again as it was kept.
 bench: $(STAMP)

@@ -94,11 +94,11 @@ def test_a_format(command: Command, tmp_path: Path) -> None:
     forces(tmp_path / "forces.h5")
     # Two files at once, and the option in one word.
     both = (*toy("format"), f"--plugin={toy('kind')[1]}")
-    command(*both, "discover", "forces.h5", "--space", "so", "--output", "found.csv")
-    table = list(csv.DictReader(io.StringIO((tmp_path / "found.csv").read_text(encoding="utf-8"))))
+    command(*both, "discover", "forces.h5", "--space", "so", "--output", "found.tsv")
+    table = list(csv.DictReader(io.StringIO((tmp_path / "found.tsv").read_text(encoding="utf-8")), delimiter="\t"))
     assert [row["generator"] for row in table if row["verdict"] == "certified"] == ["x ∂y − y ∂x"]
     told = command(*toy("format"), "report", "--help").stdout
-    assert ".csv" in told and "csv" in told
+    assert ".tsv" in told and "tsv" in told
 
 
 @pytest.mark.parametrize(

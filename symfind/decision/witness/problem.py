@@ -66,8 +66,10 @@ class WitnessSettings:
     step
         Root mean square displacement of a finite step, in units of the spread of the data.
     kept
-        Share of the rows that such a step, one way or the other, must keep among the data: otherwise they cannot speak
-        of it. Off a sheet or a shell half of them stay near it by its thickness; inside a volume nearly all do.
+        Share of the rows that such a step must keep among the data: otherwise they cannot speak of it.
+    partnered
+        Share of the rows for which one way or the other must, if one way alone keeps fewer. Off a sheet or a shell half
+        of them stay near it by its thickness; inside a volume nearly all do.
     """
 
     regression: RegressionSettings = field(default_factory=RegressionSettings)
@@ -94,7 +96,8 @@ class WitnessSettings:
     trials: int = 6
     scaled: int = 5
     step: float = 0.35
-    kept: float = 0.75
+    kept: float = 0.5
+    partnered: float = 0.75
 
 
 @dataclass(frozen=True)

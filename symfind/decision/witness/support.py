@@ -17,10 +17,11 @@ from symfind.linalg.nullspace import generalised_spectrum
 
 
 def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: WitnessSettings) -> float:
-    """The least share, over generators, of rows that a finite step one way or the other leaves among the data.
+    """The least share, over generators and both ways, of rows that a finite step leaves among the data.
 
     A row and where the step takes it are compared with one another, whichever of the two is the first: near the rim of
-    the data one of the ways leaves them, whatever the symmetry. Along what does not lie in the data both do.
+    the data one of the ways leaves them, whatever the symmetry, and where nearly all rows have a partner one way or the
+    other, that share counts. Along what does not lie in the data both ways leave them.
     """
     k, d = problem.objects
     n = min(len(rows), 2500)
@@ -45,13 +46,14 @@ def kept_share(problem: Problem, algebra: Symmetries, rows: Rows, settings: Witn
             among.append(whole.inside(at))
             if alone is not None:
                 among_alone.append(alone.inside(at.reshape(-1, d)))
-        least = min(least, _either(among), _either(among_alone) if among_alone else 1.0)
+        least = min(least, *(_share(torch.stack(each), settings) for each in (among, among_alone) if each))
     return least
 
 
-def _either(among: Sequence[Tensor]) -> float:
-    """The share of rows of which one way or the other stays among the data."""
-    return float(torch.stack(tuple(among)).any(0).double().mean())
+def _share(among: Tensor, settings: WitnessSettings) -> float:
+    """Of rows that stay ``(ways, n)``: the lesser share of the two ways, or that of either if nearly all have one."""
+    either = float(among.any(0).double().mean())
+    return either if either >= settings.partnered else float(among.double().mean(1).min())
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_a_scaling_of_a_shell_that_holds_a_step_once_is_seen() -> None:
 @pytest.mark.parametrize("field", ["x ∂x + y ∂y + z ∂z", "∂z"])
 def test_a_step_off_a_thin_shell_is_not_seen(field: str) -> None:
     x = sphere(1500, 0.999, 1.001)
-    assert share(x, field) < 0.75
+    assert share(x, field) < 0.5
     assert share(x, "x ∂y − y ∂x") > 0.9
 
 
@@ -55,4 +55,4 @@ def test_a_step_off_a_sheet_is_not_seen() -> None:
     draws = torch.Generator().manual_seed(3)
     x = torch.rand(1500, 3, generator=draws, dtype=torch.float64) * 2 - 1
     x[:, 2] = torch.sin(3 * math.pi / 2 * x[:, 0])
-    assert share(x, "∂z") < 0.75
+    assert share(x, "∂z") < 0.5

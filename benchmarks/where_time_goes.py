@@ -1,4 +1,4 @@
-"""Where the time of ten commands goes: ``python -m benchmarks.profile [--write] [--only WORD]``.
+"""Where the time of ten commands goes: ``python -m benchmarks.where_time_goes [--write] [--only WORD]``.
 
 Seconds by phase are those of the report's own ``timing``; the import of torch alone is a process of its own, the other
 imports are what `python -X importtime` says of the same command above torch.
