@@ -34,10 +34,9 @@ from symfind.schema.enforcement import (
     blame_is_shared,
 )
 
-
 _SHARED = (
-    "layers undo what others add (shares below zero): what this network holds in between moves by no linear action, and no "
-    "single layer is to blame"
+    "layers undo what others add (shares below zero): what the network holds in between moves by no linear action, and "
+    "no single layer is to blame"
 )
 
 

@@ -1,4 +1,4 @@
-"""What the table of representations expects, from the orbits themselves: fields Ax tangent to an orbit, by exact tangents."""
+"""What the table of representations expects, from the orbits themselves: fields Ax by exact tangents."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from symfind.schema.enforcement import ErrorSpectrum, PartScored, RowScored
 _F64 = torch.float64
 # Eigenvalues of a projection times a projection are 0 by rounding, or of the size of 1/d.
 _DETECTED = 1e-8
+_TINY = torch.finfo(_F64).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,8 @@ def error_spectrum(
     Notes
     -----
     Errors are root mean squares over rows and group of what is outside the mean, in the units of F. Shares of degrees
-    sum with ``above`` to one. The quadrature is checked by a second one, turned by a random element.
+    sum with ``above`` to one. The quadrature is checked on a quarter of the rows by a second one, turned by
+    a random element.
     """
     group = task.group
     if not isinstance(group, CompactGroup):
@@ -141,7 +143,9 @@ def error_spectrum(
         return (
             f"{group.name} has no quadrature of at most {settings.spectrum_nodes} nodes: errors are not told by degree"
         )
-    x, indices = x[: settings.spectrum_rows], indices[: settings.spectrum_rows]
+    count = min(settings.spectrum_rows, int(settings.spectrum_evaluations) // len(rule.nodes))
+    x, indices = x[:count], indices[:count]
+    few = max(1, len(x) // 4)
     bases = degrees_of(
         rule, settings.highest_degree if group.is_finite else min(settings.highest_degree, rule.degree // 2)
     )
@@ -149,7 +153,7 @@ def error_spectrum(
     turned = group.sample(1, rng)[0]
     values = _pulled_back(function, task, rule.nodes, x)
     first = _squares(values, rule, bases, parts)
-    second = _squares(_pulled_back(function, task, rule.nodes @ turned, x), rule, bases, parts)
+    second = _squares(_pulled_back(function, task, rule.nodes @ turned, x[:few]), rule, bases, parts)
     held = values.reshape(len(values), len(x), -1)
     mean = _mean(held, rule)
     # The mean has rounding of the size of F: what is smaller is none.
@@ -181,7 +185,7 @@ def error_spectrum(
         nodes=len(rule.nodes),
         exact_to=None if group.is_finite else rule.degree,
         quadrature_error=float(
-            (first.sum(1).mean(0) - second.sum(1).mean(0)).abs().max() / max(whole, floor, torch.finfo(_F64).tiny)
+            (first[:few].sum(1).mean(0) - second.sum(1).mean(0)).abs().max() / max(whole, floor, _TINY)
         ),
     )
 
