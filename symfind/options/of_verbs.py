@@ -230,6 +230,8 @@ class ScoreOptions(ActionOptions, EquationOptions):
     """Which model to judge under which group, or which fields along which generators."""
 
     grid: str | None = option("For fields: the axes of u, as in discover.", None, panel="Input", shown_as="AXES")
+    units: str | None = option("The unit of F, to show errors in.", None, panel="Output", shown_as="UNIT")
+    by_layer: bool = option("Of a chain: what each layer adds to the Lie derivative.", False, panel="Decision")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -257,6 +257,9 @@ NOT_TRIED: dict[str, frozenset[str]] = {
     "symfind.kinds.image": frozenset(
         "trivial first_slopes rate shortest longest judged divergence_floor steep steep_weight reached proposed".split()
     ),
+    "symfind.equivariance": frozenset(
+        "spectrum_nodes highest_degree spectrum_rows spectrum_evaluations worst_rows rows_a_number".split()
+    ),
     "symfind.promotion": frozenset("gamma turn stretch along late network_tie decay".split()),
     "symfind.fits": frozenset("progress last_rate".split()),
     "symfind.kinds.field": frozenset("width there flow_floor flow_size flow_steepness".split()),
