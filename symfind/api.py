@@ -127,6 +127,11 @@ def discover(options: DiscoverOptions, progress: Progress | None = None) -> Repo
             report = with_discrete(
                 report, evidence, options.discrete, options.tolerance, options.alpha, least, options.seed
             )
+    if options.local:
+        from symfind.answers.local import with_local
+
+        with clock.phase("local"):
+            report = with_local(report, evidence.judge, finding, options.tolerance, options.seed)
     if options.witness is not None:
         report = with_witness_written(report, finding, Path(options.witness))
     return replace(report, timing=clock.seconds)

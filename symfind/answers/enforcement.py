@@ -15,7 +15,7 @@ from symfind.equivariance.generators import NearestGroup
 from symfind.equivariance.made import Candidate
 from symfind.equivariance.methods.kernels import GridGroup, GridMeasured, KernelProjection
 from symfind.equivariance.request import GivenGenerators, Prepared
-from symfind.equivariance.score import SIZES
+from symfind.equivariance.scoring.score import SIZES
 from symfind.equivariance.subject import Subject
 from symfind.errors import InputError
 from symfind.lie.groups.matrix_groups import CompactGroup
@@ -23,12 +23,20 @@ from symfind.schema.document import Environment, Report
 from symfind.schema.enforcement import (
     Enforcement,
     ErrorMeasured,
+    ErrorSpectrum,
     GeneratorScored,
     GroupUsed,
     LayerMoved,
+    LayerScored,
     MethodTried,
     ModelSource,
     Score,
+    blame_is_shared,
+)
+
+_SHARED = (
+    "layers undo what others add (shares below zero): what the network holds in between moves by no linear action, and "
+    "no single layer is to blame"
 )
 
 
@@ -116,6 +124,8 @@ def score_of(
     prepared: Prepared,
     scored: tuple[GeneratorScored, ...],
     error: ErrorMeasured,
+    spectrum: ErrorSpectrum | str,
+    layers: tuple[LayerScored, ...],
     shown: str,
     settings: Mapping[str, Any],
     environment: Environment,
@@ -127,7 +137,11 @@ def score_of(
         sizes=SIZES,
         generators=scored,
         error=error,
-        notes=prepared.messages,
+        spectrum=None if isinstance(spectrum, str) else spectrum,
+        layers=layers,
+        notes=prepared.messages
+        + ((spectrum,) if isinstance(spectrum, str) else ())
+        + ((_SHARED,) if blame_is_shared(layers) else ()),
         settings=settings,
         environment=environment,
     )

@@ -15,7 +15,7 @@ from symfind.lie.algebras.algebra import LieAlgebra
 from symfind.lie.groups.catalogue import parse_group
 from symfind.lie.groups.notation import parse_representation
 from symfind.lie.weights.highest import counted, highest_weights
-from symfind.lie.weights.labels import complex_label, part_label, sum_label, whole_charges
+from symfind.lie.weights.labels import called, complex_label, sum_label, whole_charges
 from symfind.lie.weights.real_parts import MOST_COORDINATES, RealPart, real_parts
 from symfind.lie.weights.roots import RootSystem
 from symfind.lie.weights.torus import CompactForm
@@ -57,10 +57,7 @@ def representation_of(algebra: LieAlgebra, given: Tensor, name: str) -> Represen
     if found is None:
         return None
     system, parts = found
-    labels = [part_label(part, system, name) for part in parts]
-    charges = whole_charges(parts)
-    if not system.factors:
-        labels = [_turn(label, charge) for label, charge in zip(labels, charges, strict=True)]
+    labels, charges = called(parts, system, name), whole_charges(parts)
     merged = _counted(parts, labels, charges)
     group, formula = _formula(name, merged)
     coordinates = None
@@ -75,13 +72,6 @@ def representation_of(algebra: LieAlgebra, given: Tensor, name: str) -> Represen
         rep_in=formula,
         coordinates=None if coordinates is None else coordinates.tolist(),
     )
-
-
-def _turn(label: str, charge: tuple[int, ...]) -> str:
-    """How a torus acts on a plane: ``weight 2``, or ``weight (1,0)``."""
-    if not any(charge):
-        return label
-    return f"weight {charge[0]}" if len(charge) == 1 else f"weight ({','.join(map(str, charge))})"
 
 
 def _counted(

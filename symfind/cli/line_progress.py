@@ -31,6 +31,7 @@ PHASES = {
     "bounds": "measuring how sure that is",
     "algebra": "naming the algebra",
     "discrete": "trying reflections and swaps",
+    "local": "looking for symmetries of a part of the domain",
     "dependence": "finding which functions follow from others",
     "refit": "fitting again with exact symmetries",
     "certify": "judging what survived",

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.discrete.finite import Move
-from symfind.lie_derivative import Bracket, Commuting, Invariant, LieDerivative, OutputAction
+from symfind.discrete.finite import Move, order_of
+from symfind.discrete.output_matrix import BY_MATRIX, output_words, signed_permutation_near, solved_output
+from symfind.discrete.settings import SETTINGS
+from symfind.lie_derivative import Bracket, Commuting, Free, Invariant, LieDerivative, OutputAction
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,14 @@ class Act:
         B ``(M, M)``; None for a distribution, which has no F.
     about
         B in words; empty for the identity.
+    free
+        Whether B was solved for: it then follows from G.
     """
 
     move: Move
     output: Tensor | None
     about: str
+    free: bool = False
 
 
 def measured(derivative: LieDerivative, y: Tensor) -> Tensor:
@@ -48,12 +53,7 @@ def outputs_of(
     """Matrices B ``(M, M)`` that a candidate may act on F(x) by, in words; (k, d) of x and (k′, m) of F(x)."""
     k_out, m = output_objects
     eye = torch.eye(k_out * m, dtype=torch.float64)
-    width = objects[0] * objects[1]
-    likewise = None
-    if width == k_out * m:
-        likewise = move.matrix
-    elif move.point is not None and m == objects[1]:
-        likewise = torch.kron(torch.eye(k_out, dtype=torch.float64), move.point)
+    likewise = _likewise(objects, output_objects, move)
     if isinstance(action, Bracket) and likewise is not None:
         return [(likewise, "dx/dt likewise"), (-likewise, "with time turned around")]
     if isinstance(action, Commuting) and likewise is not None:
@@ -67,8 +67,46 @@ def outputs_of(
     return found
 
 
+def _likewise(objects: tuple[int, int], output_objects: tuple[int, int], move: Move) -> Tensor | None:
+    """B ``(M, M)`` that moves F(x) as x is moved; None where F(x) has another size."""
+    k_out, m = output_objects
+    if objects[0] * objects[1] == k_out * m:
+        return move.matrix
+    if move.point is not None and m == objects[1]:
+        return torch.kron(torch.eye(k_out, dtype=torch.float64), move.point)
+    return None
+
+
+def solved(move: Move, output_objects: tuple[int, int], value: Tensor, at: Tensor) -> Tensor:
+    """B ``(M, M)`` by least squares from F(x) and F(gx) ``(n, M)``, one for all objects that keep places."""
+    k_out, m = output_objects
+    value, at, order = value.double().cpu(), at.double().cpu(), order_of(move.matrix)
+    if move.point is None or k_out == 1:
+        return solved_output(value, at, order)
+    one = solved_output(value.reshape(-1, m), at.reshape(-1, m), order)
+    return torch.kron(torch.eye(k_out, dtype=torch.float64), one)
+
+
+def _free_act(derivative: LieDerivative, x: Tensor, move: Move) -> Act:
+    """B solved for; a signed permutation of y where that does as well."""
+    value = derivative.map(x).reshape(len(x), -1)
+    at = derivative.map((x.flatten(1) @ move.matrix.T.to(x)).reshape(x.shape)).reshape(len(x), -1)
+    act = Act(move, solved(move, derivative.output_objects, value, at), BY_MATRIX, free=True)
+    assert act.output is not None
+    simple = signed_permutation_near(act.output)
+    if simple is None:
+        return act
+    named = Act(
+        move, simple, output_words(simple, _likewise(derivative.objects, derivative.output_objects, move)), True
+    )
+    worse = plain_defect(derivative, x, named) - plain_defect(derivative, x, act)
+    return named if worse <= SETTINGS.simple else act
+
+
 def best_act(derivative: LieDerivative, x: Tensor, move: Move) -> Act:
-    """The action on F(x) of least plain defect."""
+    """The action on F(x) of least plain defect; where it is free, the matrix that is solved for."""
+    if isinstance(derivative.action, Free):
+        return _free_act(derivative, x, move)
     value = derivative.map(x).reshape(len(x), -1)
     at = derivative.map((x.flatten(1) @ move.matrix.T.to(x)).reshape(x.shape)).reshape(len(x), -1)
     options = outputs_of(derivative.action, derivative.objects, derivative.output_objects, move)

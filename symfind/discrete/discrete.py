@@ -85,7 +85,9 @@ def discrete_symmetries(
         far = not evidence.given and share[i] < SETTINGS.least_inside
         verdict = "refuted" if lower > tolerance and not far else "undecided"
         if upper < tolerance and not far and not evidence.doubts:
-            verdict = "certified"
+            # Surely broken, however little: of a given F above rounding, of a fit above what it resolves.
+            least = evidence.rounding if evidence.given else tolerance / 5
+            verdict = "approximate" if lower > least else "certified"
         entry = Discrete(
             name=act.move.name,
             matrix=act.move.matrix,

@@ -16,6 +16,8 @@ from symfind.small_input import read_yaml
 NAMES = ("reflections", "permutations", "inversion", "signed-permutations", "point-groups")
 # Elements of a group that are written out to count them, in well under a second; 2⁴·4! = 384 are, 2⁵·5! are not.
 _MOST_ELEMENTS = 2000
+# Signed permutations of 8 coordinates have orders up to 30, and turns beyond 60 are told from no other by few rows.
+_LARGEST_ORDER = 61
 # Entries of products that differ by less are equal.
 _DIGITS = 6
 
@@ -203,6 +205,12 @@ def _by_order(order: int, d: int) -> str:
         if order == 2**n * math.factorial(n) and n == d:
             return f"B{n}, all signed permutations"
     return f"a group of order {order}, that of S{d}" if d > 2 and order == math.factorial(d) else ""
+
+
+def order_of(g: Tensor) -> int | None:
+    """The least k > 0 with g^k = 1; None where no small power is one."""
+    order = _order(g, _LARGEST_ORDER)
+    return order if order < _LARGEST_ORDER else None
 
 
 def _order(g: Tensor, most: int) -> int:

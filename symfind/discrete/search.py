@@ -69,7 +69,7 @@ def _faithful(elements: Tensor, width: int) -> bool:
 
 
 def _with_output(act: Act) -> Tensor:
-    if act.output is None:
+    if act.output is None or act.free:  # B that is solved for follows from g
         return act.move.matrix
     both: Tensor = torch.block_diag(act.move.matrix, act.output)  # type: ignore[no-untyped-call]
     return both

@@ -19,6 +19,13 @@ class DiscreteSettings:
     worth: float = tuned(
         2.0, "Complete candidates with a plain defect up to this multiple of δ are judged by the bounds."
     )
+    simple: float = tuned(
+        0.01,
+        "Where y may be moved by any matrix, a signed permutation is told in its place unless it leaves so much more "
+        "ρ: a fifth of the default tolerance, below which nothing is resolved.",
+        least=0.001,
+        most=0.02,
+    )
     test_cut: float = tuned(1e-4, "Test functions whose spread is below this share of the largest are rounding.")
     cut: float = tuned(
         0.09,

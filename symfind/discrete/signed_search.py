@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +27,30 @@ _MOST_FUNCTIONS = 500
 _DEGREE = 4
 # Complete candidates tried in one search before it is given up: they passed the bound and failed the data.
 _MOST_LEAVES = 64
+
+
+class Settled(Protocol):
+    """By how much g moves what is known of F, as far as the images of the first coordinates settle it.
+
+    Attributes
+    ----------
+    most
+        A branch that differs by more is cut.
+    """
+
+    most: float
+
+    def differs(self, images: Element, sign: int) -> float:
+        """What the last image adds."""
+        ...
+
+
+class Expanded(Protocol):
+    """F in functions that signed permutations permute."""
+
+    def settled(self, d: int) -> Settled:
+        """The bound for g on d coordinates."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,11 +71,15 @@ class Expansion:
     size: float
     noise: float = 0.0
 
+    def settled(self, d: int) -> Settled:
+        """Σ (c_gα ε^α − B c_α)²."""
+        return _Coefficients(self, d)
+
 
 def expansion(x: Tensor, value: Tensor, objects: tuple[int, int], turning: bool) -> Expansion:
     """Least squares of values ``(n, M)`` at x ``(n, k·d)``; ``turning`` outputs have components of x's own space."""
     d = objects[1]
-    exponents, columns = _hermite(x)
+    exponents, columns = hermite(x)
     solved = torch.linalg.lstsq(columns, value, driver="gelsd").solution  # (q, M)
     # What the expansion does not hold leaves errors on its coefficients, larger ones where it is large.
     left = (value - columns @ solved).square().sum(1)
@@ -68,14 +97,14 @@ def expansion(x: Tensor, value: Tensor, objects: tuple[int, int], turning: bool)
 
 def moments(x: Tensor) -> Expansion:
     """Means of Hermite functions over points ``(n, k·d)``: the coefficients of their density."""
-    exponents, columns = _hermite(x)
+    exponents, columns = hermite(x)
     mean = columns.mean(0)
     found = {(tuple(a), 0, -1): m for a, m in zip(exponents.tolist(), mean.tolist(), strict=True) if any(a)}
     noise = 2 * float(columns.var(0).sum()) / len(x)
     return Expansion(found, sum(m * m for m in found.values()), noise)
 
 
-def _hermite(x: Tensor) -> tuple[Tensor, Tensor]:
+def hermite(x: Tensor) -> tuple[Tensor, Tensor]:
     """Exponents ``(q, D)`` and orthonormal Hermite functions ``(n, q)`` of x over its root mean square."""
     n, width = x.shape
     degree = _DEGREE
@@ -94,11 +123,11 @@ def _hermite(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def generators(
-    expanded: Expansion, objects: tuple[int, int], signs: Sequence[int], accepted: Callable[[Element, int], bool]
+    expanded: Expanded, objects: tuple[int, int], signs: Sequence[int], accepted: Callable[[Element, int], bool]
 ) -> tuple[list[tuple[Element, int]], int]:
     """Generators (g, sign of B) of the group, and its order; ``accepted`` is asked for complete candidates."""
     d = objects[1]
-    search = _Search(expanded, objects, accepted)
+    search = _Search(expanded.settled(d), d, accepted)
     found: list[tuple[Element, int]] = []
     order = 1
     for level in range(d - 1, -1, -1):
@@ -137,23 +166,15 @@ def _orbit(start: int, group: Sequence[Element]) -> set[Image]:
 class _Search:
     """Depth first over images of the coordinates, cut where the coefficients already differ too much."""
 
-    def __init__(self, expanded: Expansion, objects: tuple[int, int], accepted: Callable[[Element, int], bool]) -> None:
-        self._d = objects[1]
-        self._c, self._accepted = expanded.coefficients, accepted
-        self._most = 2 * SETTINGS.cut * expanded.size + 3 * expanded.noise
-        # Coefficients by the last coordinate that they ask for.
-        self._levels: list[list[tuple[tuple[int, ...], int, int]]] = [[] for _ in range(self._d)]
-        for key in self._c:
-            alpha, _, axis = key
-            last = max([b % self._d for b, a in enumerate(alpha) if a] + [axis], default=-1)
-            self._levels[max(last, 0)].append(key)
+    def __init__(self, settled: Settled, d: int, accepted: Callable[[Element, int], bool]) -> None:
+        self._d, self._settled, self._accepted = d, settled, accepted
 
     def first(self, start: Element, sign: int) -> Element | None:
         """The first complete element that begins with ``start`` and is accepted."""
         self._leaves, spent = 0, 0.0
         for i in range(len(start)):
-            spent += self._differs(start[: i + 1], sign)
-        return self._deeper(start, spent, sign) if spent <= self._most else None
+            spent += self._settled.differs(start[: i + 1], sign)
+        return self._deeper(start, spent, sign) if spent <= self._settled.most else None
 
     def _deeper(self, images: Element, spent: float, sign: int) -> Element | None:
         if len(images) == self._d:
@@ -165,8 +186,8 @@ class _Search:
             if j not in taken:
                 for s in (1, -1):
                     following: Element = (*images, (j, s))
-                    more = spent + self._differs(following, sign)
-                    if more <= self._most:
+                    more = spent + self._settled.differs(following, sign)
+                    if more <= self._settled.most:
                         options.append((more, following))
         for more, following in sorted(options):
             found = self._deeper(following, more, sign)
@@ -174,7 +195,21 @@ class _Search:
                 return found
         return None
 
-    def _differs(self, images: Element, sign: int) -> float:
+
+class _Coefficients:
+    """Coefficients of F, permuted with signs."""
+
+    def __init__(self, expanded: Expansion, d: int) -> None:
+        self._d, self._c = d, expanded.coefficients
+        self.most = 2 * SETTINGS.cut * expanded.size + 3 * expanded.noise
+        # Coefficients by the last coordinate that they ask for.
+        self._levels: list[list[tuple[tuple[int, ...], int, int]]] = [[] for _ in range(d)]
+        for key in self._c:
+            alpha, _, axis = key
+            last = max([b % d for b, a in enumerate(alpha) if a] + [axis], default=-1)
+            self._levels[max(last, 0)].append(key)
+
+    def differs(self, images: Element, sign: int) -> float:
         """Σ (c_gα ε^α − B c_α)² over the coefficients that the last image settles."""
         total = 0.0
         for key in self._levels[len(images) - 1]:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from symfind.decision.evidence import Evidence, WithinData
 from symfind.decision.given import GivenSide
 from symfind.decision.reach import Inside, leverage_inside
 from symfind.decision.refits import RefitSide
-from symfind.discrete.acts import Act, best_act, outputs_of, plain_defect
+from symfind.discrete.acts import Act, best_act, outputs_of, plain_defect, solved
 from symfind.discrete.acts import centre as centre_of
 from symfind.discrete.finite import Move, signed_permutation
+from symfind.discrete.output_matrix import BY_MATRIX
 from symfind.discrete.sides import FitMoved, ModelMoved, Moved, PointsMoved
-from symfind.discrete.signed_search import Element, Expansion, expansion, moments
+from symfind.discrete.signed_search import Element, Expanded, expansion, moments
+from symfind.discrete.span_search import span_expansion
 from symfind.errors import UsageError
 from symfind.fits.features import PolynomialFeatures, Standardiser
 from symfind.kinds.maps.nullspace import MapExtent
 from symfind.kinds.points.weak import WeakSide
+from symfind.lie_derivative import Free
 
 Worth = Callable[[Element, int], bool]
 
@@ -48,7 +52,7 @@ class Subject(Protocol):
 
     def searched(
         self, names: Sequence[str], most: float, judged: Callable[[Move], float]
-    ) -> tuple[Expansion, tuple[int, ...], Worth]:
+    ) -> tuple[Expanded, tuple[int, ...], Worth]:
         """Coefficients and signs of B to search by, and whether a complete element has a defect below ``most``."""
         ...
 
@@ -94,7 +98,7 @@ class _Points:
 
     def searched(
         self, names: Sequence[str], most: float, judged: Callable[[Move], float]
-    ) -> tuple[Expansion, tuple[int, ...], Worth]:
+    ) -> tuple[Expanded, tuple[int, ...], Worth]:
         def worth(element: Element, sign: int) -> bool:
             del sign  # a distribution has no F whose sign could change
             return judged(signed_permutation(element, names, self.objects[0])) < most
@@ -131,7 +135,27 @@ class _Map:
         return centre_of(self._extent.derivative, self._extent.points)
 
     def acts(self, moves: Sequence[Move]) -> list[Act]:
-        return [best_act(self._extent.derivative, self._extent.points, move) for move in moves]
+        return [best_act(self._extent.derivative, self._known(move), move) for move in moves]
+
+    def _known(self, move: Move) -> Tensor:
+        """Points that a candidate leaves where F is known, if B is solved for; all of them else, or where none is."""
+        points, inside = self._extent.points, self._extent.inside
+        if inside is None or not isinstance(self._extent.derivative.action, Free):
+            return points
+        kept = inside(points.double().cpu().flatten(1) @ move.matrix.T)
+        return points[kept] if bool(kept.any()) else points
+
+    def solved_by(self, f: Callable[[Tensor], Tensor], acts: Sequence[Act], x: Tensor) -> list[Act]:
+        """Candidates with B solved for from F̂ ``(n, D) ↦ (n, M)`` at rows of one half, to be judged on the other."""
+        out, outputs = [], self._extent.derivative.output_objects
+        for act in acts:
+            if act.about == BY_MATRIX:
+                at = x @ act.move.matrix.T.to(x)
+                kept = torch.ones(len(x), dtype=torch.bool) if self._extent.inside is None else self._extent.inside(at)
+                if bool(kept.any()):
+                    act = replace(act, output=solved(act.move, outputs, f(x[kept]), f(at[kept])))
+            out.append(act)
+        return out
 
     def shares(self, acts: Sequence[Act]) -> list[float]:
         points = self._extent.points.double().cpu().flatten(1)
@@ -139,17 +163,22 @@ class _Map:
 
     def searched(
         self, names: Sequence[str], most: float, judged: Callable[[Move], float]
-    ) -> tuple[Expansion, tuple[int, ...], Worth]:
+    ) -> tuple[Expanded, tuple[int, ...], Worth]:
         k, d = self.objects
         derivative, inside = self._extent.derivative, self._extent.inside
         points = self._extent.points.double()
         value = derivative.map(points).reshape(len(points), -1)
+
+        free = isinstance(derivative.action, Free)
 
         def outputs(move: Move) -> list[tuple[Tensor, str]]:
             return outputs_of(derivative.action, derivative.objects, derivative.output_objects, move)
 
         def worth(element: Element, sign: int) -> bool:
             move = signed_permutation(element, names, k)
+            if free:
+                act = best_act(derivative, self._known(move), move)
+                return plain_defect(derivative, self._known(move), act) < most
             options = outputs(move)
             if sign < 0 and len(options) < 2:
                 return False
@@ -157,6 +186,8 @@ class _Map:
             at = points if inside is None else points[inside(points.flatten(1) @ move.matrix.T)]
             return len(at) > 0 and plain_defect(derivative, at, Act(move, output, about)) < most
 
+        if free:
+            return span_expansion(points.flatten(1), value), (1,), worth
         labels = [about for _, about in outputs(signed_permutation([(i, 1) for i in range(d)], names, k))]
         turning = any("likewise" in text for text in labels) and "" not in labels
         signs = (1, -1) if len(labels) > 1 else (1,)
@@ -167,16 +198,33 @@ class _Fitted(_Map):
     """F refitted."""
 
     def halves(self, acts: Sequence[Act]) -> list[Moved]:
-        sides = (side for side in self.evidence.sides or () if isinstance(side, RefitSide))
-        return [FitMoved(side, acts, self.inside, self.centre) for side in sides]
+        sides = [side for side in self.evidence.sides or () if isinstance(side, RefitSide)]
+        made: list[Moved] = []
+        for side, other in zip(sides, sides[::-1], strict=True):
+            plain = other.plain_weights()
+            own = self.solved_by(
+                lambda x, fit=other, w=plain: fit.values(x, w)[0],  # type: ignore[misc]
+                acts,
+                other.half.samples.x,
+            )
+            made.append(FitMoved(side, own, self.inside, self.centre))
+        return made
 
 
 class _Given(_Map):
     """F itself."""
 
     def halves(self, acts: Sequence[Act]) -> list[Moved]:
-        sides = (side for side in self.evidence.sides or () if isinstance(side, GivenSide))
-        return [ModelMoved(side, self._extent.derivative, acts, self.centre) for side in sides]
+        sides = [side for side in self.evidence.sides or () if isinstance(side, GivenSide)]
+        derivative = self._extent.derivative
+
+        def value(x: Tensor) -> Tensor:
+            return derivative.map(x.reshape(-1, *derivative.map.input_shape)).reshape(len(x), -1)
+
+        return [
+            ModelMoved(side, derivative, self.solved_by(value, acts, other.inputs.flatten(1)), self.centre)
+            for side, other in zip(sides, sides[::-1], strict=True)
+        ]
 
 
 # By the halves and how generators are followed: a pencil of points on a set has the halves of a model, and no F.

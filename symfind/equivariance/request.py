@@ -64,6 +64,8 @@ class Prepared:
         Whether the rows are data.
     messages
         What was chosen for the user.
+    numbers
+        Of the rows in the file of data, ``(n,)``.
     doubt
         The two best guesses at the representations, where the model obeys none of several; else empty.
     """
@@ -73,6 +75,7 @@ class Prepared:
     nearest: NearestGroup | None
     given_rows: bool
     messages: tuple[str, ...]
+    numbers: Tensor
     doubt: tuple[str, ...] = ()
 
 
@@ -87,7 +90,7 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
     # Before anything is loaded: an unknown group is the likelier mistake, and the cheaper one to find.
     named = None if asked.group is None else _named(asked.group)
     model = load_model(path, trust=asked.trust_model, bound=asked.data is None)
-    x, y, given, messages = rows_for(model, asked, generators, rng)
+    x, y, given, messages, numbers = rows_for(model, asked, generators, rng)
     model.bind(tuple(x.shape[1:]), x)
     found = None
     if generators is not None:
@@ -99,7 +102,7 @@ def prepared(path: Path, asked: ActionOptions, generators: GivenGenerators | Non
         known, coordinates = named or parse_group(str(asked.group), x.shape[-1]), None
     subject = Subject(path, model, model.format, x, y, asked.trust_model)
     inferred = inferred_task(model, x, model.output_shape, known, coordinates, asked.rep_in, asked.rep_out, rng)
-    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages), inferred.doubt)
+    return Prepared(subject, inferred.task, found, given, (*messages, *inferred.messages), numbers, inferred.doubt)
 
 
 def choices_of(asked: EnforceOptions, ready: Prepared, form: str, digest: str = "") -> Choices:
@@ -137,8 +140,8 @@ def _named(group: str) -> Group | None:
 
 def rows_for(
     model: Model, asked: ActionOptions, generators: GivenGenerators | None, rng: torch.Generator
-) -> tuple[Tensor, Tensor | None, bool, tuple[str, ...]]:
-    """Rows, targets, whether they are data, and a message on where they come from."""
+) -> tuple[Tensor, Tensor | None, bool, tuple[str, ...], Tensor]:
+    """Rows, targets, whether they are data, a message on where they come from, and their numbers in the file."""
     path = asked.data
     message: tuple[str, ...] = ()
     if path is None and asked.shape is None and generators is not None and generators.source is not None:
@@ -147,15 +150,16 @@ def rows_for(
         if digest is not None and Path(name).is_file() and not is_model(Path(name)) and sha256(Path(name)) == digest:
             path, message = name, (f"rows: the data the generators were found in, {name}",)
     if path is not None:
-        x, y = read_rows(path, asked, rng)
-        return x, y, True, message
+        x, y, numbers = read_rows(path, asked, rng)
+        return x, y, True, message, numbers
     shape = asked.shape or (generators.shape if generators is not None else ()) or _own_shape(model)
     if shape is None:
         raise UsageError(
             f"{model.path}: the model does not tell the shape of its input; give --data FILE, or --shape N,N"
         )
     x = torch.randn(asked.n_samples, *shape, dtype=torch.float64, generator=rng)
-    return x, None, False, (f"rows: {asked.n_samples} standard normal samples of shape {shape} (no --data)",)
+    told = f"rows: {asked.n_samples} standard normal samples of shape {shape} (no --data)"
+    return x, None, False, (told,), torch.arange(len(x))
 
 
 def _own_shape(model: Model) -> tuple[int, ...] | None:
@@ -166,8 +170,8 @@ def _own_shape(model: Model) -> tuple[int, ...] | None:
         return (model.input_width,) if flat and model.input_width is not None else None
 
 
-def read_rows(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-    """Rows and targets of a file.
+def read_rows(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Rows and targets of a file, and the numbers of the rows in it.
 
     Raises
     ------
@@ -185,8 +189,9 @@ def read_rows(path: str, asked: ActionOptions, rng: torch.Generator) -> tuple[Te
     except InputError:
         # Kinds that discover does not read in rows (images with labels) are rows x with targets y here.
         dataset = open_dataset(path, kind="function", **names)  # type: ignore[arg-type]
-    held = dataset.sample(asked.max_rows, rng)
+    numbers = dataset.drawn(asked.max_rows, rng)
+    held = dataset.take(numbers)
     if len(held["x"]) < 8:
         raise InputError(f"{path}: {len(held['x'])} rows are too few to measure an error on; give 8 or more")
     target = next((held[role] for role in _TARGETS if role in held), None)
-    return held["x"], None if target is None else target.reshape(len(target), -1)
+    return held["x"], None if target is None else target.reshape(len(target), -1), numbers

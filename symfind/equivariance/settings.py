@@ -50,6 +50,18 @@ class EnforceSettings:
     set_aside: float = tuned(
         0.2, "Of the rows that a distillation learns from, the share by which its shape and width are chosen.", 0.1, 0.3
     )
+    spectrum_nodes: int = tuned(
+        800, "Evaluations a row for errors by degree: degrees up to 5 of so(3), exactly.", 400, 1600
+    )
+    highest_degree: int = tuned(8, "Errors of higher degrees are told in one: more are no picture.", 4, 16)
+    spectrum_rows: int = tuned(128, "Rows for errors by degree: shares to a tenth, and as many as are named from.")
+    spectrum_evaluations: int = tuned(
+        40_000, "Evaluations for errors by degree: 55 rows of so(3), seconds of small models."
+    )
+    rows_a_number: float = tuned(
+        2.0, "Rows a number of a layer, to tell how it moves: an error of 1/√2 at most.", 1.5, 4.0
+    )
+    worst_rows: int = tuned(5, "Rows that are named: as many as one looks at.")
     choosing: float = tuned(0.2, "Share of the steps that each shape and width is trained for before one is chosen.")
 
 

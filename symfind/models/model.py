@@ -127,6 +127,11 @@ class Model:
         return max(torch.finfo(t).eps for t in types)
 
     @property
+    def last_digit_of_values(self) -> float:
+        """The relative last digit of the evaluation."""
+        return max(torch.finfo(t).eps for t in (self.compute_dtype, self.dtype))
+
+    @property
     def format(self) -> str:
         """``torchscript``, ``torch.export`` or ``checkpoint``."""
         return self._network.format

@@ -78,6 +78,7 @@ class DiscoverOptions(SectionOptions, RefitOptions, ModelInputOptions, EquationO
         panel="Search",
         shown_as="NAME",
     )
+    local: bool = option("Symmetries of a part of the domain too, each with its region.", False, panel="Search")
     close: bool = option("Project the certified generators onto the nearest Lie algebra.", False, panel="Decision")
     witness: str | None = option(
         "Write the symmetric model that decided as TorchScript.", None, panel="Output", shown_as="FILE.pt", writes=True
@@ -229,6 +230,8 @@ class ScoreOptions(ActionOptions, EquationOptions):
     """Which model to judge under which group, or which fields along which generators."""
 
     grid: str | None = option("For fields: the axes of u, as in discover.", None, panel="Input", shown_as="AXES")
+    units: str | None = option("The unit of F, to show errors in.", None, panel="Output", shown_as="UNIT")
+    by_layer: bool = option("Of a chain: what each layer adds to the Lie derivative.", False, panel="Decision")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -9,7 +10,18 @@ from rich.padding import Padding
 from rich.text import Text
 
 from symfind.render.console import labelled, plain_table
-from symfind.schema.enforcement import Enforcement, ErrorMeasured, GroupUsed, LossMeasured, ModelSource, Score
+from symfind.schema.enforcement import (
+    Enforcement,
+    ErrorMeasured,
+    GroupUsed,
+    LossMeasured,
+    ModelSource,
+    Score,
+    blame_is_shared,
+)
+
+# Units that are written with a prefix; kg and those with one already are not.
+_PREFIXABLE = ("eV", "J", "N", "m", "s", "g", "Pa", "Hz", "K", "V", "W", "A", "T", "C", "mol", "Ha", "F", "H", "rad")
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -96,11 +108,85 @@ def score_rows(document: Score) -> Table:
     return header, rows
 
 
+def spectrum_pairs(document: Score) -> list[tuple[str, str]]:
+    """The error outside the mean over the group, how it was integrated, and the worst rows."""
+    s = document.spectrum
+    if s is None:
+        return []
+    unit = document.settings.get("units")
+    shown = quantity(s.rms, unit if isinstance(unit, str) else None)
+    exact = f"all {s.nodes} elements"
+    if s.exact_to is not None:
+        exact = (
+            f"a quadrature of {s.nodes} nodes, exact to degree {s.exact_to}; turned nodes change a share by "
+            f"{s.quadrature_error:.1g}"
+        )
+    pairs = [
+        ("off the mean", f"{shown} (rms over the group), {s.relative:.2g} of the spread of F"),
+        ("", f"{s.rows} rows on {exact}"),
+    ]
+    rows = ", ".join(f"{w.row} ({quantity(w.rms, unit if isinstance(unit, str) else None)})" for w in s.worst)
+    return [*pairs, ("worst rows", rows)] if rows else pairs
+
+
+def spectrum_rows(document: Score) -> Table | None:
+    """A row a part of F: its error, and the share of the square at each degree."""
+    s = document.spectrum
+    if s is None:
+        return None
+    unit = document.settings.get("units")
+    header = ("part of F", "error", *(f"degree {p}" for p in s.degrees), *(("above",) if s.exact_to else ()))
+    parts = [(part.label if part.copies == 1 else f"{part.copies} × {part.label}", part) for part in s.parts]
+    lines = [(name, part.rms, part.shares, part.above) for name, part in parts]
+    if len(parts) > 1:
+        lines.append(("all", s.rms, s.shares, s.above))
+    rows = []
+    for name, rms, shares, above in lines:
+        each = [*shares, *((above,) if s.exact_to else ())]
+        told = ["" if rms == 0 else "< 1e-4 %" if v < 1e-6 else f"{100 * v:.3g} %" for v in each]
+        rows.append((name, quantity(rms, unit if isinstance(unit, str) else None), *told))
+    return header, rows
+
+
+def layer_rows(document: Score) -> Table:
+    """A row a layer: what it adds to the Lie derivative, and its share; the largest is marked."""
+    most = 0.0 if blame_is_shared(document.layers) else max((layer.share for layer in document.layers), default=0.0)
+    rows = [
+        (
+            layer.layer,
+            layer.kind,
+            f"{layer.rms:.2g}",
+            f"{100 * layer.share:.3g} %",
+            "breaks it most" if layer.share == most > 0 else "",
+        )
+        for layer in document.layers
+    ]
+    return ("layer", "", "adds", "share", ""), rows
+
+
+def quantity(value: float, unit: str | None) -> str:
+    """``12.3 meV`` of 0.0123 and eV; units that have a prefix already, or are unknown, take none."""
+    if not unit:
+        return f"{value:.3g}"
+    first = re.match(r"[A-Za-z]+", unit)
+    if first is not None and first[0] in _PREFIXABLE and not unit[first.end() :].startswith(("^", "²", "³", "2", "3")):
+        for size, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+            if abs(value) >= size:
+                return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
 def score_table(document: Score) -> RenderableType:
     """The score as a rich renderable."""
     notes = [("note", t) for t in document.notes]
     table = Padding(plain_table(*score_rows(document)), (0, 0, 0, 2))
     parts: list[RenderableType] = [labelled(score_pairs(document)), Text(), table]
+    spectrum = spectrum_rows(document)
+    if spectrum is not None:
+        parts += [Text(), labelled(spectrum_pairs(document)), Text()]
+        parts.append(Padding(plain_table(*spectrum), (0, 0, 0, 2)))
+    if document.layers:
+        parts += [Text(), Padding(plain_table(*layer_rows(document)), (0, 0, 0, 2))]
     return Group(*parts, *((Text(), labelled(notes)) if notes else ()))
 
 

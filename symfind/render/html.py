@@ -17,7 +17,7 @@ from symfind.render.plots import spectrum_svg
 from symfind.render.promotion import path_svg, promotion_tables
 from symfind.render.summary import bracket_texts, conclusions, generator_rows, headline
 from symfind.render.tables import title
-from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg
+from symfind.render.witness import ALTERNATIVES, alternative_rows, graph_svg, region_svg
 from symfind.schema.document import Report
 from symfind.schema.promotion import Promotion
 from symfind.schema.witness import Witness
@@ -61,6 +61,10 @@ def _sections(report: Report) -> Iterator[str]:
     yield "<h2>What they span</h2>" if report.generators else "<h2>What was found</h2>"
     yield definitions(conclusions(report))
     yield from _drawings(report)
+    for found in report.local or ():
+        if len(found.axes) == 2:
+            yield f"<h3>{escape(found.candidate)} where {escape(found.region)}</h3>"
+            yield region_svg(found)
     if report.promotion is not None:
         yield from _promotion(report.promotion)
     kind = KINDS.get(report.source.kind)

@@ -14,7 +14,7 @@ from symfind.render.conservation import conservation_pairs
 from symfind.render.equation import equation_text, symmetric_text, unexplained_text
 from symfind.render.matrices import NEGLIGIBLE, Matrix, coefficient_text, matrix_of
 from symfind.render.promotion import promotion_pairs
-from symfind.render.witness import witness_pairs
+from symfind.render.witness import local_pairs, witness_pairs
 from symfind.schema.algebra import Algebra, FixedPoints, PreservedForm
 from symfind.schema.coverage import Undecided
 from symfind.schema.discrete import discrete_pairs
@@ -92,6 +92,8 @@ def conclusions(report: Report) -> Iterator[tuple[str, str]]:
         yield "covers", report.coverage.message
     if report.discrete is not None:
         yield from discrete_pairs(report.discrete, report.discrete_group)
+    if report.local is not None:
+        yield from local_pairs(report.local)
     if report.promotion is not None:
         yield from promotion_pairs(report.promotion)
     for direction in report.set_apart:

@@ -19,7 +19,7 @@ from symfind.schema.equation import EquationEntry
 from symfind.schema.promotion import Promotion
 from symfind.schema.records import NUMBERS, Json, Mismatch, Record
 from symfind.schema.shown import ShownGenerator, ShownReport
-from symfind.schema.witness import Witness
+from symfind.schema.witness import Local, Witness
 
 SCHEMA = "symfind.report/1"
 VERDICTS = ("certified", "approximate", "undecided", "refuted")
@@ -203,6 +203,8 @@ class Report(ShownReport, Record):
         Functions that are conserved, and how they depend on one another; None unless ``conserve`` was asked.
     discrete, discrete_group
         Finite candidates and what the certified ones generate; None unless they were asked for.
+    local
+        What holds on a part of the domain alone; None unless it was asked for.
     witness
         The symmetric model that decided; None where F was given or no such model was sought.
     undecided
@@ -236,6 +238,7 @@ class Report(ShownReport, Record):
     conservation: Conservation | None = None
     discrete: tuple[Discrete, ...] | None = None
     discrete_group: DiscreteGroup | None = None
+    local: tuple[Local, ...] | None = None
     witness: Witness | None = None
     undecided: Undecided | None = None
     drawn: Drawn | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symfind.schema.document import Environment
@@ -211,6 +211,88 @@ class GeneratorScored(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartScored(Record):
+    """The isotypic part of F with one name: its error outside the mean over the group, and the shares by degree.
+
+    Attributes
+    ----------
+    label, copies
+        ``vector``, ``spin 2``, ``scalar`` …, and how many there are.
+    rms
+        In the units of F.
+    shares, above
+        Of the square of it at each degree of the document, and at all higher ones; zeros where there is no error.
+    """
+
+    label: str
+    copies: int
+    rms: float
+    shares: tuple[float, ...]
+    above: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowScored(Record):
+    """A row of the data by its number from 0, and its error over the group, in the units of F."""
+
+    row: int
+    rms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScored(Record):
+    """What a layer adds to dF·ξx − ρ_out F: its size in units of the spread of F, and its part of the whole.
+
+    Shares are ⟨addend, whole⟩/‖whole‖² over rows and generators: they sum to one, and one that is negative makes up for
+    another layer.
+    """
+
+    layer: str
+    kind: str
+    rms: float
+    share: float
+
+
+def blame_is_shared(layers: Sequence[LayerScored]) -> bool:
+    """Whether a layer undoes a tenth or more of what others add: then no single one is to blame."""
+    return any(layer.share < -0.1 for layer in layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorSpectrum(Record):
+    """√E‖ρ_out(g)⁻¹F(ρ_in(g)x) − its mean over g‖² over rows and a compact group, by degree, part and row.
+
+    Attributes
+    ----------
+    rms, relative
+        In the units of F, and in units of its spread over rows and group: 1 where nothing of F is equivariant.
+    degrees, shares, above
+        Degrees of polynomials in the entries of g; the share of the square at each, and at all higher ones.
+    parts
+        Irreducible parts of F by name.
+    worst
+        The rows with the largest errors, largest first.
+    rows, nodes, exact_to
+        How many rows; how many nodes the quadrature has and up to which degree it is exact (None: a sum over all
+        elements).
+    quadrature_error
+        By how much a share, or the whole relative to itself, changes at most with nodes turned by a random element.
+    """
+
+    rms: float
+    relative: float
+    degrees: tuple[int, ...]
+    shares: tuple[float, ...]
+    above: float
+    parts: tuple[PartScored, ...]
+    worst: tuple[RowScored, ...]
+    rows: int
+    nodes: int
+    exact_to: int | None
+    quadrature_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score(Record):
     """How well a model obeys a group, infinitesimally and along finite transformations.
 
@@ -224,6 +306,10 @@ class Score(Record):
         One entry a generator and a component.
     error
         On random elements of the whole group.
+    spectrum
+        By degree, part and row; None for a group without a mean, or without a quadrature.
+    layers
+        What each layer adds to the Lie derivative, if that was asked.
     notes, settings, environment, timing
         As in a report.
     """
@@ -234,6 +320,8 @@ class Score(Record):
     sizes: tuple[float, ...]
     generators: tuple[GeneratorScored, ...]
     error: ErrorMeasured
+    spectrum: ErrorSpectrum | None = None
+    layers: tuple[LayerScored, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Json] = field(default_factory=dict)
     environment: Environment

@@ -1,4 +1,4 @@
-"""The symmetric model that decided: part of the report of ``discover`` on data without a given F (DESIGN §9)."""
+"""The symmetric model that decided, and those of parts of the domain, in the report of ``discover`` (DESIGN §9)."""
 
 from __future__ import annotations
 
@@ -88,3 +88,56 @@ class Witness(Record):
     graph: Graph | None = None
     output: str | None = None
     alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound(Record):
+    """One interval of a region; None where it is open.
+
+    Attributes
+    ----------
+    feature
+        A coordinate, or ``|x|``.
+    least, below
+        The row is inside from the first, included, to the second, left out.
+    """
+
+    feature: str
+    least: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Record):
+    """An algebra that F has on a region and has not elsewhere.
+
+    Attributes
+    ----------
+    candidate, dimension
+        The algebra in words, and its dimension in the space asked for.
+    coefficients
+        Of its fields in that space, one row a field.
+    region
+        In words: bounds of coordinates and of |x|.
+    boxes
+        The same as numbers: a row is inside if it keeps all bounds of any box.
+    share, agreement
+        Share of the rows inside; overlap over union of the regions that the two halves of the rows find.
+    eta, upper
+        Distance of F to the symmetric functions on the region, relative to the spread of F there, and its bound.
+    axes, inside, outside
+        Two features, and some rows in them, to be drawn.
+    """
+
+    candidate: str
+    dimension: int
+    coefficients: tuple[tuple[float, ...], ...] = ()
+    region: str
+    boxes: tuple[tuple[Bound, ...], ...] = ()
+    share: float
+    agreement: float
+    eta: float
+    upper: float
+    axes: tuple[str, ...] = ()
+    inside: tuple[tuple[float, ...], ...] = ()
+    outside: tuple[tuple[float, ...], ...] = ()

@@ -22,7 +22,9 @@ from symfind.equivariance.choose import enforce_model
 from symfind.equivariance.methods.kernels import enforce_kernels, grid_group
 from symfind.equivariance.methods.registry import METHODS
 from symfind.equivariance.request import Prepared, choices_of, prepared, rows_for
-from symfind.equivariance.score import scored
+from symfind.equivariance.scoring.by_layer import layer_contributions
+from symfind.equivariance.scoring.score import scored
+from symfind.equivariance.scoring.spectrum import error_spectrum
 from symfind.equivariance.subject import Subject, evaluated
 from symfind.equivariance.writing import ENDING, converted, form_asked, format_written, write_weights
 from symfind.errors import InputError, SymfindError, UsageError, WorseThanBefore
@@ -144,7 +146,7 @@ def _enforce_on_grid(options: EnforceOptions, grid: str, to: Path | None) -> Enf
     with readable(options.model) as path, scratch_folder() as folder:
         with _timed(seconds, "read"):
             model = load_model(path, trust=options.trust_model)
-            x, y, _, messages = rows_for(model, options, None, rng)
+            x, y, _, messages, _ = rows_for(model, options, None, rng)
             model.bind(tuple(x.shape[1:]), x)
             group = grid_group(options.group, sources, x.shape[1:])
             subject = Subject(path, model, model.format, x, y, options.trust_model)
@@ -224,9 +226,13 @@ def score(options: ScoreOptions, progress: Progress | None = None) -> Score | Fi
         with _timed(seconds, "read"):
             ready, _ = _ready(options, path, folder, rng)
         with _timed(seconds, "score"), watch.phase("score"):
-            found, error = scored(ready.subject.model, ready.task, ready.subject.x, rng)
+            model, x = ready.subject.model, ready.subject.x
+            found, error = scored(model, ready.task, x, rng)
+            shape = ready.subject.fed_shape if options.by_layer else ()
+            layers = layer_contributions(model, ready.task, x, shape) if options.by_layer else ()
+            by_degree = error_spectrum(model, ready.task, x, ready.numbers, rng, model.last_digit_of_values)
         settings = options.settings()
-        document = score_of(ready, found, error, options.model, settings, environment)
+        document = score_of(ready, found, error, by_degree, layers, options.model, settings, environment)
     return replace(document, timing=seconds)
 
 
@@ -249,7 +255,8 @@ def _ready(
         if further is None:
             raise
     ready = _prepared(further.asked, _one_output(further.asked, further.path, folder), rng)
-    return replace(ready, messages=(further.message, *ready.messages)), further
+    numbers = further.numbers[ready.numbers]
+    return replace(ready, messages=(further.message, *ready.messages), numbers=numbers), further
 
 
 def _with_inputs(

@@ -13,7 +13,8 @@ from torch import Tensor
 from symfind.data.dataset import Dataset
 from symfind.data.hdf5 import dataset_at, opened, root_text
 from symfind.data.units import BASE, dimensions
-from symfind.decision.witness.power_laws import Found, Scalings, scalings_of
+from symfind.decision.witness.fitting.exponents import Scalings
+from symfind.decision.witness.power_laws import Found, scalings_of
 from symfind.decision.witness.trial import Verdict
 from symfind.errors import InputError, UsageError
 from symfind.fields.catalogue import make_space
@@ -194,13 +195,29 @@ def _told(found: Found, names: Sequence[str]) -> list[str]:
         size = f"explains {100 * (1 - found.share):.4g} % of the variance of log y that it was not fitted to"
         notes.append(f"{groups[0]} = {law} {size}")
         if not found.scalings.rational:
-            notes.append(
-                "the exponents are near no fractions of small denominators and are printed as they were fitted"
-            )
+            notes.append(_open_exponents(found.scalings, found.verdict.word, names))
     for rank, said in found.fallen:
         bounds = f"η {number_text(said.eta)} in [{number_text(said.lower)}, {number_text(said.upper)}]"
         notes.append(f"{rank} scaling{'s are' if rank > 1 else ' is'} {said.word}, {bounds}")
     return notes
+
+
+def _open_exponents(scalings: Scalings, word: str, names: Sequence[str]) -> str:
+    """Which numbers were fitted, and how far they may be off."""
+    assert scalings.errors is not None
+    columns = [*(names[j] for j in scalings.others), "y"]
+    table = torch.cat([scalings.exponents, scalings.outputs[:, None]], 1)
+    shown = [
+        f"{value:.3g} ± {error:.1g} of {column} with {names[pivot]}"
+        for pivot, row, errors in zip(scalings.pivots, table.tolist(), scalings.errors.tolist(), strict=True)
+        for column, value, error in zip(columns, row, errors, strict=True)
+    ]
+    why = (
+        "the exponents are near no fractions of small denominators"
+        if word == "certified"
+        else "which fractions the exponents are is not told by these rows"
+    )
+    return f"{why}; as they were fitted: {', '.join(shown)}"
 
 
 def _units(dataset: Dataset) -> tuple[tuple[str, ...] | None, str | None]:

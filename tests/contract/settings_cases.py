@@ -150,6 +150,25 @@ def conserved_by_nothing(path: Path) -> tuple[Any, ...]:
     return told(symfind.conserve(symfind.ConserveOptions(source=str(sampled(path, "lorenz", 800)))))
 
 
+def turned_on_a_part(path: Path) -> tuple[Any, ...]:
+    x = 4 * torch.rand(1600, 2, generator=torch.Generator().manual_seed(18), dtype=torch.float64) - 2
+    r = x.norm(dim=1)
+    broken = torch.where(x[:, 0] < 0.4, 0.0, torch.cos(2 * x[:, 1]) * x[:, 0])
+    return _local(path, x, torch.sin(2 * r) + 0.3 * r + broken)
+
+
+def turned_on_no_part(path: Path) -> tuple[Any, ...]:
+    x = normal(1000, 2, seed=19)
+    return _local(path, x, torch.sin(1.5 * x[:, 0] + 0.4 * x[:, 1]) + 0.7 * x[:, 0] * x[:, 1] + 0.3 * x[:, 1] ** 3)
+
+
+def _local(path: Path, x: Tensor, y: Tensor) -> tuple[Any, ...]:
+    write(path / "l.h5", {"x": x.numpy(), "y": y.numpy()}, {"kind": "function"})
+    options = symfind.DiscoverOptions(source=str(path / "l.h5"), surrogate="polynomial:2", local=True, bootstrap=60)
+    report = symfind.discover(options)
+    return *told(report), tuple(found.candidate for found in report.local or ())
+
+
 def finite_of_a_function(path: Path) -> tuple[Any, ...]:
     return turned_about_an_axis(path, discrete="reflections+permutations", method="nullspace")
 
@@ -214,6 +233,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "symfind.kinds.pairs": (turned_vectors, unrelated_vectors, turned_images),
     "symfind.promotion": (promoted_turns, promoted_nothing, promoted_finite),
     "symfind.conservation": (conserved_by_a_top, conserved_with_a_structure, conserved_by_nothing),
+    "symfind.local": (turned_on_a_part, turned_on_no_part),
     "symfind.discrete": (finite_of_a_function, finite_searched, finite_of_points),
 }
 
@@ -236,6 +256,9 @@ SLOWER: dict[str, Case] = {
 NOT_TRIED: dict[str, frozenset[str]] = {
     "symfind.kinds.image": frozenset(
         "trivial first_slopes rate shortest longest judged divergence_floor steep steep_weight reached proposed".split()
+    ),
+    "symfind.equivariance": frozenset(
+        "spectrum_nodes highest_degree spectrum_rows spectrum_evaluations worst_rows rows_a_number".split()
     ),
     "symfind.promotion": frozenset("gamma turn stretch along late network_tie decay".split()),
     "symfind.fits": frozenset("progress last_rate".split()),

@@ -10,7 +10,9 @@ import torch
 import symfind
 from symfind.data.hdf5 import write
 from symfind.discrete.finite import closure, generating, group_name, named_moves
+from symfind.discrete.output_matrix import solved_output
 from symfind.discrete.signed_search import Element, expansion, generators
+from symfind.discrete.span_search import span_expansion
 from symfind.errors import InputError, UsageError
 from symfind.samples.draws import asymmetric_cubic, lorenz_equations
 from symfind.schema.document import Report
@@ -140,3 +142,105 @@ def test_bad_candidates_are_told_in_a_line(tmp_path: Path) -> None:
     path.write_text("matrices: [[[1, 0, 0], [0, 1, 0], [0, 0, 0]]]")
     with pytest.raises(InputError, match="singular"):
         asked(tmp_path / "f.h5", "function", str(path), x=x, y=x[:, 0])
+
+
+def exact_span(function, d: int, seed: int = 0) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """Order of the group, and the largest number of candidates that were tried."""
+    x = normal(2000, d, seed)
+    value, tried = function(x), []
+
+    def exact(element: Element, sign: int) -> bool:
+        moved = torch.zeros_like(x)
+        for i, (j, s) in enumerate(element):
+            moved[:, j] = s * x[:, i]
+        at = function(moved)
+        tried.append(element)
+        left = at - value @ torch.linalg.lstsq(value, at).solution
+        return bool(left.square().sum() < 1e-12 * at.square().sum())
+
+    _, counted = generators(span_expansion(x, value), (1, d), (1,), exact)
+    return counted, len(tried)
+
+
+def mixed(x: torch.Tensor) -> torch.Tensor:
+    """A smooth map without symmetry, its outputs linearly independent of all that signed permutations make of them."""
+    weights = normal(x.shape[1], 3, 21)
+    return torch.tanh(x @ weights) + 0.3 * (x @ normal(x.shape[1], 3, 22)) ** 2
+
+
+@pytest.mark.parametrize(
+    ("function", "d", "order"),
+    [
+        (torch.tanh, 3, 48),
+        (lambda x: torch.tanh(x) * torch.arange(1, 6), 5, 2**5 * 120),
+        (lambda x: x @ normal(3, 3, 5), 3, 48),  # linear: y is moved as x is, in oblique coordinates
+        (lambda x: torch.stack([x[:, 0] ** 3 + x[:, 1], x[:, 2] ** 2], 1), 3, 4),
+        (mixed, 3, 1),
+    ],
+)
+def test_the_search_with_a_free_output_matrix_gives_the_order_of_the_group(function, d: int, order: int) -> None:  # type: ignore[no-untyped-def]
+    counted, tried = exact_span(function, d)
+    assert counted == order and tried <= 2 * d * d + 64
+
+
+def test_an_output_matrix_has_the_order_of_its_candidate() -> None:
+    value = normal(400, 3)
+    turn = torch.tensor([[0.0, -2.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)  # fourth power one
+    at = value @ turn.T + 1e-3 * normal(400, 3, 1)
+    found = solved_output(value, at, 4)
+    assert torch.allclose(torch.linalg.matrix_power(found, 4), torch.eye(3, dtype=torch.float64), atol=1e-9)
+    assert torch.allclose(found, turn, atol=1e-3)
+    dependent = torch.cat([value, value[:, :1]], 1)
+    twice = solved_output(dependent, torch.cat([at, at[:, :1]], 1), 4)
+    assert torch.linalg.svdvals(twice)[-1] > 0.1
+
+
+class Policy(torch.nn.Module):
+    """Torques of two legs of two joints from their angles and the roll: mirrored, the roll changes its sign."""
+
+    def __init__(self, gain: float, factor: float) -> None:
+        super().__init__()
+        self.gain, self.factor = gain, factor
+
+    def leg(self, own: torch.Tensor, other: torch.Tensor, roll: torch.Tensor, gain: float) -> torch.Tensor:
+        hip = -torch.tanh(2 * gain * own[:, 0] + 0.5 * other[:, 0]) + 0.4 * roll * own[:, 1]
+        knee = torch.sin(own[:, 1]) - 0.3 * other[:, 1] + 0.2 * own[:, 0] ** 2 + 0.5 * roll
+        return torch.stack([hip, knee], 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left, right, roll = x[:, :2], x[:, 2:4], x[:, 4]
+        one, two = self.leg(left, right, roll, self.gain), self.leg(right, left, -roll, 1.0)
+        return torch.cat([self.factor * one, -two], 1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "factor", "verdict", "output"),
+    [
+        (1.0, 1.0, "certified", "y → (−y3, −y4, −y1, −y2)"),
+        (1.0, 1.1, "certified", "y by a matrix"),
+        (1.1, 1.0, "approximate", "y → (−y3, −y4, −y1, −y2)"),
+    ],
+)
+def test_the_mirror_of_a_policy_comes_with_its_matrix(
+    tmp_path: Path, gain: float, factor: float, verdict: str, output: str
+) -> None:
+    path = tmp_path / "policy.pt"
+    torch.jit.script(Policy(gain, factor).double()).save(str(path))  # type: ignore[no-untyped-call]
+    write(tmp_path / "x.h5", {"x": 0.7 * normal(1500, 5).numpy()}, {})
+    report = symfind.discover(
+        symfind.DiscoverOptions(
+            source=str(path),
+            data=str(tmp_path / "x.h5"),
+            discrete="signed-permutations",
+            output_action="free",
+            bootstrap=40,
+        )
+    )
+    assert report.discrete is not None
+    (entry,) = report.discrete
+    assert entry.name == "x1 → x3, x2 → x4, x3 → x1, x4 → x2, x5 → −x5"
+    assert (entry.verdict, entry.output) == (verdict, output)
+    assert report.discrete_group is not None and report.discrete_group.order == (2 if verdict == "certified" else 1)
+    if factor != 1.0:
+        matrix = torch.as_tensor(entry.output_action, dtype=torch.float64)
+        assert torch.allclose(matrix[0], torch.tensor([0, 0, -factor, 0], dtype=torch.float64), atol=1e-6)

@@ -106,6 +106,7 @@ class Stopping:
             raise Interrupted
 
 
+@pytest.mark.slow
 def test_an_interrupted_distillation_ends_with_the_same_numbers(stored: Stored, tmp_path: Path) -> None:
     x = normal(200, 6)
     asked = stored(Half(), x, targets(x), checkpoint=str(tmp_path / "c"))

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ import symfind
 from symfind import EnforceOptions, ScoreOptions
 from symfind.data.hdf5 import write
 from symfind.errors import InputError, UsageError
+from symfind.verbs.given.further_inputs import side_by_side
 
 ROWS = 96
 # A turn of the plane of the first two axes, then one of the last two: an element of SO(3) made by hand.
@@ -205,3 +207,16 @@ def test_an_input_without_rows_is_named(tmp_path: Path) -> None:
                 trust_model=True,
             )
         )
+
+
+def test_rows_keep_their_numbers_in_the_file(tmp_path: Path) -> None:
+    """What is said of a row is said of that row of the file, although the inputs are laid side by side in another."""
+    model, data = saved(Atoms, tmp_path, ".pt")
+    options = ScoreOptions(model=model, data=data, group="so3", rep_out="1", output_name="y", max_rows=20)
+    found = side_by_side(options, Path(model), tmp_path)
+    assert found is not None and len(found.numbers) == 20
+    with h5py.File(tmp_path / "inputs.h5") as file:
+        rows = torch.from_numpy(file["x"][()])
+    x, s = given(Atoms)
+    assert torch.equal(rows[:, :9], x[found.numbers].flatten(1).double())
+    assert torch.equal(rows[:, 9:], s[found.numbers].double())

@@ -205,7 +205,10 @@ def test_the_command_writes_the_archive_with_other_weights(tmp_path: Path) -> No
     assert {n.target for n in loaded.graph.nodes if n.op == "call_function"} >= {torch.ops.aten.layer_norm.default}
 
 
-@pytest.mark.parametrize(("make", "rep_in", "shape", "steps"), [(SKIP, "V⊗2", (6,), 300), (LSTM, "5V", (5, 3), 60)])
+@pytest.mark.parametrize(
+    ("make", "rep_in", "shape", "steps"),
+    [pytest.param(SKIP, "V⊗2", (6,), 300, marks=pytest.mark.slow), (SKIP, "V⊗2", (6,), 60), (LSTM, "5V", (5, 3), 60)],
+)
 def test_it_stays_equivariant_while_it_is_trained_on(
     make: Callable[[], nn.Module], rep_in: str, shape: tuple[int, ...], steps: int
 ) -> None:

@@ -95,7 +95,7 @@ class WitnessJudge:
         if constant or (self.evidence.sides is None and self.samples.group is not None):
             return decide(self.evidence, tolerance, alpha, refits, seed)
         with self.clock.phase("witness"):
-            problem, rows, fixed = self._problem(seed)
+            problem, rows, fixed = self.problem(seed)
             generator = torch.Generator().manual_seed(seed + 5)
             label = half_labels(len(rows), rows.group, generator)
             if label is None:
@@ -112,7 +112,8 @@ class WitnessJudge:
         keep = torch.randperm(len(self.samples), generator=torch.Generator().manual_seed(seed + 3))[:_ROWS]
         return self.samples.rows(keep.sort().values)
 
-    def _problem(self, seed: int) -> tuple[Problem, Rows, tuple[int, ...]]:
+    def problem(self, seed: int) -> tuple[Problem, Rows, tuple[int, ...]]:
+        """What is asked of which rows, and the coordinates that are categories."""
         samples = self._held(seed)
         frame, action = self.frame, self.frame.action
         k, d = frame.objects

@@ -42,6 +42,20 @@ def part_label(part: RealPart, system: RootSystem, name: str) -> str:
     return " ⊕ ".join(dict.fromkeys(texts))
 
 
+def called(parts: Sequence[RealPart], system: RootSystem, name: str) -> list[str]:
+    """What the parts are called; those of a torus by their weights, ``weight 2`` or ``weight (1,0)``."""
+    labels = [part_label(part, system, name) for part in parts]
+    if system.factors:
+        return labels
+    return [_turn(label, charge) for label, charge in zip(labels, whole_charges(parts), strict=True)]
+
+
+def _turn(label: str, charge: tuple[int, ...]) -> str:
+    if not any(charge):
+        return label
+    return f"weight {charge[0]}" if len(charge) == 1 else f"weight ({','.join(map(str, charge))})"
+
+
 def complex_label(weight: HighestWeight, system: RootSystem, name: str) -> str:
     """What an irreducible part of C^d is called."""
     if all(not any(labels) for labels in weight.labels):

@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from symfind.render.enforcement import enforcement_pairs, enforcement_tables, score_pairs, score_rows
+from symfind.render.enforcement import (
+    enforcement_pairs,
+    enforcement_tables,
+    layer_rows,
+    score_pairs,
+    score_rows,
+    spectrum_pairs,
+    spectrum_rows,
+)
 from symfind.render.pages.frame import definitions, escape, page, table, warning
 from symfind.render.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, exponent_of, height_of, opened
 from symfind.schema.augmentation import (
@@ -57,6 +65,18 @@ def _sections(document: Document) -> Iterator[str]:
         yield table(*score_rows(document))
         flows = [(g.name, g.finite) for g in document.generators if g.defect is not None]
         yield curves_svg(document.sizes, flows, "size t of the transformation")
+        spectrum = spectrum_rows(document)
+        if spectrum is not None and document.spectrum is not None:
+            yield "<h2>Error by part and degree</h2>"
+            yield definitions(spectrum_pairs(document))
+            yield table(*spectrum)
+            if document.spectrum.rms > 0:
+                s = document.spectrum
+                bars = [(str(p), share, "refuted") for p, share in zip(s.degrees, s.shares, strict=True) if share > 0]
+                yield bars_svg(bars, "share of the squared error at each degree")
+        if document.layers:
+            yield "<h2>What each layer adds to the Lie derivative</h2>"
+            yield table(*layer_rows(document))
         yield definitions(notes)
         return
     yield definitions(enforcement_pairs(document))

@@ -62,6 +62,8 @@ class SideBySide(Generic[Options]):
         The only number of rows that it takes; None for any.
     message
         What is moved and what is held fixed.
+    numbers
+        Of its rows in the file that was given, ``(n,)``.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class SideBySide(Generic[Options]):
     inputs: tuple[Input, ...]
     batch: int | None
     message: str
+    numbers: Tensor
 
     def parts(self, rows: Tensor) -> tuple[Tensor, ...]:
         """The inputs of rows ``(n, Σ widths)``, each in its own shape and type."""
@@ -148,7 +151,7 @@ def side_by_side(options: Options, path: Path, folder: Path) -> SideBySide[Optio
             nodes, names = [], tuple(a.name for a in arguments if not a.has_default_value())
         if len(names) < 2:
             return None
-        columns, y = _read(options, names)
+        columns, y, numbers = _read(options, names)
         batch = None
         if exported:
             values = [node.meta.get("val") for node in nodes]
@@ -171,7 +174,7 @@ def side_by_side(options: Options, path: Path, folder: Path) -> SideBySide[Optio
     asked = replace(options, data=str(data), rep_in=rep_in, input=None, output_name=None, mapping=None, transpose=False)
     fixed = ", ".join(f"'{one.name}'" for one in inputs[1:])
     said = f"the group acts on '{inputs[0].name}'; held fixed: {fixed} (--rep-in {rep_in} on all of them side by side)"
-    return SideBySide(to, asked, inputs, batch, said)
+    return SideBySide(to, asked, inputs, batch, said, numbers)
 
 
 def stored_rows(x: Tensor, y: Tensor | None, path: Path) -> Path:
@@ -183,8 +186,8 @@ def stored_rows(x: Tensor, y: Tensor | None, path: Path) -> Path:
     return path
 
 
-def _read(options: ActionOptions, names: Sequence[str]) -> tuple[list[Tensor], Tensor | None]:
-    """The same rows of each input, and targets."""
+def _read(options: ActionOptions, names: Sequence[str]) -> tuple[list[Tensor], Tensor | None, Tensor]:
+    """The same rows of each input, targets, and the numbers of those rows in the file."""
     takes = f"{options.model}: it takes ({', '.join(names)})"
     if options.data is None:
         raise UsageError(
@@ -193,10 +196,10 @@ def _read(options: ActionOptions, names: Sequence[str]) -> tuple[list[Tensor], T
     wanted = list(names) if options.input is None else [name.strip() for name in options.input.split(",")]
     if len(wanted) != len(names):
         raise UsageError(f"{takes}, and --input names {len(wanted)}; name a dataset for each, in this order")
-    columns, y = [], None
+    columns, y, numbers = [], None, torch.empty(0)
     for name, argument in zip(wanted, names, strict=True):
         try:
-            column, y = read_rows(
+            column, y, numbers = read_rows(
                 options.data, replace(options, input=name), torch.Generator().manual_seed(options.seed)
             )
         except InputError as error:
@@ -207,7 +210,7 @@ def _read(options: ActionOptions, names: Sequence[str]) -> tuple[list[Tensor], T
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"{len(c)} of '{n}'" for n, c in zip(names, columns, strict=True))
         raise InputError(f"{options.data}: {counts}; give a row of each input for each row (a cell too: repeat it)")
-    return columns, y
+    return columns, y, numbers
 
 
 def _declared(

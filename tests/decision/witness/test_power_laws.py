@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from symfind import api
 from symfind.data.units import dimensions
+from symfind.decision.witness.fitting.exponents import PowerLawSettings, Scalings, rational
 from symfind.decision.witness.power_laws import Found, scalings_of
 from symfind.errors import InputError, UsageError
 from symfind.options.of_verbs import DiscoverOptions
@@ -116,3 +118,33 @@ def test_units_are_read_as_they_are_written(unit: str, same: str) -> None:
 def test_words_that_are_no_units_are_told() -> None:
     with pytest.raises(InputError, match="none of the SI"):
         dimensions("furlong/s")
+
+
+def test_exponents_that_are_no_fractions_stand_as_they_were_fitted_with_their_errors() -> None:
+    x = positive(400, 2, 11, 3.0)
+    found = scalings_of(x, noisy(x[:, 0] ** 0.41 * x[:, 1] ** -1.21, 0.02), None, 0.05, 0)
+    assert found.verdict is not None and found.verdict.word == "certified"
+    assert found.scalings is not None and not found.scalings.rational and found.scalings.errors is not None
+    off = (found.scalings.outputs - torch.tensor([0.41, -1.21], dtype=F64)).abs()
+    assert bool((off < 4 * found.scalings.errors[:, 0]).all()) and float(found.scalings.errors.max()) < 0.02
+
+
+def test_a_fraction_is_certified_only_where_no_other_as_simple_lies_within_the_errors() -> None:
+    given = Scalings((0,), (), torch.zeros(1, 0, dtype=F64), torch.tensor([0.72], dtype=F64))
+    settings = PowerLawSettings()
+    # 2/3 with 1/2 and 1 within three errors, then 2/3 alone; 0.72 is none where errors are small.
+    for error, fraction, told in ((0.1, 2 / 3, False), (0.03, 2 / 3, True), (0.005, None, True), (0.0092, None, False)):
+        found, sure = rational(replace(given, errors=torch.tensor([[error]], dtype=F64)), settings)
+        assert (None if found is None else float(found.outputs[0])) == (None if fraction is None else fraction)
+        assert sure is told
+
+
+def test_what_noise_leaves_open_is_undecided_with_its_errors(tmp_path: Path) -> None:
+    """A law so near a power law that its group of variables cannot be told from neighbouring ones."""
+    x = positive(300, 3, 13, 3.0)
+    y = noisy(x[:, 0] * (1 + x[:, 1] / x[:, 2]) ** 0.3, 0.05)
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["x"], file["y"] = x.numpy(), y.numpy()
+    report = api.discover(DiscoverOptions(source=str(tmp_path / "d.h5"), space="scalings"))
+    assert not report.certified
+    assert any("is not told by these rows; as they were fitted" in note and "±" in note for note in report.notes)

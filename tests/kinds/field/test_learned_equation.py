@@ -110,6 +110,7 @@ def test_noise_and_one_solution_leave_it_undecided() -> None:
     assert certified(finding(replace(jets, derivatives=noisy))) == 0
 
 
+@pytest.mark.slow
 def test_a_function_of_the_place_has_no_translation() -> None:
     result = finding(drawn("u_t = (1 + 0.5*x)*u_xx"))
     assert certified(result) == 3 and len(result.apart) == 2  # ∂t, u∂u, t∂t + (x + 2)∂x; ∂u and x∂u

@@ -127,6 +127,7 @@ def test_a_rich_solution_tells_its_equation_under_noise(tmp_path: Path) -> None:
     assert [g.expression for g in report.certified] == ["∂t", "∂x", "∂u + t ∂x", "3 t ∂t + x ∂x − 2 u ∂u"]
 
 
+@pytest.mark.slow
 def test_two_modes_tell_no_equation_under_noise_either(tmp_path: Path) -> None:
     x = torch.arange(192, dtype=torch.float64) / 12
     t = torch.linspace(0, 3, 160, dtype=torch.float64)

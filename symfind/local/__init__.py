@@ -1,0 +1,1 @@
+"""Symmetries that hold on a part of the domain, with that part."""
