@@ -51,6 +51,10 @@ class Handed:
     parts: tuple[tuple[int, int], ...] | None
 
 
+# Digits of an entry beside the largest of its matrix: four of double precision are the rounding of what found it.
+_DIGITS = 12
+
+
 def handed(report: Report, name: str) -> Handed:
     """The certified matrices of a report.
 
@@ -68,6 +72,8 @@ def handed(report: Report, name: str) -> Handed:
         raise InputError(f"{name}: the generators are no matrices; only linear and affine ones are handed on") from None
     if given.ndim != 3 or given.shape[1] != given.shape[2]:
         raise InputError(f"{name}: the generators are no matrices; only linear and affine ones are handed on")
+    unit = given.abs().amax((1, 2), keepdim=True)
+    given = torch.round(given / unit, decimals=_DIGITS) * unit + 0.0  # what is left of a zero is no −0
     d = given.shape[1]
     shifts = torch.zeros(len(given), d, dtype=torch.float64)
     if len(report.source.names) == d - 1 and not bool(given[:, -1].any()):

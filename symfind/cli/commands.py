@@ -346,7 +346,7 @@ def explain(options: ExplainOptions, output: Output) -> None:
         return
     found, word = meaning(options.word), options.word
     if found is None:
-        raise UsageError(f"WORD is {word!r}, which no report uses{nearest(word, words())}; `symfind explain` lists all")
+        raise UsageError(f"WORD is {word!r}, which no report uses{nearest(word, words())}; `symfind explain` lists all words")
     output.write_plain({"word": word, "meaning": found}, lambda: labelled([(word, found)]))
 
 

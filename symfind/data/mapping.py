@@ -101,11 +101,17 @@ def mapping_from(content: Any, where: str) -> RoleMapping:
     )
 
 
+# More words than a line of an error serves: whoever asks says where they are listed.
+_LISTED = 60
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error about an unknown word: the nearest known one, or all of them."""
+    """Return the end of an error about an unknown word: the nearest known one, or all of them if they are few."""
     known = tuple(known)
     close = get_close_matches(word, known, n=1)
-    return f", did you mean '{close[0]}'?" if close else f"; expected one of {', '.join(known)}"
+    if close:
+        return f", did you mean '{close[0]}'?"
+    return f"; expected one of {', '.join(known)}" if len(known) <= _LISTED else ""
 
 
 def _source(value: Any, role: str, where: str) -> Source:
