@@ -346,7 +346,8 @@ def explain(options: ExplainOptions, output: Output) -> None:
         return
     found, word = meaning(options.word), options.word
     if found is None:
-        raise UsageError(f"WORD is {word!r}, which no report uses{nearest(word, words())}; `symfind explain` lists all words")
+        near = nearest(word, words())
+        raise UsageError(f"WORD is {word!r}, which no report uses{near}; `symfind explain` lists all words")
     output.write_plain({"word": word, "meaning": found}, lambda: labelled([(word, found)]))
 
 
