@@ -14,7 +14,7 @@ from symfind.decision.witness.fitting.regression import fitted
 from symfind.decision.witness.learned import learned_forms, learned_index, learned_turns
 from symfind.decision.witness.problem import Problem, WitnessSettings
 from symfind.decision.witness.proposals import NOTHING, catalogue, general
-from symfind.decision.witness.scalings import proposed_scalings
+from symfind.decision.witness.scalings import proposed_scalings, scaling_of
 from symfind.decision.witness.structure import Structure, SymmetricClass
 from symfind.decision.witness.support import kept_share, slopes_of, visible
 from symfind.decision.witness.symmetries import Symmetries
@@ -261,5 +261,52 @@ def _with_scalings(
             if kept:  # of exponents that serve as well the simplest
                 enough = settings.simple * min(error for _, error in kept)
                 scaled, error = next(pair for pair in kept if pair[1] <= enough)
+                if problem.free:
+                    scaled, error = _followed(structure, kept, (scaled, error), rows, seed, settings)
                 out.append((scaled, error, noise))
     return out
+
+
+def _followed(
+    structure: Structure,
+    tried: Sequence[tuple[Structure, float]],
+    best: tuple[Structure, float],
+    rows: Rows,
+    seed: int,
+    settings: WitnessSettings,
+) -> tuple[Structure, float]:
+    """Exponents of y by prediction: from the best fractions in steps of one and a half, as long as each leaves less.
+
+    Slopes of a fit that does not reach what is steep are too small, and exponents read off them as well: a model that
+    has the scaling exactly reaches there.
+    """
+    here = min(tried, key=lambda pair: (not _in_fractions(pair[0]), pair[1]))
+    if not _in_fractions(here[0]):
+        return best
+    for step in (1.0, 0.5):
+        nearer: list[tuple[Structure, float]] = [here]
+        while nearer:
+            here = min(nearer, key=lambda pair: pair[1])
+            scaling = here[0].scaling
+            assert scaling is not None
+            nearer = []
+            for i in range(len(scaling.outputs)):
+                for way in (step, -step):
+                    outputs = scaling.outputs.clone()
+                    outputs[i] += way
+                    moved = scaling_of(structure, scaling.inputs, outputs, rows.x)
+                    if moved is None:
+                        continue
+                    each = structure.scaled(here[0].name, moved)
+                    error = rough_error(each, rows, seed, settings.rough)
+                    if error is not None and error < settings.better * here[1]:
+                        nearer.append((each, error))
+    return here if here[1] < settings.better * best[1] else best
+
+
+def _in_fractions(structure: Structure) -> bool:
+    """Whether all exponents are sixths, and so of those that are rounded to."""
+    scaling = structure.scaling
+    assert scaling is not None
+    sixths = 6 * torch.cat([scaling.inputs.flatten(), scaling.outputs.flatten()])
+    return bool(((sixths - sixths.round()).abs() < 1e-9).all())
