@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from symfind.beside import tried
+from symfind.beside import TrialLimits, tried
 from symfind.data.files import HDF5_SIGNATURE, appearing_whole
 from symfind.errors import InputError
 from symfind.schema.document import Report
@@ -77,6 +77,10 @@ def _tree(content: bytes, name: str) -> Any:
         raise InputError(f"{name}: the HDF5 file is damaged or holds no report; write it again") from None
 
 
+# A report of 1 MB takes 20 MB as plain values: what asks for more than a gigabyte beyond its copies is damaged.
+_LIMITS = TrialLimits(memory=2**30)
+
+
 def read_report(path: str) -> Report:
     """Return the report in a JSON or HDF5 file, told apart by content; ``"-"`` is standard input.
 
@@ -91,7 +95,7 @@ def read_report(path: str) -> Report:
         import symfind.schema.hdf5_tree  # noqa: F401 (before the fork, lest it is imported twice)
 
         # Nothing of the library stays in this process: on some damage it loops or crashes.
-        plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM)
+        plain = tried(Path(name), lambda: json.dumps(_tree(content, name)), "reading it", _FORM, _LIMITS)
         return from_hdf5(content, name) if plain is None else Report.read(json.loads(plain), name)
     return from_json(text_of(content, name, _FORM), name)
 
