@@ -161,13 +161,14 @@ def _standard_vector(given: Tensor, part: RealPart, algebra: LieAlgebra, generat
     n = part.dimension
     b = block.reshape(n, len(given), n).permute(1, 0, 2)
     form, target = _form(b), _form(generators)
+    target = target * target[0, 0].sign()  # known up to its sign; positive directions come first in the catalogue
     values, vectors = torch.linalg.eigh(form)
     wanted = torch.linalg.eigvalsh(target)
     if int((values > 0).sum()) != int((wanted > 0).sum()):
         values = -values  # a form is known up to its sign
     if int((values > 0).sum()) != int((wanted > 0).sum()) or float(values.abs().min()) == 0.0:
         return None
-    # Positive directions first, as in the catalogue.
+    # Positive directions first.
     order = values.argsort(descending=True)
     s = (vectors[:, order] * values[order].abs().sqrt()).mT
     out: Tensor = s @ b @ torch.linalg.inv(s)

@@ -99,3 +99,10 @@ def test_shears_have_no_parts(tmp_path: Path) -> None:
     path = tmp_path / "g.yaml"
     path.write_text(yaml.safe_dump({"generators": [[[0.0, 1.0], [0.0, 0.0]]]}), encoding="utf-8")
     assert api.identify(str(path)).algebra.representation is None
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_coordinates_do_not_depend_on_the_sign_of_a_form(seed: int) -> None:
+    """A form is known up to its sign, which rounding chooses."""
+    m = turned(matrices("so13", "V"), seed)
+    _check_coordinates(of_matrices(m, "so(1,3)"), m)
