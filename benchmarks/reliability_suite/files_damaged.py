@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def models(count: int, seed: int) -> Iterator[Case]:
 
 def rewritten(source: Path, target: Path, change: Any) -> None:
     """An archive with other members: ``change`` maps (name, content) to those that take their place."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+    with warnings.catch_warnings(), zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        warnings.simplefilter("ignore")  # of a name twice, which is meant
         for name in old.namelist():
             for other, content in change(name, old.read(name)):
                 new.writestr(zipfile.ZipInfo(other), content)
