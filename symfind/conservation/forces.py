@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import two_halves
 from symfind.decision.witness.leftover import JudgeSettings, leftover
 from symfind.errors import InputError
 
@@ -140,7 +141,7 @@ def judged_rows(
     if n < 40 or float(x.std(0).min()) == 0.0 or float(y.std(0).max()) == 0.0:
         raise InputError("forces are judged on at least 40 rows in which every coordinate varies; give such rows")
     generator = torch.Generator().manual_seed(seed)
-    fit, judge = _halves(n, group, generator)
+    fit, judge = two_halves(n, group, generator)
     functions = _families(x, settings, generator)
     free = _best(functions, x, y, fit, judge, "free", None, settings)
     jacobian = free.jacobian(x)
@@ -216,18 +217,6 @@ def _slopes(kind: str, jacobian: Tensor, poisson: Tensor | None, names: tuple[st
     i, j = divmod(int((m - m.T).abs().argmax()), len(m))
     one = "F" if kind == "conservative" else "(J⁻¹F)"
     return f"∂{one}_{names[i]}/∂{names[j]} = {float(m[i, j]):.4g}, ∂{one}_{names[j]}/∂{names[i]} = {float(m[j, i]):.4g}"
-
-
-def _halves(n: int, group: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    if group is None:
-        order = torch.randperm(n, generator=generator)
-        return order[: n // 2], order[n // 2 :]
-    labels, inverse = torch.unique(group, return_inverse=True)
-    if len(labels) < 2:
-        raise InputError("all rows are of one group; give several, so that one part can be judged by the other")
-    first = torch.zeros(len(labels), dtype=torch.bool)
-    first[torch.randperm(len(labels), generator=generator)[: len(labels) // 2]] = True
-    return first[inverse].nonzero()[:, 0], (~first[inverse]).nonzero()[:, 0]
 
 
 def _families(x: Tensor, settings: ForceSettings, generator: torch.Generator) -> list[_Functions]:

@@ -9,6 +9,7 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
+from symfind.errors import InputError
 from symfind.fits.surrogate import Samples, fold_labels
 
 # Blocks a half: enough for a standard deviation over weights, few enough that a block of rows holds a fit's worth.
@@ -122,6 +123,20 @@ def half_labels(n: int, group: Tensor | None, generator: torch.Generator) -> Ten
     if n < 4 or (group is not None and int(torch.unique(group).numel()) < 2):
         return None
     return fold_labels(n, group, 2, generator)
+
+
+def two_halves(n: int, group: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Numbers of the rows of either half, whole groups to one side.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two groups, or four rows.
+    """
+    label = half_labels(n, group, generator)
+    if label is None:
+        raise InputError("all rows are of one group; give several, so that one part can be judged by the other")
+    return (label == 0).nonzero()[:, 0], (label == 1).nonzero()[:, 0]
 
 
 def halves(samples: Samples, generator: torch.Generator, *, whole: bool = False) -> tuple[Half, Half] | None:

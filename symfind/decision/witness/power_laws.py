@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from symfind.decision.halves import two_halves
 from symfind.decision.witness.families import Standard, polynomial_features
 from symfind.decision.witness.fitting.exponents import PowerLawSettings, Scalings, rational, refined, ridge_solved
 from symfind.decision.witness.fitting.regression import SymmetricFit, fitted
@@ -70,7 +71,7 @@ def scalings_of(
     if float(v.std()) == 0.0:
         raise InputError("y does not vary, so that every scaling leaves it alone; give data that vary")
     generator = torch.Generator().manual_seed(seed)
-    halves = _halves(len(x), group, generator)
+    halves = two_halves(len(x), group, generator)
     gradients, best = _gradients(u, v, halves, settings)
     scale = u.std(0)
     if float(scale.min()) < 1e-9 * float(scale.max()):
@@ -92,20 +93,6 @@ def scalings_of(
         refuted = tuple(f for f in fallen if f[1].word == "refuted")
         return Found(undecided.scalings, undecided.verdict, undecided.share, refuted)
     return Found(None, None, 1.0, tuple(fallen))
-
-
-def _halves(n: int, group: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Indices of two halves; rows of one group to one side."""
-    if group is None:
-        order = torch.randperm(n, generator=generator)
-        return order[: n // 2], order[n // 2 :]
-    labels, inverse = torch.unique(group, return_inverse=True)
-    if len(labels) < 2:
-        raise InputError("all rows are of one group; give several, so that one part can be judged by the other")
-    first = torch.zeros(len(labels), dtype=torch.bool)
-    first[torch.randperm(len(labels), generator=generator)[: len(labels) // 2]] = True
-    side = first[inverse]
-    return side.nonzero()[:, 0], (~side).nonzero()[:, 0]
 
 
 def _gradients(u: Tensor, v: Tensor, halves: tuple[Tensor, Tensor], settings: PowerLawSettings) -> tuple[Tensor, float]:
